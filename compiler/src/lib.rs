@@ -1,0 +1,1 @@
+//! Sources to a resource graph: resolve, check, evaluate. Pure.

@@ -1,0 +1,1 @@
+//! The request router: weighted targets, switches that lose nothing.

@@ -1,0 +1,1 @@
+//! The embedded platform of one machine: agent, containers, routes, volumes.

@@ -1,0 +1,1 @@
+//! OCI images from content, the same bytes everywhere.

@@ -1,0 +1,3 @@
+//! The `imm` command.
+
+fn main() {}
