@@ -1,9 +1,36 @@
 //! The nouns that the compiler and the runtime share. No IO, no async, no parser.
+//!
+//! Read in this order: [`Addr`] (where), [`Value`] and [`Term`] (known data, data with holes), [`Type`] and [`KindSchema`]
+//! (what may be written), [`Graph`] (what a program says must run), [`spec`] (what an object is).
 
+mod addr;
+mod builtin;
 pub mod code;
 mod diagnostic;
+mod digest;
+mod graph;
+mod key;
+mod schema;
 mod span;
+pub mod spec;
+mod term;
+mod ty;
+mod value;
 
-pub use diagnostic::Code;
-pub use diagnostic::{Applicability, Diagnostic, Edit, Fix, Label, Severity};
+pub use addr::{Addr, Segment, Segments};
+pub use builtin::Builtin;
+pub use diagnostic::{Applicability, Code, Diagnostic, Edit, Fix, Label, Severity};
+pub use digest::{Digest, Encoder};
+pub use graph::{
+    Assert, Cause, CauseKind, Edge, EdgeKind, Expanded, Graph, Input, Node, Origin, Output, ParamFrom, Policy, Replace,
+    With,
+};
+pub use key::Key;
+pub use schema::{
+    Class, CreateMode, Expansion, FieldClass, FieldSchema, FindMode, KindSchema, Nature, OutputFrom, OutputSchema,
+    SchemaSet,
+};
 pub use span::{FileId, Loc, SourceFile, Sources, Span};
+pub use term::Term;
+pub use ty::{FieldType, FunctionType, RecordType, RefinedType, Type, VariantCase, VariantType};
+pub use value::{Blob, Content, Executable, Fields, HostFile, Value};

@@ -1,0 +1,187 @@
+//! Addresses: the expression that reaches a node, for example `shop.web.instance["0"]`.
+
+use crate::key::natural;
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+/// Where a node is declared. The text is an imm expression: names joined by dots, keys as quoted indices.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Addr(Arc<str>);
+
+/// One step of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Segment<'a> {
+    /// `.name`, or the first name.
+    Name(&'a str),
+    /// `["key"]`, with the key's escapes still in it.
+    Key(&'a str),
+}
+
+impl Addr {
+    /// The address of a node at the top of a module.
+    pub fn root(name: &str) -> Self {
+        Self(Arc::from(name))
+    }
+
+    /// `self.name`
+    #[must_use]
+    pub fn child(&self, name: &str) -> Self {
+        Self(Arc::from(format!("{}.{name}", self.0)))
+    }
+
+    /// `self["key"]`
+    #[must_use]
+    pub fn key(&self, key: &str) -> Self {
+        let escaped = key.replace('\\', "\\\\").replace('"', "\\\"");
+        Self(Arc::from(format!("{}[\"{escaped}\"]", self.0)))
+    }
+
+    /// Reads an address as a user types it. Spaces around are ignored; `web[0]` is not an address, `web["0"]` is.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let addr = Self(Arc::from(text));
+        let mut consumed = 0;
+        for segment in addr.segments() {
+            match segment {
+                Segment::Name(name) => {
+                    let mut chars = name.chars();
+                    let head = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+                    if !head || !chars.all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                        return Err(format!("`{text}` is not an address: `{name}` is not a name"));
+                    }
+                    consumed += name.len() + usize::from(consumed > 0);
+                }
+                Segment::Key(key) => consumed += key.len() + 4,
+            }
+        }
+        if consumed == text.len() && !text.is_empty() {
+            Ok(addr)
+        } else {
+            Err(format!(
+                "`{text}` is not an address; write it as the expression that reaches the node, like `web.instance[\"0\"]`"
+            ))
+        }
+    }
+
+    /// The address as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The steps from the module's top.
+    pub fn segments(&self) -> Segments<'_> {
+        Segments { rest: &self.0, first: true }
+    }
+
+    /// Whether `prefix` is this address or an ancestor of it.
+    pub fn is_within(&self, prefix: &Addr) -> bool {
+        self.0.strip_prefix(&*prefix.0).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    }
+}
+
+/// Iterator over the steps of an address; ends early at text that is no address.
+#[derive(Clone, Debug)]
+pub struct Segments<'a> {
+    rest: &'a str,
+    first: bool,
+}
+
+impl<'a> Iterator for Segments<'a> {
+    type Item = Segment<'a>;
+
+    fn next(&mut self) -> Option<Segment<'a>> {
+        if let Some(inner) = self.rest.strip_prefix("[\"") {
+            let end = key_end(inner)?;
+            let key = inner.get(..end)?;
+            self.rest = inner.get(end..)?.strip_prefix("\"]")?;
+            return Some(Segment::Key(key));
+        }
+        let named = if std::mem::take(&mut self.first) { self.rest } else { self.rest.strip_prefix('.')? };
+        let end = named.find(['.', '[']).unwrap_or(named.len());
+        self.rest = named.get(end..)?;
+        let name = named.get(..end)?;
+        (!name.is_empty()).then_some(Segment::Name(name))
+    }
+}
+
+/// Offset of the quote that ends a key.
+fn key_end(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    text.char_indices().find_map(|(i, c)| {
+        if escaped {
+            escaped = false;
+        } else if c == '\\' {
+            escaped = true;
+        } else if c == '"' {
+            return Some(i);
+        }
+        None
+    })
+}
+
+impl Ord for Addr {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (mut a, mut b) = (self.segments(), other.segments());
+        loop {
+            let order = match (a.next(), b.next()) {
+                (None, None) => return self.0.cmp(&other.0),
+                (None, Some(_)) => Ordering::Less,
+                (Some(_), None) => Ordering::Greater,
+                (Some(Segment::Name(x)), Some(Segment::Name(y))) => x.cmp(y),
+                (Some(Segment::Key(x)), Some(Segment::Key(y))) => natural(x, y),
+                (Some(Segment::Name(_)), Some(Segment::Key(_))) => Ordering::Less,
+                (Some(Segment::Key(_)), Some(Segment::Name(_))) => Ordering::Greater,
+            };
+            if order != Ordering::Equal {
+                return order;
+            }
+        }
+    }
+}
+
+impl PartialOrd for Addr {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl std::fmt::Display for Addr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replicas_sort_by_number() {
+        let web = Addr::root("web").child("instance");
+        let mut all = [web.key("10"), web.key("9"), web.key("a"), Addr::root("web"), Addr::root("app")];
+        all.sort();
+        let text: Vec<_> = all.iter().map(Addr::as_str).collect();
+        assert_eq!(text, ["app", "web", "web.instance[\"9\"]", "web.instance[\"10\"]", "web.instance[\"a\"]"]);
+    }
+
+    #[test]
+    fn what_users_type_is_read_or_refused() {
+        for good in ["web", "web.instance[\"0\"]", "a.b[\"x\\\"y\"].c", "fleet[\"eu.west\"]"] {
+            assert_eq!(Addr::parse(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "web.", "web[0]", ".web", "web[\"a\"", "we b", "web[\"a\"]x", "web..x", "9"] {
+            assert!(Addr::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_ends_at_a_step() {
+        let web = Addr::root("web");
+        assert!(web.child("instance").is_within(&web));
+        assert!(!Addr::root("webs").is_within(&web));
+    }
+}

@@ -1,0 +1,99 @@
+//! Digests and the canonical encoding they are taken over.
+//!
+//! The encoding is our own and not a serde format: length-prefixed, field-ordered and version-tagged, so that no change
+//! of a library or of a struct's layout can change what an object *is*.
+
+use serde::{Deserialize, Serialize};
+
+/// A BLAKE3 hash.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// The digest of some bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(*blake3::hash(bytes).as_bytes())
+    }
+
+    /// Lower-case hexadecimal, 64 characters.
+    pub fn hex(&self) -> String {
+        data_encoding::HEXLOWER.encode(&self.0)
+    }
+
+    /// The first ten characters of the base32 form (lower case, no padding): short enough for names.
+    pub fn short(&self) -> String {
+        let mut text = data_encoding::BASE32_NOPAD.encode(&self.0).to_ascii_lowercase();
+        text.truncate(10);
+        text
+    }
+
+    /// Reads the hexadecimal form.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?;
+        Some(Self(bytes.try_into().ok()?))
+    }
+}
+
+impl std::fmt::Display for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.hex())
+    }
+}
+
+impl std::fmt::Debug for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Digest({})", self.short())
+    }
+}
+
+/// Writes the canonical encoding into a hash. Every item is tagged or length-prefixed, so two different sequences of
+/// calls never hash the same bytes.
+#[derive(Clone, Debug)]
+pub struct Encoder {
+    hasher: blake3::Hasher,
+}
+
+impl Encoder {
+    /// Starts an encoding. `domain` names what is encoded and its version, for example `imm.spec.1`.
+    pub fn new(domain: &str) -> Self {
+        let mut encoder = Self { hasher: blake3::Hasher::new() };
+        encoder.text(domain);
+        encoder
+    }
+
+    /// One byte that says what follows.
+    pub fn tag(&mut self, tag: u8) {
+        self.hasher.update(&[tag]);
+    }
+
+    /// A count or unsigned number.
+    pub fn number(&mut self, n: u64) {
+        self.hasher.update(&n.to_le_bytes());
+    }
+
+    /// A signed number.
+    pub fn int(&mut self, n: i64) {
+        self.hasher.update(&n.to_le_bytes());
+    }
+
+    /// Bytes with their length.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.hasher.update(bytes);
+    }
+
+    /// Text with its length.
+    pub fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    /// Another digest.
+    pub fn digest(&mut self, digest: &Digest) {
+        self.hasher.update(&digest.0);
+    }
+
+    /// The digest of all that was written.
+    pub fn finish(&self) -> Digest {
+        Digest(*self.hasher.finalize().as_bytes())
+    }
+}
