@@ -1,1 +1,19 @@
 //! The request router: weighted targets, switches that lose nothing.
+//!
+//! [`Router`] listens on the ports that a table of [`Routes`] names and sends each request to one of the targets of its route. The table is swapped as one
+//! value; every request is routed by the table that is in force when it arrives, and counted as in flight at its target from that very moment, so that
+//! [`Router::drain`] can wait for the last one. Client connections survive swaps.
+//!
+//! Read `spec` (what is declared), `table` (which route, which target), `target` (one target's state), `exchange` (one request), `listener` (sockets),
+//! `router` (the handle), in this order. `static_files` is independent of all of them.
+
+mod error;
+mod ports;
+mod router;
+mod samples;
+mod spec;
+
+pub use error::ApplyError;
+pub use router::{Drained, Router};
+pub use samples::{Histogram, TargetSamples};
+pub use spec::{Protocol, RouteSpec, Routes, Target};

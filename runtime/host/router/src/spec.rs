@@ -1,0 +1,90 @@
+//! What a caller declares: the whole routing table as plain, serialisable data.
+//!
+//! Guarantees: two equal tables route alike; nothing here does IO. It does not resolve names: targets are socket addresses.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+/// The whole routing table of a router. It is swapped as one value.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Routes {
+    /// Every route; the order has no meaning.
+    pub routes: Vec<RouteSpec>,
+}
+
+/// One route: what it answers for, and where requests go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteSpec {
+    /// The name under which the route's samples are reported and errors speak of it. Unique in a table.
+    pub id: String,
+    /// The address to listen on.
+    pub bind: IpAddr,
+    /// The port to listen on, as [`crate::Router::reserve`] returned it. Never 0.
+    pub port: u16,
+    /// What is spoken on the port. All routes of one port speak the same.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// Only requests for this host name (without port, in any case); `None` answers for every host that no other route of the port names.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// Only requests whose path is this one or lies below it, by whole segments (`/api` is not a prefix of `/apix`).
+    #[serde(default = "root_path")]
+    pub path: String,
+    /// How long a target may take to begin its answer, in milliseconds, counted from the last progress of the request's body.
+    #[serde(default = "default_timeout_ms")]
+    pub timeout_ms: u64,
+    /// How long a request waits while no target can be reached, in milliseconds. 0: it is refused at once.
+    #[serde(default)]
+    pub hold_ms: u64,
+    /// Where requests go. Empty: the route is known and has nobody (yet).
+    #[serde(default)]
+    pub targets: Vec<Target>,
+}
+
+/// What is spoken on a port.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// HTTP/1.1, HTTP/1.0 and HTTP/2 with prior knowledge; upgrades (WebSocket) pass through.
+    #[default]
+    Http,
+    /// Bytes, both ways, one target connection for each accepted connection.
+    Tcp,
+}
+
+/// One place a route can send requests to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Target {
+    /// The object that answers there. [`crate::Router::drain`] and samples speak of it.
+    pub id: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its share among the targets of the route; the share of a group is the sum of its targets' weights. 0: it gets nothing.
+    #[serde(default = "default_weight")]
+    pub weight: u32,
+    /// The set of targets it belongs to (for instance the leaving and the fresh one). Requests are first dealt to groups by weight, then inside a
+    /// group to the target with the least in flight.
+    #[serde(default)]
+    pub group: String,
+}
+
+impl RouteSpec {
+    /// The address its listener binds.
+    #[must_use]
+    pub fn listen_address(&self) -> SocketAddr {
+        SocketAddr::new(self.bind, self.port)
+    }
+}
+
+fn root_path() -> String {
+    "/".to_owned()
+}
+
+fn default_timeout_ms() -> u64 {
+    60_000
+}
+
+fn default_weight() -> u32 {
+    1
+}
