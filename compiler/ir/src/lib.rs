@@ -10,6 +10,7 @@ mod diagnostic;
 mod digest;
 mod graph;
 mod key;
+pub mod kinds;
 mod schema;
 mod span;
 pub mod spec;
