@@ -1,0 +1,218 @@
+//! The lease on a ledger: one engine at a time, alive without clocks.
+//!
+//! An OS lock on an open file description is held for the process's life, so a dead holder's lease is free at once and a
+//! paused one keeps it. The fence in the same file rises at each take-over; every append and provider call carries it, so
+//! an engine that was paused and overtaken can do no harm when it wakes. Who holds it is written beside, for messages.
+
+use nix::fcntl::{FcntlArg, fcntl};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Who holds a lease.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// User name, or the number where there is no name.
+    pub user: String,
+    /// Host name.
+    pub host: String,
+    /// Changes with every start of the machine.
+    pub boot_id: String,
+    /// Process id.
+    pub pid: u32,
+    /// Which process-id namespace the number belongs to.
+    pub pid_ns: String,
+    /// Start time of the process in clock ticks since boot: tells a reused number apart.
+    pub start_time: u64,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Written {
+    format: u32,
+    fence: u64,
+    holder: Option<Holder>,
+}
+
+/// Held until dropped.
+#[derive(Debug)]
+pub struct Lease {
+    file: File,
+    fence: u64,
+}
+
+/// Whose lease was found free without having been given back: it died.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TookOver {
+    /// Its fence.
+    pub fence: u64,
+    /// Who it was.
+    pub holder: Holder,
+}
+
+/// Why there is no lease.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// Somebody else holds it.
+    #[error("another imm is working on this ledger: {} on {}, process {}", .0.user, .0.host, .0.pid)]
+    Held(Holder),
+    /// The disk says no.
+    #[error("{path}: {message}")]
+    Io {
+        /// The lease's path.
+        path: String,
+        /// What it said.
+        message: String,
+    },
+}
+
+impl Holder {
+    /// This process.
+    pub fn current() -> Self {
+        let uid = nix::unistd::Uid::effective();
+        let user = nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |u| u.name);
+        let host = nix::unistd::gethostname().map_or_else(|_| "?".to_owned(), |h| h.to_string_lossy().into_owned());
+        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+        let pid_ns =
+            std::fs::read_link("/proc/self/ns/pid").map_or_else(|_| String::new(), |p| p.display().to_string());
+        // Field 22, counted after the command name, which may hold anything in its parentheses.
+        let stat = read("/proc/self/stat");
+        let start_time =
+            stat.rsplit(')').next().and_then(|s| s.split_whitespace().nth(19)).and_then(|s| s.parse().ok());
+        let (boot_id, pid) = (read("/proc/sys/kernel/random/boot_id"), std::process::id());
+        Self { user, host, boot_id, pid, pid_ns, start_time: start_time.unwrap_or(0) }
+    }
+}
+
+impl Lease {
+    /// Takes the lease of the ledger in `folder`, or says who has it. A holder that died is taken over.
+    ///
+    /// # Errors
+    /// [`LeaseError::Held`] when it is held, [`LeaseError::Io`] when the file cannot be used.
+    pub fn take(folder: &Path, holder: Holder) -> Result<(Self, Option<TookOver>), LeaseError> {
+        let path = folder.join("lease");
+        let fail =
+            |e: &dyn std::fmt::Display| LeaseError::Io { path: path.display().to_string(), message: e.to_string() };
+        std::fs::create_dir_all(folder).map_err(|e| fail(&e))?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|e| fail(&e))?;
+        let locked = lock(&file);
+        let before = read(&mut file);
+        match locked {
+            Ok(()) => {}
+            Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EACCES) => {
+                return Err(LeaseError::Held(before.holder.unwrap_or_default()));
+            }
+            Err(e) => return Err(fail(&e)),
+        }
+        let took_over = before.holder.map(|holder| TookOver { fence: before.fence, holder });
+        let mut lease = Self { file, fence: before.fence + 1 };
+        lease.write(Some(holder)).map_err(|e| fail(&e))?;
+        Ok((lease, took_over))
+    }
+
+    /// Rises at each take-over.
+    pub fn fence(&self) -> u64 {
+        self.fence
+    }
+
+    /// Makes the fence at least this high: that of a ledger whose lease file was lost.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn raise(&mut self, fence: u64) -> std::io::Result<()> {
+        if fence > self.fence {
+            self.fence = fence;
+            self.write(Some(Holder::current()))?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, holder: Option<Holder>) -> std::io::Result<()> {
+        let text = serde_json::to_vec(&Written { format: 1, fence: self.fence, holder })?;
+        self.file.seek(SeekFrom::Start(0))?;
+        // Longer first, cut after: a reader in between sees trailing bytes, never a missing start.
+        self.file.write_all(&text)?;
+        self.file.set_len(text.len() as u64)?;
+        self.file.sync_data()
+    }
+}
+
+/// Gives the lease back: the next one takes over from nobody.
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // A failure leaves a holder that is no more, which the next take finds out by the lock.
+        drop(self.write(None));
+    }
+}
+
+fn lock(file: &File) -> nix::Result<()> {
+    let whole = nix::libc::flock {
+        l_type: nix::libc::F_WRLCK as nix::libc::c_short,
+        l_whence: nix::libc::SEEK_SET as nix::libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    fcntl(file, FcntlArg::F_OFD_SETLK(&whole)).map(drop)
+}
+
+fn read(file: &mut File) -> Written {
+    let mut text = Vec::new();
+    let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut text));
+    let mut values = serde_json::Deserializer::from_slice(&text).into_iter();
+    match (read, values.next()) {
+        (Ok(_), Some(Ok(written))) => written,
+        _ => Written::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_at_a_time_and_the_fence_rises() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, took) = Lease::take(dir.path(), Holder::current()).unwrap();
+        assert_eq!((first.fence(), took), (1, None));
+        match Lease::take(dir.path(), Holder::current()) {
+            Err(LeaseError::Held(holder)) => assert_eq!(holder, Holder::current()),
+            other => panic!("{other:?}"),
+        }
+        drop(first);
+        let (second, took) = Lease::take(dir.path(), Holder::current()).unwrap();
+        assert_eq!((second.fence(), took), (2, None));
+    }
+
+    #[test]
+    fn a_dead_holder_is_taken_over_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut lease, _) = Lease::take(dir.path(), Holder::current()).unwrap();
+        let dead = Holder { user: "ada".into(), pid: 1, ..Holder::default() };
+        lease.write(Some(dead.clone())).unwrap();
+        // What kill -9 leaves: the lock gone, the file as it was.
+        let unlocked = std::fs::read(dir.path().join("lease")).unwrap();
+        drop(lease);
+        std::fs::write(dir.path().join("lease"), unlocked).unwrap();
+        let (next, took) = Lease::take(dir.path(), Holder::current()).unwrap();
+        assert_eq!(took, Some(TookOver { fence: 1, holder: dead }));
+        assert_eq!(next.fence(), 2);
+    }
+
+    #[test]
+    fn a_lost_file_does_not_lower_the_fence() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut lease, _) = Lease::take(dir.path(), Holder::current()).unwrap();
+        lease.raise(9).unwrap();
+        drop(lease);
+        assert_eq!(Lease::take(dir.path(), Holder::current()).unwrap().0.fence(), 10);
+    }
+}

@@ -1,0 +1,109 @@
+//! The simulator's store: it can die at any append and lose what was not synced.
+
+use super::{Batch, Record, Signal, Store, StoreError, pending_abort};
+use imm_ir::Digest;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What is on the simulated disk. Clones share it, as processes share a disk.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    disk: Arc<Mutex<Disk>>,
+}
+
+#[derive(Debug, Default)]
+struct Disk {
+    records: Vec<Record>,
+    /// How many records survive a crash.
+    synced: usize,
+    blobs: BTreeMap<Digest, Vec<u8>>,
+    signals: Vec<Signal>,
+    fence: u64,
+    appends: u64,
+    crash: Option<Crash>,
+}
+
+/// When the next crash happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crash {
+    /// At this append, counted from 1 over the life of the store.
+    pub at: u64,
+    /// The append itself reached the disk.
+    pub after: bool,
+}
+
+impl MemoryStore {
+    /// Dies at an append from now on; `None` for never.
+    pub fn crash_at(&self, crash: Option<Crash>) {
+        self.locked().crash = crash;
+    }
+
+    /// How many appends there were.
+    pub fn appends(&self) -> u64 {
+        self.locked().appends
+    }
+
+    /// What a power cut leaves: everything up to the last sync.
+    pub fn lose_unsynced(&self) {
+        let mut disk = self.locked();
+        let synced = disk.synced;
+        disk.records.truncate(synced);
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, Disk> {
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for MemoryStore {
+    fn head(&self) -> (u64, Digest) {
+        self.locked().records.last().map_or((0, Digest([0; 32])), |r| (r.seq, r.hash))
+    }
+
+    fn read(&self, from_seq: u64) -> Result<Vec<Record>, StoreError> {
+        Ok(self.locked().records.iter().filter(|r| r.seq >= from_seq).cloned().collect())
+    }
+
+    fn append(&mut self, batch: Batch) -> Result<(), StoreError> {
+        let mut disk = self.locked();
+        disk.appends += 1;
+        let crash = disk.crash.filter(|c| c.at == disk.appends);
+        if crash.is_some_and(|c| !c.after) {
+            return Err(StoreError::Crash);
+        }
+        if batch.fence < disk.fence {
+            return Err(StoreError::Fenced { ours: batch.fence, theirs: disk.fence });
+        }
+        let head = disk.records.last().map_or(0, |r| r.seq);
+        if let Some(first) = batch.records.first()
+            && first.seq != head + 1
+        {
+            return Err(StoreError::Moved { expected: first.seq, head });
+        }
+        if let Some(aborted) = batch.abort_checked_to.and_then(|to| pending_abort(&disk.signals, to)) {
+            return Err(aborted);
+        }
+        disk.fence = batch.fence;
+        disk.records.extend(batch.records);
+        disk.blobs.extend(batch.blobs);
+        if batch.sync {
+            disk.synced = disk.records.len();
+        }
+        if crash.is_some() { Err(StoreError::Crash) } else { Ok(()) }
+    }
+
+    fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.locked().blobs.get(digest).cloned())
+    }
+
+    fn signals(&self, after: u64) -> Result<Vec<Signal>, StoreError> {
+        Ok(self.locked().signals.iter().filter(|s| s.seq > after).cloned().collect())
+    }
+
+    fn signal(&mut self, verb: &str, by: &str) -> Result<(), StoreError> {
+        let mut disk = self.locked();
+        let seq = disk.signals.len() as u64 + 1;
+        disk.signals.push(Signal { seq, verb: verb.to_owned(), by: by.to_owned() });
+        Ok(())
+    }
+}

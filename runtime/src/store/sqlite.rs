@@ -1,0 +1,303 @@
+//! The ledger on disk: one SQLite file in WAL mode. The only place that names SQL.
+//!
+//! A batch is one transaction. `synchronous = FULL` makes a committed transaction durable; for a batch that need not be
+//! durable yet `NORMAL` is used, which keeps the order: a crash of the machine may cut the tail, never a middle.
+
+use super::{Batch, Record, Signal, Store, StoreError, pending_abort};
+use imm_ir::Digest;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Format of the tables; entries carry their own.
+const FORMAT: u32 = 1;
+
+const TABLES: &str = "
+    CREATE TABLE entry  (seq INTEGER PRIMARY KEY, prev BLOB NOT NULL, hash BLOB NOT NULL, bytes BLOB NOT NULL);
+    CREATE TABLE blob   (digest BLOB PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE signal (seq INTEGER PRIMARY KEY AUTOINCREMENT, verb TEXT NOT NULL, by TEXT NOT NULL);
+    CREATE TABLE fence  (only INTEGER PRIMARY KEY CHECK (only = 0), value INTEGER NOT NULL);
+    INSERT INTO fence VALUES (0, 0);
+";
+
+/// A ledger file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connection: Connection,
+    path: PathBuf,
+    head: (u64, Digest),
+    durable: bool,
+}
+
+impl SqliteStore {
+    /// Opens a ledger for writing; makes it, and its folder, when it is not there. Folder and file are for the owner only.
+    ///
+    /// # Errors
+    /// When the file cannot be made or read, or has another format.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|e| io(path, &e))?;
+        }
+        let connection = Connection::open(path).map_err(|e| sql(path, &e))?;
+        let mut store = Self { connection, path: path.to_owned(), head: (0, Digest([0; 32])), durable: true };
+        store.prepare(true).map_err(|e| sql(path, &e))?;
+        if store.format()? == 0 {
+            store.make()?;
+            std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+                .map_err(|e| io(path, &e))?;
+        }
+        store.check_format()?;
+        store.load_head()?;
+        Ok(store)
+    }
+
+    /// Opens a ledger that is there, without ever writing an entry; readers take no lock.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`] when there is none; else as [`open`](Self::open).
+    pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
+        if !path.is_file() {
+            return Err(StoreError::Absent(path.display().to_string()));
+        }
+        // A reader of a WAL database must be able to make the shared-memory file; where the folder cannot be written, the
+        // file alone is read, as it was at the last checkpoint.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)
+            .or_else(|_| Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY))
+            .map_err(|e| sql(path, &e))?;
+        let mut store = Self { connection, path: path.to_owned(), head: (0, Digest([0; 32])), durable: true };
+        store.prepare(false).map_err(|e| sql(path, &e))?;
+        if store.format()? == 0 {
+            return Err(StoreError::Absent(path.display().to_string()));
+        }
+        store.check_format()?;
+        store.load_head()?;
+        Ok(store)
+    }
+
+    fn prepare(&self, writer: bool) -> rusqlite::Result<()> {
+        self.connection.busy_timeout(Duration::from_secs(5))?;
+        if writer {
+            self.connection.pragma_update(None, "journal_mode", "wal")?;
+            self.connection.pragma_update(None, "synchronous", "full")?;
+        }
+        Ok(())
+    }
+
+    fn make(&mut self) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        let fail = |e: rusqlite::Error| sql(&path, &e);
+        let tx = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(fail)?;
+        let found: u32 = tx.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
+        // Another process may have made the tables between our look and our lock.
+        if found == 0 {
+            tx.execute_batch(TABLES).map_err(fail)?;
+            tx.pragma_update(None, "user_version", FORMAT).map_err(fail)?;
+        }
+        tx.commit().map_err(fail)
+    }
+
+    fn format(&self) -> Result<u32, StoreError> {
+        self.connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| sql(&self.path, &e))
+    }
+
+    fn check_format(&self) -> Result<(), StoreError> {
+        let found = self.format()?;
+        if found == FORMAT { Ok(()) } else { Err(StoreError::Format { found, reads: FORMAT }) }
+    }
+
+    fn load_head(&mut self) -> Result<(), StoreError> {
+        let last = self
+            .connection
+            .query_row("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1", [], |row| {
+                Ok((row.get::<_, i64>(0)?, digest(row, 1)?))
+            })
+            .optional()
+            .map_err(|e| sql(&self.path, &e))?;
+        self.head = last.map_or((0, Digest([0; 32])), |(seq, hash)| (seq.unsigned_abs(), hash));
+        Ok(())
+    }
+
+    fn set_durable(&mut self, durable: bool) -> rusqlite::Result<()> {
+        if self.durable != durable {
+            self.connection.pragma_update(None, "synchronous", if durable { "full" } else { "normal" })?;
+            self.durable = durable;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        let fail = |e: rusqlite::Error| sql(&path, &e);
+        self.set_durable(batch.sync).map_err(fail)?;
+        let tx = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(fail)?;
+        let theirs: i64 = tx.query_row("SELECT value FROM fence", [], |row| row.get(0)).map_err(fail)?;
+        if theirs.unsigned_abs() > batch.fence {
+            return Err(StoreError::Fenced { ours: batch.fence, theirs: theirs.unsigned_abs() });
+        }
+        let head: i64 = tx.query_row("SELECT coalesce(max(seq), 0) FROM entry", [], |row| row.get(0)).map_err(fail)?;
+        if let Some(first) = batch.records.first()
+            && first.seq != head.unsigned_abs() + 1
+        {
+            return Err(StoreError::Moved { expected: first.seq, head: head.unsigned_abs() });
+        }
+        if let Some(to) = batch.abort_checked_to {
+            let found = read_signals(&tx, to).map_err(fail)?;
+            if let Some(aborted) = pending_abort(&found, to) {
+                return Err(aborted);
+            }
+        }
+        if theirs.unsigned_abs() < batch.fence {
+            tx.execute("UPDATE fence SET value = ?1", [signed(batch.fence)]).map_err(fail)?;
+        }
+        {
+            let mut entry = tx.prepare_cached("INSERT INTO entry VALUES (?1, ?2, ?3, ?4)").map_err(fail)?;
+            for r in &batch.records {
+                entry.execute(params![signed(r.seq), r.prev.0, r.hash.0, r.bytes]).map_err(fail)?;
+            }
+            let mut blob = tx.prepare_cached("INSERT OR IGNORE INTO blob VALUES (?1, ?2)").map_err(fail)?;
+            for (name, bytes) in &batch.blobs {
+                blob.execute(params![name.0, bytes]).map_err(fail)?;
+            }
+        }
+        tx.commit().map_err(fail)
+    }
+}
+
+impl Store for SqliteStore {
+    fn head(&self) -> (u64, Digest) {
+        self.head
+    }
+
+    fn read(&self, from_seq: u64) -> Result<Vec<Record>, StoreError> {
+        let rows = || -> rusqlite::Result<Vec<Record>> {
+            let mut query = self
+                .connection
+                .prepare_cached("SELECT seq, prev, hash, bytes FROM entry WHERE seq >= ?1 ORDER BY seq")?;
+            query
+                .query_map([signed(from_seq)], |row| {
+                    let seq = row.get::<_, i64>(0)?.unsigned_abs();
+                    Ok(Record { seq, prev: digest(row, 1)?, hash: digest(row, 2)?, bytes: row.get(3)? })
+                })?
+                .collect()
+        };
+        rows().map_err(|e| sql(&self.path, &e))
+    }
+
+    fn append(&mut self, batch: Batch) -> Result<(), StoreError> {
+        self.write(&batch)?;
+        if let Some(last) = batch.records.last() {
+            self.head = (last.seq, last.hash);
+        }
+        Ok(())
+    }
+
+    fn blob(&self, name: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        self.connection
+            .query_row("SELECT bytes FROM blob WHERE digest = ?1", [name.0], |row| row.get(0))
+            .optional()
+            .map_err(|e| sql(&self.path, &e))
+    }
+
+    fn signals(&self, after: u64) -> Result<Vec<Signal>, StoreError> {
+        read_signals(&self.connection, after).map_err(|e| sql(&self.path, &e))
+    }
+
+    fn signal(&mut self, verb: &str, by: &str) -> Result<(), StoreError> {
+        self.connection
+            .execute("INSERT INTO signal (verb, by) VALUES (?1, ?2)", [verb, by])
+            .map(drop)
+            .map_err(|e| sql(&self.path, &e))
+    }
+}
+
+fn read_signals(connection: &Connection, after: u64) -> rusqlite::Result<Vec<Signal>> {
+    let mut query = connection.prepare_cached("SELECT seq, verb, by FROM signal WHERE seq > ?1 ORDER BY seq")?;
+    query
+        .query_map([signed(after)], |row| {
+            Ok(Signal { seq: row.get::<_, i64>(0)?.unsigned_abs(), verb: row.get(1)?, by: row.get(2)? })
+        })?
+        .collect()
+}
+
+fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Digest> {
+    row.get::<_, [u8; 32]>(column).map(Digest)
+}
+
+/// SQLite's integers are signed; sequence numbers never come near the limit.
+fn signed(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+fn sql(path: &Path, error: &rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => StoreError::DiskFull(path.display().to_string()),
+        _ => io(path, error),
+    }
+}
+
+fn io(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Io { path: path.display().to_string(), message: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::MemoryStore;
+
+    fn record(seq: u64) -> Record {
+        Record { seq, prev: Digest([0; 32]), hash: Digest::of(&seq.to_le_bytes()), bytes: vec![7; 3] }
+    }
+
+    fn batch(seqs: std::ops::Range<u64>, fence: u64) -> Batch {
+        Batch { records: seqs.map(record).collect(), fence, sync: true, ..Batch::default() }
+    }
+
+    /// Both stores keep the same contract.
+    fn contract(mut store: impl Store) {
+        assert_eq!(store.head().0, 0);
+        store.append(batch(1..4, 1)).unwrap();
+        assert_eq!(store.head(), (3, record(3).hash));
+        assert!(matches!(store.append(batch(3..5, 1)), Err(StoreError::Moved { expected: 3, head: 3 })));
+        store.append(batch(4..5, 2)).unwrap();
+        assert!(matches!(store.append(batch(5..6, 1)), Err(StoreError::Fenced { ours: 1, theirs: 2 })));
+        store.signal("pause", "ada").unwrap();
+        store.signal("abort", "ada").unwrap();
+        let commit = Batch { abort_checked_to: Some(0), ..batch(5..6, 2) };
+        assert!(matches!(store.append(commit.clone()), Err(StoreError::Aborted { seq: 2, .. })));
+        store.append(Batch { abort_checked_to: Some(2), blobs: vec![(Digest([1; 32]), vec![1])], ..commit }).unwrap();
+        assert_eq!(store.blob(&Digest([1; 32])).unwrap(), Some(vec![1]));
+        assert_eq!(store.read(4).unwrap().iter().map(|r| r.seq).collect::<Vec<_>>(), [4, 5]);
+        assert_eq!(store.signals(1).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn both_stores_keep_the_contract() {
+        let dir = tempfile::tempdir().unwrap();
+        contract(SqliteStore::open(&dir.path().join("a/ledger.db")).unwrap());
+        contract(MemoryStore::default());
+    }
+
+    #[test]
+    fn what_was_appended_is_there_after_reopening() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.db");
+        assert!(matches!(SqliteStore::open_read_only(&path), Err(StoreError::Absent(_))));
+        SqliteStore::open(&path).unwrap().append(batch(1..3, 5)).unwrap();
+        let mut again = SqliteStore::open(&path).unwrap();
+        assert_eq!(again.head().0, 2);
+        let reader = SqliteStore::open_read_only(&path).unwrap();
+        again.append(batch(3..4, 5)).unwrap();
+        assert_eq!(reader.read(1).unwrap().len(), 3);
+        assert!(matches!(again.append(batch(4..5, 4)), Err(StoreError::Fenced { .. })));
+    }
+
+    #[test]
+    fn a_file_that_is_no_ledger_is_refused_in_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.db");
+        std::fs::write(&path, "not a database, but long enough to be looked at as one").unwrap();
+        let said = SqliteStore::open_read_only(&path).unwrap_err().to_string();
+        assert!(said.contains("ledger.db") && said.contains("not a database"), "{said}");
+    }
+}
