@@ -4,7 +4,7 @@
 //! (what may be written), [`Graph`] (what a program says must run), [`spec`] (what an object is).
 
 mod addr;
-mod builtin;
+pub mod builtin;
 pub mod code;
 mod diagnostic;
 mod digest;

@@ -1,4 +1,8 @@
-//! The builtin functions by name.
+//! The builtin functions: what they are called and what types they take. What they do is in [`reduce`](crate::reduce).
+
+mod signature;
+
+pub use signature::{Bound, CONTENT_FUNCTIONS, Param, Shape, Signature, function, functions, method, methods};
 
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -14,7 +18,7 @@ pub enum Builtin {
     Concat,
     /// A binary or unary operator, `in`, `??` and `[i]` by its sign, for example `+`; negation is `neg`.
     Operator(Arc<str>),
-    /// A method by its name, the receiver first.
+    /// A method by [`Signature::builtin`], the receiver first.
     Method(Arc<str>),
     /// A function of a module, for example `encode.json`.
     Function(Arc<str>),
