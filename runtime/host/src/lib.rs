@@ -1,1 +1,11 @@
 //! The embedded platform of one machine: agent, containers, routes, volumes.
+//!
+//! Read `api` for what the agent is asked, `server` for what it does, `client` for how it is reached, `provider` for how the
+//! engine uses it. No code here knows the language or a terminal.
+
+pub mod api;
+mod disk;
+mod home;
+mod server;
+
+pub use home::Home;

@@ -1,0 +1,23 @@
+//! What goes over the agent's socket, shared by server and client.
+//!
+//! JSON, HTTP/1.1, paths under `/v1`. A folder to read in this order: `object` (what exists), `manifest` (what points where),
+//! `answer` (what the agent reports), `error`. Types only: no IO, no decisions.
+
+mod answer;
+mod error;
+mod manifest;
+mod object;
+
+pub use answer::{
+    AgentReport, Cleared, Drained, Epoch, Health, JournalEntry, JournalPage, Level, LineageReport, LogLine, LogPage, LogQuery, ObjectReport,
+    RouteSample, Samples,
+};
+pub use error::{ApiError, Code, Happened};
+pub use manifest::{Activity, Announce, Confirm, LedgerHead, Manifest, ObjectSetting, PutManifest, Renew, Route, RouteProtocol, Target};
+pub use object::{
+    Backoff, Container, DeleteObject, File, HealthCheck, IsolationWish, Limits, Mount, ObjectSpec, Policy, PutObject, Stop, StopSignal, Volume,
+    VolumeAccess, Write,
+};
+
+/// Version of these types. The agent refuses no older client of the same number.
+pub const API: u32 = 1;
