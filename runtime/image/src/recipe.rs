@@ -203,11 +203,7 @@ impl Recipe {
             if there.digest() == entry.digest() && there.size() == entry.size() && there.mode() == entry.mode() {
                 return Ok(());
             }
-            return Err(ImageError::Duplicate {
-                path: path.to_owned(),
-                first: there.origin(),
-                second: entry.origin(),
-            });
+            return Err(ImageError::Duplicate { path: path.to_owned(), first: there.origin(), second: entry.origin() });
         }
         match tier {
             Tier::Dependencies => &mut self.dependencies,

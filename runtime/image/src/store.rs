@@ -12,11 +12,17 @@
 //! Every file appears by rename after it was flushed, so a crash leaves whole files and garbage, nothing between. Builders
 //! share the lock; only the collector holds it alone.
 
+mod blobs;
+mod build;
+mod collect;
+mod index;
+mod unpack;
+
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use crate::{ContentDigest, Identities, ImageConfig, Recipe, RecipeDigest, Result};
+use crate::{ContentDigest, Identities, ImageConfig, ImageError, Recipe, RecipeDigest, Result};
 
 /// The content-addressed store of images.
 #[derive(Debug)]
@@ -87,8 +93,25 @@ pub struct Collected {
 impl Store {
     /// Opens the store at `root` and makes it if it is not there; removes what an interrupted build left.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
-        let _ = root.into();
-        todo!()
+        let root = root.into();
+        for folder in ["blobs/sha256", "recipes", "layer-keys", "layers", "temporary"] {
+            let folder = root.join(folder);
+            std::fs::create_dir_all(&folder).map_err(ImageError::io("make the folder", &folder))?;
+        }
+        let store = Self { identities: Identities::open(root.join("identities.json")), root };
+        let lock = store.lock_file()?;
+        if lock.try_lock().is_ok() {
+            store.clear_temporary()?;
+        }
+        drop(lock);
+        // Held, so that nobody clears the temporary file of the write below.
+        let hold = store.hold()?;
+        let layout = store.root.join("oci-layout");
+        if std::fs::read(&layout).ok().as_deref() != Some(LAYOUT) {
+            store.put(&layout, LAYOUT, true)?;
+        }
+        drop(hold);
+        Ok(store)
     }
 
     /// The store's folder: an OCI image layout.
@@ -105,40 +128,61 @@ impl Store {
 
     /// Keeps the collector away while the result lives; waits for a running collection.
     pub fn hold(&self) -> Result<Hold> {
-        todo!()
+        let lock = self.lock_file()?;
+        lock.lock_shared().map_err(ImageError::io("lock", self.root.join("lock")))?;
+        Ok(Hold { _lock: lock })
     }
 
     /// The image of a recipe with this digest, if all of it is in the store: what a plan calls "reused".
     #[must_use]
-    pub fn find(&self, _recipe: RecipeDigest) -> Option<ContentDigest> {
-        todo!()
+    pub fn find(&self, recipe: RecipeDigest) -> Option<ContentDigest> {
+        let pointer: build::RecipePointer = blobs::pointer(&self.recipe_pointer(recipe))?;
+        Some(pointer.manifest).filter(|manifest| self.contains(*manifest))
     }
 
     /// Whether the image with this manifest is in the store with all its blobs.
     #[must_use]
-    pub fn contains(&self, _manifest: ContentDigest) -> bool {
-        todo!()
+    pub fn contains(&self, manifest: ContentDigest) -> bool {
+        let Ok((document, _)) = self.image(manifest) else {
+            return false;
+        };
+        document.layers.iter().all(|layer| self.has(layer))
     }
 
     /// Builds an image, or finds it. Blocks; safe in any number of processes at once.
-    pub fn build(&self, _recipe: &Recipe, _progress: &(dyn Fn(Progress) + Sync)) -> Result<Built> {
-        todo!()
+    pub fn build(&self, recipe: &Recipe, progress: &(dyn Fn(Progress) + Sync)) -> Result<Built> {
+        let _hold = self.hold()?;
+        self.build_recipe(recipe, progress)
     }
 
     /// What a container of the image runs by default.
-    pub fn inspect(&self, _manifest: ContentDigest) -> Result<ImageConfig> {
-        todo!()
+    pub fn inspect(&self, manifest: ContentDigest) -> Result<ImageConfig> {
+        Ok(self.image(manifest)?.1.summary())
     }
 
     /// The image's layers as folders to lay over each other, lowest first; unpacks those that are not there yet. The
     /// folders are shared: never write into them.
-    pub fn unpack(&self, _manifest: ContentDigest) -> Result<Vec<PathBuf>> {
-        todo!()
+    pub fn unpack(&self, manifest: ContentDigest) -> Result<Vec<PathBuf>> {
+        let _hold = self.hold()?;
+        self.unpack_image(manifest)
     }
 
     /// Removes all images but the `reachable` ones, with the blobs and unpacked layers that only they used. Refused with
-    /// [`crate::ImageError::Busy`] while somebody builds, unpacks or holds.
-    pub fn collect(&self, _reachable: &BTreeSet<ContentDigest>) -> Result<Collected> {
-        todo!()
+    /// [`ImageError::Busy`] while somebody builds, unpacks or holds.
+    pub fn collect(&self, reachable: &BTreeSet<ContentDigest>) -> Result<Collected> {
+        let lock = self.lock_file()?;
+        match lock.try_lock() {
+            Ok(()) => self.collect_unreachable(reachable),
+            Err(TryLockError::WouldBlock) => Err(ImageError::Busy { store: self.root.clone() }),
+            Err(TryLockError::Error(error)) => Err(ImageError::io("lock", self.root.join("lock"))(error)),
+        }
+    }
+
+    fn lock_file(&self) -> Result<File> {
+        let path = self.root.join("lock");
+        File::options().create(true).append(true).open(&path).map_err(ImageError::io("open", &path))
     }
 }
+
+/// What `oci-layout` holds.
+const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
