@@ -9,10 +9,17 @@
 //! It does not do: images (layers come unpacked), restarts, networks of their own, quotas on disk.
 
 mod cgroup;
+mod confine;
+mod copied;
+mod filter;
+mod init;
 mod launch;
+mod log;
 mod monitor;
 mod probe;
+mod program;
 mod record;
+mod rootfs;
 mod run;
 mod spec;
 mod sys;

@@ -3,9 +3,10 @@
 #![expect(unsafe_code, reason = "raw system calls; each block says why it is sound")]
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Instant;
 
+use nix::mount::MsFlags;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::CloneFlags;
 use nix::sys::signal::Signal;
@@ -208,4 +209,72 @@ fn in_child(question: impl FnOnce() -> bool) -> io::Result<()> {
             }
         }
     }
+}
+
+/// Set restrictions of the mount whose root is `at`; with `recursive` of all mounts below it too. `ENOSYS` before Linux 5.12.
+pub(crate) fn mount_restrict(at: BorrowedFd<'_>, flags: MsFlags, recursive: bool) -> io::Result<()> {
+    // SAFETY: all fields are numbers, for which zero is valid and means "leave as it is".
+    let mut attr: libc::mount_attr = unsafe { std::mem::zeroed() };
+    for (flag, bit) in [
+        (MsFlags::MS_RDONLY, libc::MOUNT_ATTR_RDONLY),
+        (MsFlags::MS_NOSUID, libc::MOUNT_ATTR_NOSUID),
+        (MsFlags::MS_NODEV, libc::MOUNT_ATTR_NODEV),
+        (MsFlags::MS_NOEXEC, libc::MOUNT_ATTR_NOEXEC),
+    ] {
+        if flags.contains(flag) {
+            attr.attr_set |= bit;
+        }
+    }
+    let how = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the descriptor is open, the path is an empty C string, the attributes are read only, with their true size.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            at.as_raw_fd(),
+            c"".as_ptr(),
+            how,
+            &raw const attr,
+            size_of::<libc::mount_attr>(),
+        )
+    })
+    .map(|_| ())
+}
+
+/// Close every descriptor from `first` on.
+pub(crate) fn close_from(first: RawFd) {
+    close_range(first.cast_unsigned(), libc::c_uint::MAX, 0);
+}
+
+/// Let the next exec close every descriptor from `first` on.
+pub(crate) fn close_on_exec_from(first: RawFd) {
+    close_range(first.cast_unsigned(), libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
+}
+
+/// Close every descriptor from 3 on that is not among `kept`. For a forked child, whose other descriptors belong to frames that
+/// it never returns to.
+pub(crate) fn close_all_but(kept: &[RawFd]) {
+    let mut kept: Vec<libc::c_uint> = kept.iter().map(|fd| fd.cast_unsigned()).collect();
+    kept.sort_unstable();
+    let mut from = 3;
+    for fd in kept {
+        if fd > from {
+            close_range(from, fd - 1, 0);
+        }
+        from = fd + 1;
+    }
+    close_range(from, libc::c_uint::MAX, 0);
+}
+
+fn close_range(first: libc::c_uint, last: libc::c_uint, flags: libc::c_uint) {
+    // SAFETY: callers are processes that own no descriptor in the range any more. Fails on kernels before 5.9 (5.11 with flags),
+    // where containers are not possible for want of openat2's neighbours either.
+    unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
+}
+
+/// Wait for a child that has ended; its raw status.
+pub(crate) fn reap(pid: i32) -> Option<i32> {
+    let mut raw = 0;
+    // SAFETY: `raw` is a valid place.
+    let got = unsafe { libc::waitpid(pid, &raw mut raw, 0) };
+    (got == pid).then_some(raw)
 }
