@@ -7,11 +7,23 @@
 //! Read `spec` (what is declared), `table` (which route, which target), `target` (one target's state), `exchange` (one request), `listener` (sockets),
 //! `router` (the handle), in this order. `static_files` is independent of all of them.
 
+mod balance;
+mod body;
 mod error;
+mod exchange;
+mod headers;
+mod listener;
+mod pool;
 mod ports;
+mod refusal;
 mod router;
 mod samples;
+mod search;
 mod spec;
+mod table;
+mod target;
+mod tunnel;
+mod wire;
 
 pub use error::ApplyError;
 pub use router::{Drained, Router};

@@ -147,6 +147,12 @@ impl Recorder {
         self.errors.fetch_add(1, Relaxed);
     }
 
+    /// A request that got no answer.
+    pub(crate) fn failed(&self) {
+        self.request();
+        self.error();
+    }
+
     pub(crate) fn latency(&self, elapsed: Duration) {
         let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         if let Some(bucket) = self.latency.get(bucket_of(micros)) {

@@ -1,0 +1,248 @@
+//! One request: from its arrival to the head of its answer.
+//!
+//! Guarantees: a request is sent again only when the target cannot have acted on it (it never left), or when acting twice is the same as once and the
+//! connection it was sent on had been used before (so that its end says nothing about the target). Everything else that breaks is told to the client.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http_body_util::Full;
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::time::Instant;
+
+use crate::body::{AnswerBody, Progress, TargetBody, UploadBody};
+use crate::headers::{self, Client};
+use crate::pool::Link;
+use crate::refusal::Refusal;
+use crate::search::{Found, Search, Tables};
+use crate::target::InFlight;
+use crate::tunnel::{self, Open};
+use crate::wire;
+
+/// The longest wait for a connection, if the route does not allow less.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Answers a request: with what a target says, or with the reason why none does.
+pub(crate) async fn answer(
+    tables: &Tables,
+    client: &Client,
+    open: &Open,
+    request: Request<Incoming>,
+) -> Response<AnswerBody> {
+    forward(tables, client, open, request).await.unwrap_or_else(Refusal::into_response)
+}
+
+async fn forward(
+    tables: &Tables,
+    client: &Client,
+    open: &Open,
+    mut request: Request<Incoming>,
+) -> Result<Response<AnswerBody>, Refusal> {
+    let has_body = !request.body().is_end_stream();
+    let upgrade = (!has_body && headers::wants_upgrade(&request)).then(|| hyper::upgrade::on(&mut request));
+    let (mut head, body) = request.into_parts();
+    let host = headers::to_target(&mut head, client, upgrade.is_some())?;
+    let uri = head.uri.clone();
+    let progress = has_body.then(Progress::new);
+    let body = UploadBody(progress.as_ref().map(|progress| (body, Arc::clone(progress))));
+    let mut attempt = Attempt {
+        repeatable: !has_body && upgrade.is_none() && head.method.is_idempotent(),
+        fresh: upgrade.is_some(),
+        message: message(head.method, head.uri, head.headers, body),
+    };
+    let mut search = Search::new(tables);
+    loop {
+        let Found { in_flight, timeout } =
+            search.next(|table| table.http(client.listener, headers::without_port(&host), uri.path())).await?;
+        let target = Arc::clone(in_flight.target());
+        let link = match attempt.link(&in_flight, timeout).await {
+            Some(link) => link,
+            None => {
+                search.unreachable(target);
+                continue;
+            }
+        };
+        if let Some(upgrade) = upgrade {
+            return upgraded(attempt.message, link, in_flight, timeout, search.began(), upgrade, open).await;
+        }
+        let clock = Clock { began: search.began(), limit: timeout, progress: progress.as_deref() };
+        match attempt.send(link, in_flight, clock).await? {
+            Sent::Answered(response) => return Ok(*response),
+            Sent::Unsent(message) => {
+                // A connection that was open for long tells nothing about the target; a new one does.
+                if attempt.fresh {
+                    target.connect_failed();
+                    target.recorder.failed();
+                    search.unreachable(target);
+                }
+                attempt = Attempt { fresh: true, message: *message, repeatable: attempt.repeatable };
+            }
+        }
+    }
+}
+
+fn message(method: Method, uri: Uri, headers: HeaderMap, body: UploadBody) -> Request<UploadBody> {
+    let mut message = Request::new(body);
+    *message.method_mut() = method;
+    *message.uri_mut() = uri;
+    *message.headers_mut() = headers;
+    message
+}
+
+/// One try to get a request answered.
+struct Attempt {
+    message: Request<UploadBody>,
+    /// Sending it twice does the same as sending it once, and it can be sent twice.
+    repeatable: bool,
+    /// Only a new connection will do.
+    fresh: bool,
+}
+
+enum Sent {
+    Answered(Box<Response<AnswerBody>>),
+    /// To be sent again, on a new connection.
+    Unsent(Box<Request<UploadBody>>),
+}
+
+/// How long a target may take.
+struct Clock<'a> {
+    began: Instant,
+    limit: Duration,
+    progress: Option<&'a Progress>,
+}
+
+impl Attempt {
+    /// A connection to the target: an idle one if that will do. `None`: the target cannot be reached.
+    async fn link(&mut self, in_flight: &InFlight, limit: Duration) -> Option<Link> {
+        if !self.fresh {
+            if let Some(link) = in_flight.target().pool.take(self.repeatable).await {
+                return Some(link);
+            }
+            self.fresh = true;
+        }
+        let wire = wire::connect(in_flight, limit.min(CONNECT_LIMIT)).await.ok()?;
+        // Fails for HTTP/2 only.
+        let (sender, connection) = http1::handshake(TokioIo::new(wire)).await.ok()?;
+        Some(Link { sender, connection: Box::new(connection) })
+    }
+
+    async fn send(&mut self, mut link: Link, in_flight: InFlight, clock: Clock<'_>) -> Result<Sent, Refusal> {
+        let target = Arc::clone(in_flight.target());
+        let spare = (self.repeatable && !self.fresh)
+            .then(|| (self.message.method().clone(), self.message.uri().clone(), self.message.headers().clone()));
+        let message = std::mem::replace(&mut self.message, Request::new(UploadBody(None)));
+        let answered = link.sender.try_send_request(message);
+        tokio::pin!(answered);
+        let timer = tokio::time::sleep_until(clock.began + clock.limit);
+        tokio::pin!(timer);
+        let mut ended = false;
+        let outcome = std::future::poll_fn(|cx| {
+            ended = ended || link.drive(cx);
+            if let std::task::Poll::Ready(outcome) = answered.as_mut().poll(cx) {
+                return std::task::Poll::Ready(Ok(outcome));
+            }
+            while timer.as_mut().poll(cx).is_ready() {
+                // A body that still moves is a reason to wait.
+                let until = clock.progress.map_or(clock.began, |progress| progress.last().into()) + clock.limit;
+                if until <= Instant::now() {
+                    return std::task::Poll::Ready(Err(()));
+                }
+                timer.as_mut().reset(until);
+            }
+            std::task::Poll::Pending
+        })
+        .await;
+        let unfinished = clock.progress.is_some_and(|progress| !progress.is_finished());
+        match outcome {
+            Ok(Ok(response)) => {
+                answered_by(&in_flight, &response, clock.began);
+                let in_flight = Arc::new(in_flight);
+                let link = if ended {
+                    None
+                } else if unfinished {
+                    // The body of the request goes on on its own, whether or not the client takes the answer.
+                    let in_flight = Arc::clone(&in_flight);
+                    tokio::spawn(async move {
+                        let _ended = link.connection.await;
+                        drop(in_flight);
+                    });
+                    None
+                } else {
+                    Some(link)
+                };
+                let response = response.map(|body| AnswerBody::Target(TargetBody::new(body, link, in_flight)));
+                Ok(Sent::Answered(Box::new(to_client(response))))
+            }
+            Ok(Err(mut error)) => match (error.take_message(), spare) {
+                (Some(message), _) => Ok(Sent::Unsent(Box::new(message))),
+                (None, Some((method, uri, headers))) => {
+                    Ok(Sent::Unsent(Box::new(self::message(method, uri, headers, UploadBody(None)))))
+                }
+                (None, None) => {
+                    target.recorder.failed();
+                    Err(Refusal::Broken { target: target.address })
+                }
+            },
+            Err(()) if unfinished => Err(Refusal::ClientStalled { limit: clock.limit }),
+            Err(()) => {
+                target.recorder.failed();
+                Err(Refusal::Timeout { target: target.address, limit: clock.limit })
+            }
+        }
+    }
+}
+
+fn to_client(mut response: Response<AnswerBody>) -> Response<AnswerBody> {
+    headers::to_client(response.headers_mut(), false);
+    *response.version_mut() = http::Version::HTTP_11;
+    response
+}
+
+fn answered_by(in_flight: &InFlight, response: &Response<Incoming>, began: Instant) {
+    let recorder = &in_flight.target().recorder;
+    recorder.request();
+    recorder.latency(began.elapsed());
+    if response.status().is_server_error() {
+        recorder.error();
+    }
+}
+
+/// A request to go on with another protocol: on a connection of its own, which becomes the tunnel if the target agrees.
+async fn upgraded(
+    message: Request<UploadBody>,
+    mut link: Link,
+    in_flight: InFlight,
+    limit: Duration,
+    began: Instant,
+    client: OnUpgrade,
+    open: &Open,
+) -> Result<Response<AnswerBody>, Refusal> {
+    let target = Arc::clone(in_flight.target());
+    tokio::spawn((*link.connection).with_upgrades());
+    let answered = tokio::time::timeout_at(began + limit, link.sender.send_request(message)).await;
+    let mut response = match answered {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => {
+            target.recorder.failed();
+            return Err(Refusal::Broken { target: target.address });
+        }
+        Err(_) => {
+            target.recorder.failed();
+            return Err(Refusal::Timeout { target: target.address, limit });
+        }
+    };
+    answered_by(&in_flight, &response, began);
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let in_flight = Arc::new(in_flight);
+        return Ok(to_client(response.map(|body| AnswerBody::Target(TargetBody::new(body, None, in_flight)))));
+    }
+    let far = hyper::upgrade::on(&mut response);
+    tokio::spawn(tunnel::upgraded(client, far, in_flight, Open::clone(open)));
+    headers::to_client(response.headers_mut(), true);
+    Ok(response.map(|_| AnswerBody::Own(Full::new(Bytes::new()))))
+}
