@@ -11,6 +11,7 @@ mod digest;
 mod graph;
 mod key;
 pub mod kinds;
+pub mod reduce;
 mod schema;
 mod span;
 pub mod spec;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// A serialisable first-order expression over node outputs. Lambdas occur only as arguments of builtins, as gates and as
 /// refinements.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub enum Term {
     /// Known.
     Value(Value),
@@ -96,5 +96,31 @@ fn value_handles<'a>(value: &'a Value, found: &mut dyn FnMut(&'a Addr)) {
 impl From<Value> for Term {
     fn from(value: Value) -> Self {
         Self::Value(value)
+    }
+}
+
+/// As an expression; secrets are `[secret]` although they have holes.
+impl std::fmt::Debug for Term {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Value(value) => write!(f, "{value:?}"),
+            Self::Output(addr, field) => write!(f, "{addr}.{field}"),
+            Self::List(items) => f.debug_list().entries(items).finish(),
+            Self::Map(map) => f.debug_map().entries(map.iter().map(|(k, v)| (k.as_str(), v))).finish(),
+            Self::Record(fields) => f.debug_map().entries(fields).finish(),
+            Self::Variant(tag, fields) => {
+                write!(f, "{tag} ")?;
+                f.debug_map().entries(fields).finish()
+            }
+            Self::Secret(_) => f.write_str("[secret]"),
+            Self::Call(builtin, args) => {
+                write!(f, "({builtin}")?;
+                args.iter().try_for_each(|arg| write!(f, " {arg:?}"))?;
+                f.write_str(")")
+            }
+            Self::If(condition, then, otherwise) => write!(f, "if {condition:?} then {then:?} else {otherwise:?}"),
+            Self::Lambda { first, arity, body } => write!(f, "({first}+{arity}) => {body:?}"),
+            Self::Var(n) => write!(f, "${n}"),
+        }
     }
 }

@@ -313,11 +313,11 @@ fn map() -> Vec<Signature> {
         on("map")
             .bounds(&[Any, Any])
             .param("f", lambda(vec![string(), var(0)], var(1)))
-            .gives(map_of(var(1)), "`f(key, value)` under each key."),
+            .gives(map_of(var(1)), "`f(key, value)` under each key; with one parameter, `f(value)`."),
         on("filter")
             .bounds(&[Any])
             .param("test", lambda(vec![string(), var(0)], boolean()))
-            .gives(map_of(var(0)), "Entries whose key and value pass."),
+            .gives(map_of(var(0)), "Entries whose key and value pass; with one parameter, whose value passes."),
         on("get").bounds(&[Any]).param("key", string()).gives(option_of(var(0)), "The value, or `none`."),
         on("pick").bounds(&[Any]).param("keys", list_of(string())).gives(map_of(var(0)), "Only these keys."),
         on("omit").bounds(&[Any]).param("keys", list_of(string())).gives(map_of(var(0)), "All but these keys."),

@@ -1,0 +1,83 @@
+//! What a builtin can fail with.
+
+use crate::{Code, code};
+
+/// Why a term could not be reduced. Never shows a secret: messages name values only where they are keys or numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReduceError {
+    /// What kind of problem.
+    pub problem: Problem,
+    /// What is wrong, lower case, no full stop.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// Kinds of problems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// A number that does not fit.
+    Overflow,
+    /// An index, key or amount outside its range.
+    OutOfRange,
+    /// Division by zero.
+    DivisionByZero,
+    /// One key twice.
+    DuplicateKey,
+    /// Too many steps, elements, bytes or levels.
+    Budget,
+    /// A value of another type than the builtin takes. The checker refuses such programs; a term from elsewhere may hold
+    /// one.
+    Mismatch,
+}
+
+impl ReduceError {
+    pub(super) fn new(problem: Problem, message: impl Into<String>) -> Self {
+        Self { problem, message: message.into(), help: None }
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub(super) fn overflow(what: impl std::fmt::Display) -> Self {
+        Self::new(Problem::Overflow, format!("{what} does not fit into 64 bits"))
+    }
+
+    pub(super) fn range(message: impl Into<String>) -> Self {
+        Self::new(Problem::OutOfRange, message)
+    }
+
+    pub(super) fn budget() -> Self {
+        Self::new(Problem::Budget, "this needs more steps, elements, bytes or levels than an evaluation may take")
+    }
+
+    pub(super) fn mismatch(message: impl Into<String>) -> Self {
+        Self::new(Problem::Mismatch, message)
+    }
+
+    /// The diagnostic code that says the same about a place in a program.
+    pub fn code(&self) -> Code {
+        match self.problem {
+            Problem::Overflow => code::OVERFLOW,
+            Problem::OutOfRange => code::OUT_OF_RANGE,
+            Problem::DivisionByZero => code::DIVISION_BY_ZERO,
+            Problem::DuplicateKey => code::DUPLICATE_KEY,
+            Problem::Budget => code::BUDGET_EXCEEDED,
+            Problem::Mismatch => code::TYPE_MISMATCH,
+        }
+    }
+}
+
+impl std::fmt::Display for ReduceError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.help {
+            Some(help) => write!(f, "; {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for ReduceError {}
