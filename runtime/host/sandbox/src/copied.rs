@@ -42,12 +42,14 @@ pub(crate) fn prepare(spec: &Spec, level: Level) -> Result<Vec<String>, String> 
             warnings.push(format!("the scratch directory {target} is on disk and its size is not limited"));
         }
     }
-    if level == Level::Chroot {
-        // The directory of the container is ours alone; the program's user must get through to its root.
+    if level != Level::Chroot && nix::unistd::geteuid().is_root() {
+        // The directory of the container is ours alone; the program's user must get through to its files.
         fs::set_permissions(&spec.dir, fs::Permissions::from_mode(0o711)).map_err(failed)?;
-        if let Err(e) = devices(&root.join("dev")) {
-            warnings.push(format!("the container has no /dev: {e}"));
-        }
+    }
+    if level == Level::Chroot
+        && let Err(e) = devices(&root.join("dev"))
+    {
+        warnings.push(format!("the container has no /dev: {e}"));
     }
     Ok(warnings)
 }

@@ -17,6 +17,7 @@ use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocma
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{ForkResult, Pid, fork};
 
+use crate::cgroup::Group;
 use crate::confine::{Confinement, Files};
 use crate::launch::parse_user;
 use crate::record::Request;
@@ -27,7 +28,7 @@ use crate::{copied, program, rootfs, sys};
 pub(crate) struct Ends {
     /// One byte says go; its end says that the monitor is gone.
     pub(crate) lifeline: File,
-    /// Text of what failed; closed without any by a successful exec.
+    /// What could not be joined, ended by a zero byte; then text of what failed, or the end by a successful exec.
     pub(crate) errors: File,
     /// The program's wait status, four bytes.
     pub(crate) status: File,
@@ -51,7 +52,8 @@ const FORWARDED: [Signal; 8] = [
 const NOT_STARTED: i32 = 127;
 
 /// Body of the init; `owned` says whether the monitor made a user namespace.
-pub(crate) fn run(request: &Request, owned: bool, mut ends: Ends) -> i32 {
+pub(crate) fn run(request: &Request, group: &Group, owned: bool, mut ends: Ends) -> i32 {
+    let _ = ends.errors.write_all(format!("{}\0", group.join().join("\n")).as_bytes());
     let prepared = prepare(request, owned, &mut ends);
     let waiting = match prepared {
         Ok(waiting) => waiting,
@@ -95,7 +97,7 @@ fn prepare(request: &Request, owned: bool, ends: &mut Ends) -> Result<Waiting, S
         die_with_parent();
     }
     let mut go = [0];
-    // The monitor has put this process into its cgroups and has recorded it.
+    // The monitor has recorded this process.
     ends.lifeline.read_exact(&mut go).map_err(|_| "the monitor is gone".to_owned())?;
     let mut files: Option<Files> = None;
     let mut children = None;

@@ -105,12 +105,18 @@ fn supervise(dir: &Path, request: &Request, own_start: u64, answer: &mut Option<
         warnings.extend(copied::prepare(spec, *level).map_err(undo)?);
         let _ = nix::sys::prctl::set_child_subreaper(true);
     }
-    let mut container = spawn(request, owned).map_err(undo)?;
-    warnings.extend(group.join(container.init.as_raw()));
-    let started = record_running(dir, request, &container, own_start, warnings, &group)
-        .and_then(|()| container.lifeline.write_all(&[1]))
-        .map_err(|e| format!("the container cannot be recorded: {e}"))
-        .and_then(|()| container.started());
+    let mut container = spawn(request, &group, owned).map_err(undo)?;
+    let started = (|| {
+        let refused = container.joined()?;
+        if spec.require == Some(Level::Namespaces) && !refused.is_empty() {
+            return Err(format!("limits are required: {}", refused.join("; ")));
+        }
+        warnings.extend(refused);
+        record_running(dir, request, &container, own_start, warnings, &group)
+            .and_then(|()| container.lifeline.write_all(&[1]))
+            .map_err(|e| format!("the container cannot be recorded: {e}"))?;
+        container.started()
+    })();
     if let Err(text) = started {
         let _ = nix::sys::signal::kill(container.init, nix::sys::signal::Signal::SIGKILL);
         let _ = waitpid(container.init, None);
@@ -190,7 +196,7 @@ fn pipe() -> Result<(File, File), String> {
 }
 
 /// Fork the init. It waits for a byte on the lifeline before it does anything.
-fn spawn(request: &Request, owned: bool) -> Result<Container, String> {
+fn spawn(request: &Request, group: &Group, owned: bool) -> Result<Container, String> {
     let (life_read, lifeline) = pipe()?;
     let (errors, errors_write) = pipe()?;
     let (status, status_write) = pipe()?;
@@ -215,7 +221,7 @@ fn spawn(request: &Request, owned: bool) -> Result<Container, String> {
                 ends.stdout.as_raw_fd(),
                 ends.stderr.as_raw_fd(),
             ]);
-            let code = init::run(request, owned, ends);
+            let code = init::run(request, group, owned, ends);
             // SAFETY: ends this process without running what belongs to the monitor's frames.
             unsafe { libc::_exit(code) }
         }
@@ -227,6 +233,21 @@ fn spawn(request: &Request, owned: bool) -> Result<Container, String> {
 }
 
 impl Container {
+    /// Wait until the init has joined its cgroups; sentences about those that it could not join.
+    fn joined(&mut self) -> Result<Vec<String>, String> {
+        let mut said = Vec::new();
+        let mut byte = [0];
+        // A byte at a time, nearly always one: what follows belongs to `started`.
+        loop {
+            self.errors.read_exact(&mut byte).map_err(|_| "the container's init was killed".to_owned())?;
+            match byte {
+                [0] => break,
+                [other] => said.push(other),
+            }
+        }
+        Ok(String::from_utf8_lossy(&said).lines().map(str::to_owned).collect())
+    }
+
     /// Wait until the program has been executed; the error says what failed instead.
     fn started(&mut self) -> Result<(), String> {
         let mut text = String::new();

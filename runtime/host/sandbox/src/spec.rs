@@ -55,7 +55,8 @@ impl std::fmt::Display for Level {
 pub struct Spec {
     /// Unique on this machine among living containers, `[A-Za-z0-9._-]`, at most 63 bytes: names the cgroups and the host.
     pub id: String,
-    /// The container's own directory: absolute, existing, ours, mode 0700. Holds records, log and mount point.
+    /// The container's own directory: absolute, existing, ours, mode 0700. Holds records, log and mount point. (Root at level
+    /// C or D: the program's user must be able to get there, so the mode becomes 0711, and those above must allow it.)
     pub dir: PathBuf,
     /// Unpacked image layers, lowest first, each absolute. Never written to.
     pub layers: Vec<PathBuf>,

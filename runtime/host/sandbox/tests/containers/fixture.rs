@@ -36,6 +36,8 @@ impl Fixture {
             return Err(Skip("/bin/busybox is not static (package busybox-static)".into()));
         }
         let dir = tempfile::tempdir().unwrap();
+        // Levels C and D run the program by its path on the host, as another user.
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let low = dir.path().join("low");
         fs::create_dir_all(low.join("bin")).unwrap();
         fs::create_dir_all(low.join("etc")).unwrap();
