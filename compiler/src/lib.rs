@@ -1,1 +1,4 @@
 //! Sources to a resource graph: resolve, check, evaluate. Pure.
+
+pub mod hir;
+pub mod check;

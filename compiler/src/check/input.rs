@@ -1,0 +1,18 @@
+//! What the checker is given: parsed modules whose imports were already located.
+
+use imm_ir::{FileId, Span};
+use imm_syntax::ast;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One module: the files of a folder, or one file.
+#[derive(Clone, Debug, Default)]
+pub struct ModuleInput {
+    /// Its name for people, for example `limits`.
+    pub name: Arc<str>,
+    /// Its files in a fixed order.
+    pub files: Vec<(FileId, ast::Module)>,
+    /// For each `import "path"` the module it means: an index into the list given to [`check`](super::check), by the
+    /// span of the path. `None` (or absent): it could not be read, which was reported.
+    pub imports: BTreeMap<Span, Option<usize>>,
+}
