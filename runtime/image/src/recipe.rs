@@ -276,6 +276,7 @@ impl Recipe {
 /// 9999-12-31T23:59:59Z: the last time that RFC 3339 can write.
 const LAST_SECOND: u64 = 253_402_300_799;
 
+#[derive(Clone, Copy)]
 enum Tier {
     Dependencies,
     Programs,

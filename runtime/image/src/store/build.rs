@@ -64,6 +64,7 @@ impl Store {
     fn reused(&self, digest: ContentDigest) -> Result<Built> {
         let (document, _) = self.image(digest)?;
         let size = encode(&document, &self.root)?.len() as u64;
+        self.list(digest, size)?;
         Ok(summary(&Descriptor::new(MANIFEST_MEDIA_TYPE, digest, size), &document, true))
     }
 

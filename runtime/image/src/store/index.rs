@@ -5,17 +5,14 @@ use std::fs::File;
 
 use super::Store;
 use super::blobs::{encode, flush_folder, pointer};
+use super::build::RecipePointer;
 use crate::oci::{Descriptor, INDEX_MEDIA_TYPE, Index, MANIFEST_MEDIA_TYPE, REF_NAME};
 use crate::{ContentDigest, ImageError, Result};
 
 impl Store {
     /// Adds an image.
     pub(super) fn list(&self, manifest: ContentDigest, size: u64) -> Result<()> {
-        self.change_index(|images| {
-            let mut image = Descriptor::new(MANIFEST_MEDIA_TYPE, manifest, size);
-            image.annotations = BTreeMap::from([(REF_NAME.to_owned(), manifest.hex())]);
-            images.insert(manifest, image);
-        })
+        self.change_index(|images| drop(images.insert(manifest, listed(manifest, size))))
     }
 
     /// Keeps only some images; says how many are gone.
@@ -36,8 +33,10 @@ impl Store {
         lock.lock().map_err(ImageError::io("lock", &lock_path))?;
         let path = self.root.join("index.json");
         let old = pointer::<Index>(&path).map(|index| index.manifests);
-        let mut images: BTreeMap<_, _> =
-            old.clone().unwrap_or_default().into_iter().map(|image| (image.digest, image)).collect();
+        let mut images = match old.clone() {
+            Some(images) => images.into_iter().map(|image| (image.digest, image)).collect(),
+            None => self.known_images()?,
+        };
         change(&mut images);
         let manifests: Vec<_> = images.into_values().collect();
         if old.as_ref() == Some(&manifests) {
@@ -47,4 +46,29 @@ impl Store {
         self.put(&path, &encode(&index, &path)?, true)?;
         flush_folder(&self.root)
     }
+
+    /// All whole images, by what recipes point at: for a list that is lost.
+    fn known_images(&self) -> Result<BTreeMap<ContentDigest, Descriptor>> {
+        let folder = self.root.join("recipes");
+        let read = ImageError::io("read", &folder);
+        let mut images = BTreeMap::new();
+        for entry in std::fs::read_dir(&folder).map_err(read)? {
+            let path = entry.map_err(|error| ImageError::io("read", &folder)(error))?.path();
+            let Some(RecipePointer { manifest }) = pointer(&path) else {
+                continue;
+            };
+            if self.contains(manifest)
+                && let Ok(stat) = self.blob(manifest).metadata()
+            {
+                images.insert(manifest, listed(manifest, stat.len()));
+            }
+        }
+        Ok(images)
+    }
+}
+
+fn listed(manifest: ContentDigest, size: u64) -> Descriptor {
+    let mut image = Descriptor::new(MANIFEST_MEDIA_TYPE, manifest, size);
+    image.annotations = BTreeMap::from([(REF_NAME.to_owned(), manifest.hex())]);
+    image
 }

@@ -81,7 +81,6 @@ fn extract(stream: &mut impl Read, root: &Path) -> io::Result<()> {
             other => return Err(io::Error::other(format!("{} is of kind {other:?}", path.display()))),
         }
     }
-    drop(archive);
     // The decoder must see the end of the stream: padding is part of the digest.
     io::copy(stream, &mut io::sink())?;
     // Folders last, from the inside out: writing into them changes their time.
