@@ -6,7 +6,10 @@
 use std::io;
 use std::net::SocketAddr;
 
-use tokio::net::TcpSocket;
+use tokio::net::{TcpListener, TcpSocket};
+
+/// Connections that wait to be accepted, for each port.
+const BACKLOG: u32 = 4096;
 
 /// Binds without listening. Port 0 lets the system choose.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<(TcpSocket, SocketAddr)> {
@@ -17,10 +20,17 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<(TcpSocket, SocketAddr)> {
         other => other,
     }
     .map_err(|error| explain(address, &error))?;
-    // Needed before listening, so that accepted connections do not block the port for the next process.
-    socket.set_reuseaddr(true)?;
+    // For the fallback above: from now on it is as exclusive as any.
+    socket.set_reuseaddr(false)?;
     let bound = socket.local_addr()?;
     Ok((socket, bound))
+}
+
+/// Lets a bound socket listen.
+pub(crate) fn listen(address: SocketAddr, socket: TcpSocket) -> io::Result<TcpListener> {
+    // Accepted connections inherit it, and without it they block the port for the next process. Not before this moment: others could bind the port, too.
+    let listening = socket.set_reuseaddr(true).and_then(|()| socket.listen(BACKLOG));
+    listening.map_err(|error| explain(address, &error))
 }
 
 fn bind_socket(address: SocketAddr, reuse: bool) -> io::Result<TcpSocket> {
@@ -31,7 +41,7 @@ fn bind_socket(address: SocketAddr, reuse: bool) -> io::Result<TcpSocket> {
 }
 
 /// The same error with the address, and who is in the way.
-pub(crate) fn explain(address: SocketAddr, error: &io::Error) -> io::Error {
+fn explain(address: SocketAddr, error: &io::Error) -> io::Error {
     #[expect(clippy::wildcard_enum_match_arm, reason = "ErrorKind is open-ended; every other kind speaks for itself")]
     let message = match error.kind() {
         io::ErrorKind::AddrInUse => match owner::of_listener(address) {

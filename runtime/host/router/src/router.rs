@@ -20,9 +20,6 @@ use crate::spec::Routes;
 use crate::table::{Known, Table};
 use crate::target::{TargetKey, TargetState};
 
-/// Connections that wait to be accepted, for each port.
-const BACKLOG: u32 = 4096;
-
 /// A running router. Clones are handles to the same one; it ends, like after [`Router::shutdown`], when the last handle is dropped.
 #[derive(Clone, Debug, Default)]
 pub struct Router {
@@ -235,11 +232,11 @@ impl Control {
         let mut listening = Vec::new();
         for (address, has_targets) in wanted {
             match self.ports.remove(&address) {
-                Some(Port::Bound { socket, .. }) if has_targets => match socket.listen(BACKLOG) {
+                Some(Port::Bound { socket, .. }) if has_targets => match ports::listen(address, socket) {
                     Ok(listener) => listening.push((address, listener)),
                     Err(error) => {
                         self.bind_again(listening);
-                        return Err(ports::explain(address, &error));
+                        return Err(error);
                     }
                 },
                 Some(Port::Bound { socket, .. }) => {

@@ -262,7 +262,7 @@ async fn a_broken_answer_does_not_look_whole() {
     .await;
     let (router, port) = serving(vec![target("a", address)]).await;
     let answer = get(port, "/").await;
-    assert!(answer.contains("abc") && !answer.ends_with("0\r\n\r\n"), "{answer}");
+    assert!(!answer.ends_with("0\r\n\r\n"), "{answer}");
     assert_eq!(router.samples()[0].errors, 1);
 }
 
