@@ -1,6 +1,6 @@
 //! The store from outside: the same bytes everywhere, only what changed is built, crashes and other builders do no harm.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails should stop where it does")]
+#![expect(clippy::unwrap_used, reason = "a test that fails should stop where it does")]
 
 mod collection;
 mod concurrency;
