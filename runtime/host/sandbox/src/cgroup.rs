@@ -295,3 +295,78 @@ fn make(parent: &Path, id: &str) -> io::Result<PathBuf> {
     }
     Ok(dir)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hybrid_is_version_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).display().to_string();
+        for name in ["memory", "cpu,cpuacct", "unified"] {
+            fs::create_dir(at(name)).unwrap();
+        }
+        let mounts = format!(
+            "1 2 0:1 / {} rw,relatime - cgroup cgroup rw,memory\n1 2 0:2 / {} rw shared:9 - cgroup cgroup rw,cpu,cpuacct\n\
+             1 2 0:3 / {} rw - cgroup2 cgroup2 rw,nsdelegate\n1 2 0:4 / /missing rw - cgroup cgroup rw,pids\n\
+             1 2 0:5 / /x rw - cgroup cgroup rw,name=systemd\n",
+            at("memory"),
+            at("cpu,cpuacct"),
+            at("unified")
+        );
+        let Cgroups::V1 { hierarchies } = Cgroups::from_mounts(&mounts, "") else { panic!("version 1") };
+        assert_eq!(hierarchies.keys().collect::<Vec<_>>(), ["cpu", "cpuacct", "memory"]);
+        assert_eq!(hierarchies.get("cpu"), hierarchies.get("cpuacct"));
+    }
+
+    #[test]
+    fn version_two_uses_the_nearest_subtree_that_hands_controllers_down() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = dir.path().join("user/app");
+        let own = app.join("imm.service");
+        fs::create_dir_all(&own).unwrap();
+        for group in [&own, &app] {
+            for file in ["cgroup.procs", "cgroup.controllers"] {
+                fs::write(group.join(file), "").unwrap();
+            }
+        }
+        // Plain files keep what was written last; the kernel would show both.
+        fs::write(app.join("cgroup.controllers"), "memory hugetlb\n").unwrap();
+        fs::write(own.join("cgroup.controllers"), "memory\n").unwrap();
+        let mounts = format!("1 2 0:3 / {} rw - cgroup2 cgroup2 rw\n", dir.path().display());
+        let found = Cgroups::from_mounts(&mounts, "0::/user/app/imm.service\n");
+        // `+memory` is what the switch was set to; a kernel answers `memory`.
+        assert_eq!(fs::read_to_string(app.join("cgroup.subtree_control")).unwrap(), "+memory");
+        assert!(matches!(found, Cgroups::None { reason } if reason.contains("delegated")));
+        let none = Cgroups::from_mounts("", "");
+        assert!(matches!(none, Cgroups::None { reason } if reason.contains("no cgroup file system")));
+    }
+
+    #[test]
+    fn the_same_limits_in_both_versions() {
+        let limits = Limits { cpu_milli: Some(250), memory: Some(1 << 20), pids: Some(7) };
+        let of = |unified| Group { unified, dirs: BTreeMap::new() }.settings(&limits);
+        let values =
+            |unified| of(unified).into_iter().map(|(_, file, value, _)| format!("{file}={value}")).collect::<Vec<_>>();
+        assert_eq!(values(true), ["memory.max=1048576", "pids.max=7", "cpu.max=25000 100000"]);
+        assert_eq!(
+            values(false),
+            ["memory.limit_in_bytes=1048576", "pids.max=7", "cpu.cfs_period_us=100000", "cpu.cfs_quota_us=25000"]
+        );
+    }
+
+    #[test]
+    fn a_limit_that_cannot_be_set_is_named() {
+        let none = Cgroups::None { reason: "because".to_owned() };
+        let limits = Limits { memory: Some(1), ..Limits::default() };
+        assert_eq!(Group::create(&none, "x", &limits).1, ["no limit could be set: because"]);
+        assert!(Group::create(&none, "x", &Limits::default()).1.is_empty());
+        let dir = tempfile::tempdir().unwrap();
+        let only = Cgroups::V1 { hierarchies: BTreeMap::from([("pids".to_owned(), dir.path().to_owned())]) };
+        let (group, refused) = Group::create(&only, "x", &limits);
+        assert_eq!(refused, ["the memory limit could not be set: this machine offers no memory cgroup"]);
+        group.remove().unwrap();
+        assert!(!dir.path().join("imm/x").exists());
+    }
+}

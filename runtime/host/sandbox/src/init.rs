@@ -248,9 +248,13 @@ fn end_all(child: Pid, waiting: &Waiting, ended: &mut Option<i32>) {
 
 /// Kill every child but `spared`; false when there is none.
 pub(crate) fn kill_children(children: &File, spared: Pid) -> bool {
-    let pids = children_of(children);
-    let others = pids.iter().filter(|pid| **pid != spared);
-    others.map(|pid| nix::sys::signal::kill(*pid, Signal::SIGKILL)).count() > 0
+    let mut any = false;
+    for pid in children_of(children).into_iter().filter(|pid| *pid != spared) {
+        any = true;
+        // One that has ended in between is reaped by the caller all the same.
+        let _ = nix::sys::signal::kill(pid, Signal::SIGKILL);
+    }
+    any
 }
 
 /// The processes that a `children` file of /proc names now.

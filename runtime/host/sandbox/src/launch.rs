@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -105,9 +106,12 @@ pub fn launch(spec: &Spec, monitor: &[OsString]) -> Result<Run, LaunchError> {
             n => text.push_str(&String::from_utf8_lossy(bytes.get(..n).unwrap_or_default())),
         }
     };
+    // A monitor that has not announced itself yet finds the pipe closed and gives up.
+    drop(answer);
     if !said {
         let _ = starter.kill();
         kill_monitor(&text);
+        settle(dir)?;
     }
     let _ = starter.wait();
     // First line: the monitor's process id and start time. Then `ok`, or the reason.
@@ -149,6 +153,20 @@ fn kill_monitor(said: &str) {
         let _ = sys::pidfd_signal(process.as_fd(), Signal::SIGKILL);
         let _ = sys::wait_readable(process.as_fd(), Some(Instant::now() + Duration::from_secs(5)));
     }
+}
+
+/// After its monitor was killed: wait for the container's own end, so that an error means that nothing runs.
+fn settle(dir: &Path) -> io::Result<()> {
+    if let Some(running) = record::read_running(dir)?
+        && let Some(init) = sys::open_process(running.pid, running.start_time)?
+    {
+        sys::wait_readable(init.as_fd(), Some(Instant::now() + Duration::from_secs(5)))?;
+    }
+    if let Some(group) = record::read_group(dir)? {
+        // Left to `remove` when it fails: the record stays.
+        let _ = group.remove();
+    }
+    Ok(())
 }
 
 fn validate(spec: &Spec) -> Result<(), String> {

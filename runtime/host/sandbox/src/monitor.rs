@@ -41,7 +41,10 @@ pub fn monitor_main(dir: &Path) -> i32 {
     let Ok((lock, mut answer)) = detach() else { return 71 };
     let own = std::process::id();
     let start = i32::try_from(own).ok().and_then(|pid| sys::start_time_of(pid).ok()).unwrap_or(0);
-    let _ = answer.write_all(format!("{own} {start}\n").as_bytes());
+    if answer.write_all(format!("{own} {start}\n").as_bytes()).is_err() {
+        // The launcher is gone or has given up: nothing was started, nothing shall be.
+        return 75;
+    }
     let outcome = record::read_request(dir).map_err(|e| format!("the request is unreadable: {e}"));
     let mut answer = Some(answer);
     match outcome.and_then(|request| supervise(dir, &request, start, &mut answer)) {

@@ -54,11 +54,14 @@ pub(crate) fn execute(spec: &Spec, root: Option<&Path>) -> String {
             last = error;
         }
     }
-    let hint = match last {
-        Errno::ENOENT if name.contains('/') => "; the path is one inside the image",
-        Errno::ENOENT => "; it is in no directory of PATH inside the image",
-        Errno::ENOEXEC => "; it is no program for this machine",
-        _ => "",
+    let hint = if last == Errno::ENOEXEC {
+        "; it is no program for this machine"
+    } else if last != Errno::ENOENT {
+        ""
+    } else if name.contains('/') {
+        "; the path is one inside the image"
+    } else {
+        "; it is in no directory of PATH inside the image"
     };
     format!("cannot run {name:?}: {}{hint}", last.desc())
 }

@@ -38,7 +38,7 @@ fn fixture() -> Result<Fixture, crate::Skip> {
 fn exited(dir: &Path) -> Exit {
     match reopen(dir).unwrap() {
         RunState::Exited(exit) => exit,
-        other => panic!("{other:?}"),
+        other @ (RunState::NotStarted | RunState::Running(_)) => panic!("{other:?}"),
     }
 }
 
@@ -214,7 +214,8 @@ fn hanging_start() -> Outcome {
 fn bad_requests() -> Outcome {
     let fixture = fixture()?;
     let good = fixture.shell("true");
-    let bad: [(&str, fn(&mut imm_sandbox::Spec)); 8] = [
+    type Change = fn(&mut imm_sandbox::Spec);
+    let bad: [(&str, Change); 8] = [
         ("container id", |s| s.id = "../../etc".into()),
         ("container id", |s| s.id = String::new()),
         ("no layers", |s| s.layers.clear()),
@@ -227,10 +228,8 @@ fn bad_requests() -> Outcome {
     for (text, change) in bad {
         let mut spec = good.clone();
         change(&mut spec);
-        match refused(&spec) {
-            LaunchError::Invalid(said) => assert!(said.contains(text), "{said}"),
-            other => panic!("{text}: {other:?}"),
-        }
+        let error = refused(&spec);
+        assert!(matches!(error, LaunchError::Invalid(_)) && error.to_string().contains(text), "{text}: {error:?}");
     }
     assert_eq!(output(&good), "", "{}", log(&good));
     Ok(())

@@ -8,7 +8,6 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    clippy::exit,
     reason = "a test program: it panics on what it does not expect and talks on standard output"
 )]
 
