@@ -20,6 +20,7 @@ mod router;
 mod samples;
 mod search;
 mod spec;
+pub mod static_files;
 mod table;
 mod target;
 mod tunnel;

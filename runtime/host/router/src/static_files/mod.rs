@@ -1,0 +1,102 @@
+//! A static file server: the files of one directory, over HTTP/1.1.
+//!
+//! Guarantees: answers GET and HEAD; `/healthz` answers before any file; nothing outside of the directory is read, whatever the path or a symlink says
+//! (`tree`); an ETag is the hash of the content, so it is right also where all files have one time, as in golden images. It does not list directories,
+//! negotiate or compress.
+//!
+//! Read `serve` below, then `answer` (one request), `tree` (paths to files), `media_type`.
+
+mod answer;
+mod media_type;
+mod tree;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use answer::Site;
+
+const HEAD_LIMIT: Duration = Duration::from_secs(30);
+const OUT_OF_RESOURCES: Duration = Duration::from_millis(20);
+
+/// Serves the files of `dir` on `address` until `shutdown` ends; then stops accepting, finishes the requests it is working on, and returns. Writes one line a
+/// request to stdout.
+///
+/// # Errors
+/// `dir` is not a directory that can be read, or the address cannot be listened on.
+pub async fn serve(dir: &Path, address: SocketAddr, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+    let (socket, address) = crate::ports::bind(address)?;
+    serve_on(crate::ports::listen(address, socket)?, dir, shutdown).await
+}
+
+/// [`serve`], on a listener that is there already.
+///
+/// # Errors
+/// `dir` is not a directory that can be read.
+pub async fn serve_on(listener: TcpListener, dir: &Path, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+    let site = Arc::new(Site::open(dir)?);
+    let (stop, open) = watch::channel(false);
+    tokio::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                tokio::spawn(connection(stream, peer, Arc::clone(&site), open.clone()));
+            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(_) => tokio::time::sleep(OUT_OF_RESOURCES).await,
+        }
+    }
+    drop((listener, open));
+    stop.send_replace(true);
+    stop.closed().await;
+    Ok(())
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, site: Arc<Site>, mut open: watch::Receiver<bool>) {
+    // Best effort: a socket without it works, slower.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let site = Arc::clone(&site);
+        async move {
+            let response = site.answer(&request).await;
+            log(peer, &request, &response);
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_LIMIT)
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    // How a connection ends is the client's business: nobody else could act on an error here.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = open.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+/// One line: who, what, status, bytes. A request path has no line breaks, and is printable ASCII but for what the client did not escape.
+fn log<I, O>(peer: SocketAddr, request: &hyper::Request<I>, response: &hyper::Response<O>) {
+    let bytes = response.headers().get(hyper::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let (method, path, status) = (request.method(), request.uri().path().escape_debug(), response.status().as_u16());
+    let line = format!("{} {method} {path} {status} {}\n", peer.ip(), bytes.unwrap_or("-"));
+    // A log that nobody reads any more is no reason to stop serving.
+    let _ = io::stdout().lock().write_all(line.as_bytes());
+}
