@@ -1,5 +1,25 @@
 //! Source text to tokens to a syntax tree, with recovery.
+//!
+//! Guarantees: [`parse`] never fails and never panics; one mistake is one diagnostic and costs the field, arm, step or
+//! member it stands in, not the file; trees nest at most [`MAX_DEPTH`] levels; linear time.
+//!
+//! Read in the order of the data: `token`, `lexer` (text to tokens), `brackets` (all of them pair), `layout` (which new
+//! lines count, where items begin), `grammar` (chumsky), `repair` and `diagnose` (items that it refused), `parse`.
 
 pub mod ast;
+mod brackets;
+mod diagnose;
+mod grammar;
+mod layout;
+mod lexer;
+mod number;
+mod parse;
+mod repair;
+mod string;
+mod token;
 
+pub use layout::MAX_DEPTH;
+pub use lexer::{Lexed, lex};
+pub use parse::{MAX_ERRORS, Parsed, parse, parse_expr, parse_type};
 pub use smol_str::SmolStr;
+pub use token::{Tok, Token};

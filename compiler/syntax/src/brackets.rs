@@ -1,0 +1,233 @@
+//! Brackets that do not pair: where the missing one belongs, and a token stream in which all of them pair.
+//!
+//! Balanced files pass untouched. In others a line's indentation and the item keywords in column 0 tell which bracket
+//! was meant to close what, so that one missing bracket stays one problem. Linear in the tokens.
+
+use crate::token::{Tok, Token};
+use imm_ir::{Applicability, Diagnostic, FileId, code};
+
+/// How far back an opening bracket is looked for by its indentation.
+const SEARCH: usize = 64;
+/// Problems beyond this many are not worth their memory: a file shows twenty.
+const ENOUGH: usize = 64;
+
+/// Tokens in which all brackets pair.
+pub(crate) struct Balanced {
+    pub(crate) tokens: Vec<Token>,
+    /// Brackets that are never closed.
+    pub(crate) unclosed: Vec<Diagnostic>,
+    /// Brackets that close nothing; each is void if its item has an earlier problem.
+    pub(crate) stray: Vec<Diagnostic>,
+}
+
+/// Makes all brackets pair.
+pub(crate) fn balance(file: FileId, text: &str, tokens: Vec<Token>) -> Balanced {
+    if is_balanced(&tokens) {
+        return Balanced { tokens, unclosed: Vec::new(), stray: Vec::new() };
+    }
+    let out = Vec::with_capacity(tokens.len() + 16);
+    let mut repair = Repair {
+        file,
+        text,
+        out,
+        stack: Vec::new(),
+        counts: vec![Counts::default()],
+        unclosed: Vec::new(),
+        stray: Vec::new(),
+    };
+    repair.run(&tokens);
+    Balanced { tokens: repair.out, unclosed: repair.unclosed, stray: repair.stray }
+}
+
+fn is_balanced(tokens: &[Token]) -> bool {
+    let mut stack = Vec::new();
+    for token in tokens {
+        if let Some(closer) = token.kind.closer() {
+            stack.push(closer);
+        } else if token.kind.is_closer() && stack.pop() != Some(token.kind) {
+            return false;
+        }
+    }
+    stack.is_empty()
+}
+
+#[derive(Clone, Copy)]
+struct Open {
+    token: Token,
+    closer: Tok,
+    /// Column of the first token of its line.
+    indent: u32,
+}
+
+/// How many of each bracket are open since the last hole began.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    parens: usize,
+    brackets: usize,
+    braces: usize,
+}
+
+impl Counts {
+    fn of(&mut self, closer: Tok) -> Option<&mut usize> {
+        if closer == Tok::RParen {
+            Some(&mut self.parens)
+        } else if closer == Tok::RBracket {
+            Some(&mut self.brackets)
+        } else if closer == Tok::RBrace {
+            Some(&mut self.braces)
+        } else {
+            None
+        }
+    }
+}
+
+struct Repair<'a> {
+    file: FileId,
+    text: &'a str,
+    out: Vec<Token>,
+    stack: Vec<Open>,
+    counts: Vec<Counts>,
+    unclosed: Vec<Diagnostic>,
+    stray: Vec<Diagnostic>,
+}
+
+impl Repair<'_> {
+    fn run(&mut self, tokens: &[Token]) {
+        let mut line_start = 0;
+        let mut indent = 0;
+        let mut first_on_line = true;
+        for (index, token) in tokens.iter().enumerate() {
+            let following = tokens.get(index + 1).map(|t| t.kind);
+            if token.kind == Tok::Newline {
+                line_start = token.end;
+                first_on_line = true;
+                self.out.push(*token);
+                continue;
+            }
+            if first_on_line {
+                indent = token.start.saturating_sub(line_start);
+                self.start_of_line(*token, following, indent);
+            }
+            if let Some(closer) = token.kind.closer() {
+                self.open(Open { token: *token, closer, indent });
+                self.out.push(*token);
+            } else if token.kind.is_closer() {
+                self.close(*token, indent, first_on_line);
+            } else {
+                self.out.push(*token);
+            }
+            first_on_line = false;
+        }
+        let end = Token::new(Tok::Newline, self.text.len(), self.text.len());
+        self.close_down_to(0, end, "the file ends here");
+    }
+
+    /// A new line may show that what is open should have been closed before.
+    fn start_of_line(&mut self, token: Token, following: Option<Tok>, indent: u32) {
+        if self.stack.is_empty() {
+            return;
+        }
+        let is_field = following == Some(Tok::Assign);
+        let starts_item = token.kind.starts_item() && !is_field && following != Some(Tok::Colon);
+        if indent == 0 && starts_item && token.at_column_zero(self.text) {
+            self.close_down_to(0, token, "and this starts the next item");
+        } else if is_field && (token.kind.is_word() || token.kind == Tok::Str) || starts_item {
+            let keep = self.stack.iter().rposition(|o| o.closer == Tok::RBrace || o.closer == Tok::HoleClose);
+            self.close_down_to(keep.map_or(0, |k| k + 1), token, "and this starts something new");
+        }
+    }
+
+    fn open(&mut self, open: Open) {
+        self.stack.push(open);
+        if open.closer == Tok::HoleClose {
+            self.counts.push(Counts::default());
+        } else if let Some(count) = self.counts.last_mut().and_then(|c| c.of(open.closer)) {
+            *count += 1;
+        }
+    }
+
+    fn pop(&mut self) -> Option<Open> {
+        let open = self.stack.pop()?;
+        if open.closer == Tok::HoleClose {
+            self.counts.pop();
+        } else if let Some(count) = self.counts.last_mut().and_then(|c| c.of(open.closer)) {
+            *count = count.saturating_sub(1);
+        }
+        Some(open)
+    }
+
+    fn close(&mut self, token: Token, indent: u32, first_on_line: bool) {
+        let kind = token.kind;
+        let is_open = kind == Tok::HoleClose
+            || self.counts.last_mut().and_then(|c| c.of(kind).copied()).is_some_and(|count| count > 0);
+        if !is_open {
+            if self.stray.len() < ENOUGH {
+                let span = token.span(self.file);
+                let shown = kind.describe();
+                self.stray.push(
+                    Diagnostic::error(code::UNCLOSED_BRACKET, span, format!("this {shown} closes nothing"))
+                        .help("remove it, or write the bracket that it should close")
+                        .fix("remove it", Applicability::Maybe, span, ""),
+                );
+            }
+            return;
+        }
+        let Some(mut at) = self.stack.iter().rposition(|o| o.closer == kind) else { return };
+        if first_on_line
+            && kind == Tok::RBrace
+            && let Some(top) = self.stack.get(at)
+            && top.indent > indent
+        {
+            // It stands under the line of an outer bracket: that is the one it closes.
+            let outer =
+                self.stack.iter().enumerate().rev().take(SEARCH).take_while(|(_, o)| o.closer != Tok::HoleClose);
+            let meant = outer.skip_while(|(i, _)| *i >= at).find(|(_, o)| o.closer == kind && o.indent == indent);
+            if let Some((index, _)) = meant {
+                at = index;
+            }
+        }
+        self.close_down_to(at + 1, token, "but this closes an outer one");
+        self.pop();
+        self.out.push(token);
+    }
+
+    /// Closes what is open above `depth` in front of `next`, as one problem.
+    fn close_down_to(&mut self, depth: usize, next: Token, why: &str) {
+        if self.stack.len() <= depth {
+            return;
+        }
+        // Before the new lines and docs that belong to what follows.
+        let mut later = Vec::new();
+        while let Some(last) = self.out.pop_if(|t| t.kind == Tok::Newline || t.kind == Tok::Doc) {
+            later.push(last);
+        }
+        let at = self.out.last().map_or(0, |t| t.end as usize);
+        let mut reported = false;
+        while self.stack.len() > depth
+            && let Some(open) = self.pop()
+        {
+            if !reported && self.unclosed.len() < ENOUGH {
+                reported = true;
+                let shown = open.token.kind.describe();
+                let closer = open.closer.describe();
+                let insert = imm_ir::Span::new(self.file, at, at);
+                let text = closer.trim_matches('`').to_owned();
+                let on_own_line = open.closer == Tok::RBrace && !later.is_empty();
+                let text = if on_own_line { format!("\n{}{text}", " ".repeat(open.indent as usize)) } else { text };
+                self.unclosed.push(
+                    Diagnostic::error(
+                        code::UNCLOSED_BRACKET,
+                        open.token.span(self.file),
+                        format!("this {shown} is never closed"),
+                    )
+                    .label("opened here")
+                    .also(next.span(self.file), why)
+                    .help(format!("write {closer} where it should end"))
+                    .fix(format!("insert {closer}"), Applicability::Maybe, insert, text),
+                );
+            }
+            self.out.push(Token::new(open.closer, at, at));
+        }
+        self.out.extend(later.into_iter().rev());
+    }
+}

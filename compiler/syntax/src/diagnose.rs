@@ -1,0 +1,341 @@
+//! What to say about an item that the grammar refused: from the furthest token it could read and what it would have
+//! taken there. Mistakes that people make often have their own words; the rest is "expected …, found …".
+
+use crate::token::{Tok, Token};
+use imm_ir::{Applicability, Diagnostic, FileId, Span, code};
+use std::ops::Range;
+
+/// A problem, where the grammar stopped, and how to take it out if not the usual way.
+pub(crate) struct Finding {
+    pub(crate) diagnostic: Diagnostic,
+    pub(crate) at: usize,
+    pub(crate) splice: Option<(Range<usize>, Vec<Tok>)>,
+}
+
+/// Explains why the grammar stopped at token `at`.
+pub(crate) fn diagnose(file: FileId, text: &str, tokens: &[Token], at: usize, expected: &[&str]) -> Finding {
+    let place = Place { file, text, tokens, at, expected };
+    if let Some(finding) = place.dangling().or_else(|| place.swallowed()) {
+        return finding;
+    }
+    let diagnostic = place.special().unwrap_or_else(|| place.general());
+    Finding { diagnostic, at, splice: None }
+}
+
+struct Place<'a> {
+    file: FileId,
+    text: &'a str,
+    tokens: &'a [Token],
+    at: usize,
+    expected: &'a [&'a str],
+}
+
+impl Place<'_> {
+    fn token(&self, index: usize) -> Option<Token> {
+        self.tokens.get(index).copied()
+    }
+
+    fn kind(&self, index: usize) -> Option<Tok> {
+        self.token(index).map(|t| t.kind)
+    }
+
+    fn found(&self) -> Option<Tok> {
+        self.kind(self.at)
+    }
+
+    fn before(&self, back: usize) -> Option<Token> {
+        self.at.checked_sub(back).and_then(|i| self.token(i))
+    }
+
+    fn expects(&self, label: &str) -> bool {
+        self.expected.contains(&label)
+    }
+
+    /// The token where it stopped, or the end of what came before.
+    fn span(&self) -> Span {
+        match (self.token(self.at), self.before(1)) {
+            (Some(token), Some(last)) if token.kind == Tok::Newline => last.span(self.file).after(),
+            (Some(token), _) => token.span(self.file),
+            (None, Some(last)) => last.span(self.file).after(),
+            (None, None) => Span::new(self.file, 0, 0),
+        }
+    }
+
+    fn shown(&self, token: Token) -> String {
+        let written = token.text(self.text);
+        let by_text = token.kind.is_word()
+            || [Tok::Upper, Tok::Int, Tok::Float, Tok::Quantity].contains(&token.kind)
+            || (matches!(token.kind, Tok::Str | Tok::RawStr) && written.len() <= 24);
+        if by_text && token.kind.is_keyword() {
+            format!("the keyword `{written}`")
+        } else if by_text {
+            format!("`{written}`")
+        } else {
+            token.kind.describe().to_owned()
+        }
+    }
+
+    fn error(&self, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(code::SYNTAX, self.span(), message)
+    }
+
+    /// An operator with nothing on its right side.
+    fn dangling(&self) -> Option<Finding> {
+        let operator = self.before(1)?;
+        let prefix = matches!(operator.kind, Tok::Bang | Tok::Minus);
+        if !self.expects("an expression") && !self.expects("the operand") {
+            return None;
+        }
+        if !operator.kind.is_binary_operator() && !prefix {
+            return None;
+        }
+        // `..` at the start of an element or entry is no operator.
+        if operator.kind == Tok::DotDot
+            && self.before(2).is_none_or(|t| matches!(t.kind, Tok::Comma | Tok::Newline | Tok::LBrace | Tok::LBracket))
+        {
+            return None;
+        }
+        Some(Finding { diagnostic: self.dangles(operator), at: self.at, splice: None })
+    }
+
+    fn dangles(&self, operator: Token) -> Diagnostic {
+        let shown = operator.kind.describe();
+        Diagnostic::error(
+            code::DANGLING_OPERATOR,
+            operator.span(self.file),
+            format!("{shown} has nothing on its right side"),
+        )
+        .label("expected a value after this")
+        .help("write the value, or remove the operator")
+    }
+
+    /// `a = 1 +` and then a field on the next line: the operator took the name of the field for its operand.
+    fn swallowed(&self) -> Option<Finding> {
+        if self.found() != Some(Tok::Assign) {
+            return None;
+        }
+        let name = self.before(1)?;
+        let operator = self.before(2)?;
+        let between = self.text.get(operator.end as usize..name.start as usize)?;
+        if !between.contains('\n') || !(name.kind.is_word() || name.kind == Tok::Str) {
+            return None;
+        }
+        let diagnostic = if operator.kind == Tok::Assign {
+            Diagnostic::error(code::SYNTAX, operator.span(self.file), "nothing follows this `=`")
+                .label("expected a value")
+                .help("write the value on the same line, or remove the field")
+        } else if operator.kind.is_binary_operator() {
+            self.dangles(operator)
+        } else {
+            return None;
+        };
+        let mut start = self.at - 2;
+        if operator.kind == Tok::Assign {
+            start = self.at - 1;
+        } else {
+            let stop = [Tok::Assign, Tok::Comma, Tok::Newline, Tok::LBrace, Tok::LBracket, Tok::LParen];
+            while start > 0 && self.kind(start - 1).is_some_and(|k| !stop.contains(&k)) {
+                start -= 1;
+            }
+        }
+        let end = self.at - 1;
+        Some(Finding { diagnostic, at: self.at, splice: Some((start..end, vec![Tok::Error, Tok::Newline])) })
+    }
+
+    /// Mistakes with their own words.
+    fn special(&self) -> Option<Diagnostic> {
+        let found = self.found();
+        let span = self.span();
+        let last = self.before(1);
+        let first = self.tokens.iter().map(|t| t.kind).find(|k| !matches!(k, Tok::Doc | Tok::Pub));
+        if self.at == 0 || self.expects("an item") {
+            return Some(self.not_an_item());
+        }
+        if found == Some(Tok::EqEq) && self.expects("`=`") {
+            return Some(self.error("a value is given with `=`").help("write `=`; `==` compares").fix(
+                "write `=`",
+                Applicability::Safe,
+                span,
+                "=",
+            ));
+        }
+        if found == Some(Tok::Colon)
+            && self.expects("`=`")
+            && last.is_some_and(|t| t.kind.is_word() || matches!(t.kind, Tok::Str | Tok::Upper))
+        {
+            return Some(self.error("a field is written with `=`, not `:`").help("write `key = value`").fix(
+                "write `=`",
+                Applicability::Safe,
+                span,
+                " =",
+            ));
+        }
+        if found == Some(Tok::Assign) && self.comparing() {
+            return Some(self.error("`=` does not compare").help("write `==`").fix(
+                "write `==`",
+                Applicability::Safe,
+                span,
+                "==",
+            ));
+        }
+        let comparison = |k: Tok| (Tok::EqEq..=Tok::Ge).contains(&k) || k == Tok::In;
+        if found.is_some_and(comparison) {
+            return Some(
+                self.error("comparisons do not chain").help("compare twice and join with `&&`: `a < b && b < c`"),
+            );
+        }
+        if found == Some(Tok::LBrace) && self.expects("`then`") {
+            return Some(
+                self.error("`if` is followed by `then` and `else`, not by a block").help("write `if a then b else c`"),
+            );
+        }
+        if self.expects("`else`") && first != Some(Tok::Assert) {
+            return Some(
+                self.error("this `if` has no `else`")
+                    .help("every `if` gives a value: write `else` and the other value"),
+            );
+        }
+        if first == Some(Tok::Assert) && (self.expects("`else`") || self.expects("a string")) {
+            return Some(
+                self.error("an assert says what is wrong when it fails").help("end it with `else \"message\"`"),
+            );
+        }
+        if found == Some(Tok::Upper) && self.expects("a name") && !self.expects("an expression") {
+            return Some(self.error("names of values start with a lower-case letter").help("write it in lower_snake"));
+        }
+        if found == Some(Tok::Ident) && self.expects("a type name") && !self.expects("an expression") {
+            return Some(self.error("names of types start with an upper-case letter").help("write it in UpperCamel"));
+        }
+        if let Some(token) = self.token(self.at)
+            && token.kind.is_keyword()
+            && self.expects("a name")
+        {
+            let word = token.text(self.text);
+            let what = if self.expects("an expression") { "an expression" } else { "a name" };
+            return Some(
+                self.error(format!("expected {what}, found the keyword `{word}`"))
+                    .help(format!("`{word}` cannot be a name; choose another, for example `{word}_`")),
+            );
+        }
+        self.header()
+    }
+
+    fn not_an_item(&self) -> Diagnostic {
+        let Some(token) = self.token(self.at) else { return self.error("expected an item") };
+        let word = token.text(self.text);
+        let instead = match word {
+            "var" | "const" | "local" | "locals" | "def" => Some("let"),
+            "variable" | "input" => Some("param"),
+            "func" | "function" | "fun" => Some("fn"),
+            "module" => Some("use` or `import"),
+            "data" => Some("external"),
+            "volume" | "database" => Some("durable"),
+            "service" | "container" | "image" => Some("resource"),
+            "route" => Some("pointer"),
+            "enum" | "struct" | "record" => Some("type"),
+            "env" => Some("environment"),
+            _ => None,
+        };
+        let shown = self.shown(token);
+        let diagnostic = self.error(format!("expected an item, found {shown}"));
+        match instead {
+            Some(instead) => diagnostic.help(format!("write `{instead}`")),
+            None => diagnostic.help(
+                "an item starts with import, param, let, type, fn, component, resource, durable, pointer, external, use, provider, environment, output, assert or test",
+            ),
+        }
+    }
+
+    /// Whether the expression that ends here is a condition.
+    fn comparing(&self) -> bool {
+        if self.before(1).is_none() || self.expects("`=`") {
+            return false;
+        }
+        let mut depth = 0usize;
+        for token in self.tokens.get(..self.at).unwrap_or(&[]).iter().rev() {
+            if token.kind.is_closer() {
+                depth += 1;
+            } else if token.kind.closer().is_some() {
+                match depth.checked_sub(1) {
+                    Some(less) => depth = less,
+                    None => return token.kind == Tok::LParen,
+                }
+            } else if depth == 0 {
+                match token.kind {
+                    Tok::Assert | Tok::Expect | Tok::Where | Tok::If | Tok::FatArrow => return true,
+                    Tok::Assign | Tok::Comma | Tok::Newline | Tok::Colon => return false,
+                    _ => {}
+                }
+            }
+        }
+        false
+    }
+
+    /// The first tokens of an item.
+    fn header(&self) -> Option<Diagnostic> {
+        let start = (0..self.at).rev().find(|i| self.kind(*i).is_some_and(Tok::starts_item))?;
+        let what = match self.kind(start)? {
+            Tok::Let => "let",
+            Tok::Param => "param",
+            Tok::Output => "output",
+            Tok::Type => "type",
+            Tok::Fn => "function",
+            Tok::Provider => "provider",
+            _ => "node",
+        };
+        if self.at != start + 2 {
+            return None;
+        }
+        let name = self.before(1)?.text(self.text);
+        if what == "param" && self.expects("`:`") {
+            return Some(
+                self.error("a param needs a type")
+                    .help(format!("write `param {name}: Type`, for example `param {name}: String`")),
+            );
+        }
+        if self.expects("`=`") {
+            return Some(self.error(format!("expected `=` after the name of this {what}")));
+        }
+        None
+    }
+
+    fn general(&self) -> Diagnostic {
+        let found = match self.token(self.at) {
+            Some(token) => self.shown(token),
+            None => "the end of this item".to_owned(),
+        };
+        let goes_on = |e: &&str| {
+            !matches!(
+                *e,
+                "`.`" | "`?.`" | "`?`" | "`(`" | "`[`" | "`{`" | "an operator" | "`with`" | "`where`" | "`if`" | "`=>`"
+            )
+        };
+        let mut wanted: Vec<&str> = self.expected.iter().copied().filter(goes_on).collect();
+        if wanted.is_empty() {
+            wanted = self.expected.to_vec();
+        }
+        if wanted.contains(&"an expression") {
+            wanted.retain(|w| {
+                matches!(*w, "an expression") || w.starts_with("`)") || w.starts_with("`]") || w.starts_with("`}")
+            });
+        }
+        if wanted.contains(&"the end of this item") && wanted.contains(&"a new line") {
+            wanted.retain(|w| *w != "the end of this item");
+        }
+        let list = match wanted.as_slice() {
+            [] => return self.error(format!("{found} cannot stand here")),
+            [one] => (*one).to_owned(),
+            [most @ .., last] => format!("{} or {last}", most.join(", ")),
+        };
+        let diagnostic = self.error(format!("expected {list}, found {found}"));
+        let ends = wanted.iter().any(|w| *w == "`,` or a new line" || *w == "a new line" || *w == "`,`");
+        if ends && self.expects("`,`") {
+            let at = self.before(1).map_or(self.span(), |t| t.span(self.file).after());
+            diagnostic.help("separate elements with `,`").fix("insert `,`", Applicability::Maybe, at, ",")
+        } else if self.expects("`,` or a new line") {
+            diagnostic.help("separate fields with `,` or a new line")
+        } else {
+            diagnostic
+        }
+    }
+}

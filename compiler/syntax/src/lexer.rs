@@ -1,0 +1,406 @@
+//! Text to tokens. Strings with holes become flat runs of tokens, so no nesting can exhaust the stack.
+//!
+//! Guarantees: every byte belongs to a token, to white space or to a comment; spans rise and lie on character
+//! boundaries; whatever has no value (a broken string, a number that does not fit) is reported here once and becomes
+//! [`Tok::Error`]. Does not know about lines and brackets: see `layout` and `brackets`.
+
+use crate::token::{Tok, Token};
+use crate::{number, string};
+use imm_ir::{Applicability, Diagnostic, FileId, Span, code};
+use logos::Logos;
+
+/// What the lexer makes of a file.
+#[derive(Clone, Debug, Default)]
+pub struct Lexed {
+    /// All tokens, new lines and doc comments included.
+    pub tokens: Vec<Token>,
+    /// Comments that are no documentation.
+    pub comments: Vec<Token>,
+    /// What was wrong.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Splits a text into tokens.
+pub fn lex(file: FileId, text: &str) -> Lexed {
+    let first = Lexer::new(file, text, false).run();
+    if first.runaway { Lexer::new(file, text, true).run().out } else { first.out }
+}
+
+struct Lexer<'a> {
+    file: FileId,
+    text: &'a str,
+    logos: logos::Lexer<'a, Tok>,
+    /// Strings that are open around the current hole.
+    strings: Vec<OpenString>,
+    /// A second pass: a `"""` ends before a line that starts an item, because one of them is never closed.
+    cautious: bool,
+    out: Lexed,
+}
+
+struct OpenString {
+    /// Index of its `StrOpen`.
+    token: usize,
+    multiline: bool,
+    /// `{` that are open inside the hole.
+    braces: usize,
+    hole: Span,
+}
+
+struct Finished {
+    out: Lexed,
+    /// A `"""` ran to the end of the file.
+    runaway: bool,
+}
+
+impl<'a> Lexer<'a> {
+    fn new(file: FileId, text: &'a str, cautious: bool) -> Self {
+        let out = Lexed { tokens: Vec::with_capacity(text.len() / 4), ..Lexed::default() };
+        Lexer { file, text, logos: Tok::lexer(text), strings: Vec::new(), cautious, out }
+    }
+
+    fn run(mut self) -> Finished {
+        let mut runaway = false;
+        while let Some(next) = self.logos.next() {
+            let range = self.logos.span();
+            let token = Token::new(next.unwrap_or(Tok::Error), range.start, range.end);
+            match token.kind {
+                Tok::StrOpen => runaway |= self.open_string(token),
+                Tok::RBrace => runaway |= self.close_brace(token),
+                Tok::Newline if self.in_plain_hole() => self.break_off_hole(token.start as usize, Some(token)),
+                _ => self.token(token),
+            }
+        }
+        if !self.strings.is_empty() {
+            if self.in_plain_hole() {
+                self.break_off_hole(self.text.len(), None);
+            } else {
+                runaway |= self.strings.iter().any(|s| s.multiline);
+                self.break_off_hole(self.text.len(), None);
+            }
+        }
+        Finished { out: self.out, runaway: runaway && !self.cautious }
+    }
+
+    fn span(&self, start: usize, end: usize) -> Span {
+        Span::new(self.file, start, end)
+    }
+
+    fn push(&mut self, kind: Tok, start: usize, end: usize) {
+        self.out.tokens.push(Token::new(kind, start, end));
+    }
+
+    fn token(&mut self, token: Token) {
+        let span = token.span(self.file);
+        let kind =
+            match token.kind {
+                Tok::Comment => {
+                    self.out.comments.push(token);
+                    return;
+                }
+                Tok::Hash => {
+                    self.out.comments.push(token);
+                    let mark = self.span(span.range().start, span.range().start + 1);
+                    self.out.diagnostics.push(
+                        Diagnostic::error(code::SYNTAX, mark, "`#` does not start a comment here")
+                            .help("write `//`")
+                            .fix("write `//`", Applicability::Safe, mark, "//"),
+                    );
+                    return;
+                }
+                Tok::Doc if token.text(self.text).starts_with("////") => {
+                    self.out.comments.push(token);
+                    return;
+                }
+                Tok::LBrace => {
+                    if let Some(open) = self.strings.last_mut() {
+                        open.braces += 1;
+                    }
+                    Tok::LBrace
+                }
+                Tok::Int | Tok::Float | Tok::Quantity => self.number(token),
+                Tok::BrokenRaw => {
+                    let end = self.end_of_line(span.range().end);
+                    self.unterminated(span.range().start, span.range().end, end);
+                    return;
+                }
+                Tok::SingleQuoted => {
+                    let inner = token.text(self.text).trim_matches('\'');
+                    let diagnostic = Diagnostic::error(code::SYNTAX, span, "strings are written in double quotes");
+                    let simple = !inner.contains(['"', '\\', '$']);
+                    let fixed = format!("\"{inner}\"");
+                    self.out.diagnostics.push(if simple {
+                        diagnostic.help(format!("write `{fixed}`")).fix(
+                            "use double quotes",
+                            Applicability::Safe,
+                            span,
+                            fixed,
+                        )
+                    } else {
+                        diagnostic.help("write `\"…\"`")
+                    });
+                    Tok::Error
+                }
+                Tok::Error => {
+                    self.unknown(token);
+                    return;
+                }
+                kind => kind,
+            };
+        self.out.tokens.push(Token { kind, ..token });
+    }
+
+    /// A character that starts no token. Several in a row are one problem.
+    fn unknown(&mut self, token: Token) {
+        if let Some(last) = self.out.tokens.last_mut()
+            && last.kind == Tok::Error
+            && last.end == token.start
+            && self.out.diagnostics.last().is_some_and(|d| d.span().start == last.start)
+        {
+            last.end = token.end;
+            return;
+        }
+        let span = token.span(self.file);
+        let text = token.text(self.text);
+        let diagnostic = match text {
+            "%" => Diagnostic::error(code::SYNTAX, span, "there is no operator `%`")
+                .help("the remainder is `a.mod(b)`; a ratio is a number directly followed by `%`"),
+            "&" => Diagnostic::error(code::SYNTAX, span, "there is no operator `&`").help("write `&&`").fix(
+                "write `&&`",
+                Applicability::Safe,
+                span,
+                "&&",
+            ),
+            "$" => Diagnostic::error(code::SYNTAX, span, "`$` has no meaning outside of a string")
+                .help("write the name alone; `${…}` is for strings"),
+            _ => Diagnostic::error(
+                code::SYNTAX,
+                span,
+                format!("the character `{}` has no meaning here", text.escape_debug()),
+            )
+            .help("remove it, or put it in a string"),
+        };
+        self.out.diagnostics.push(diagnostic);
+        self.out.tokens.push(Token { kind: Tok::Error, ..token });
+    }
+
+    fn number(&mut self, token: Token) -> Tok {
+        let text = token.text(self.text);
+        let span = token.span(self.file);
+        let error = match token.kind {
+            Tok::Int if text.len() <= 18 => return Tok::Int,
+            Tok::Int => number::int(text).err(),
+            Tok::Float => number::float(text).err(),
+            _ => number::quantity(text).err(),
+        };
+        let Some(error) = error else { return token.kind };
+        self.out.diagnostics.push(bad_number(error, text, span));
+        Tok::Error
+    }
+
+    fn in_plain_hole(&self) -> bool {
+        self.strings.iter().any(|s| !s.multiline)
+    }
+
+    /// `"` or `"""`, in code. True if it ran to the end of the file.
+    fn open_string(&mut self, token: Token) -> bool {
+        let multiline = token.end - token.start == 3;
+        let index = self.out.tokens.len();
+        self.out.tokens.push(token);
+        self.string_text(index, multiline)
+    }
+
+    fn close_brace(&mut self, token: Token) -> bool {
+        match self.strings.last_mut() {
+            Some(open) if open.braces == 0 => {
+                let (index, multiline) = (open.token, open.multiline);
+                self.strings.pop();
+                self.out.tokens.push(Token { kind: Tok::HoleClose, ..token });
+                self.string_text(index, multiline)
+            }
+            Some(open) => {
+                open.braces -= 1;
+                self.out.tokens.push(token);
+                false
+            }
+            None => {
+                self.out.tokens.push(token);
+                false
+            }
+        }
+    }
+
+    /// The text of a string up to its end or the next hole. True if it ran to the end of the file.
+    fn string_text(&mut self, index: usize, multiline: bool) -> bool {
+        let start = self.logos.span().end;
+        let rest = self.logos.remainder();
+        match string::scan(rest, multiline, self.cautious) {
+            string::Stop::Quote(len) => {
+                self.text_part(start, start + len);
+                let quotes = if multiline { 3 } else { 1 };
+                self.push(Tok::StrClose, start + len, start + len + quotes);
+                self.logos.bump(len + quotes);
+                false
+            }
+            string::Stop::Hole(len) => {
+                self.text_part(start, start + len);
+                self.push(Tok::HoleOpen, start + len, start + len + 2);
+                self.logos.bump(len + 2);
+                let hole = self.span(start + len, start + len + 2);
+                self.strings.push(OpenString { token: index, multiline, braces: 0, hole });
+                false
+            }
+            string::Stop::End(len) => {
+                let open = self.out.tokens.get(index).copied().unwrap_or(Token::new(Tok::StrOpen, start, start));
+                if !multiline && self.in_plain_hole() {
+                    // A string in a hole of a string ends with its line: the quote that seems to open it most likely
+                    // closes the outer one.
+                    self.logos.bump(len);
+                    self.break_off_hole(start + len, None);
+                    return false;
+                }
+                let end = if multiline { start + len } else { self.before_closers(index, start, start + len) };
+                self.logos.bump(end - start);
+                self.out.tokens.truncate(index);
+                self.unterminated_at(open.start as usize, open.end as usize, end, multiline);
+                multiline && end == self.text.len()
+            }
+        }
+    }
+
+    fn text_part(&mut self, start: usize, end: usize) {
+        if end > start {
+            self.push(Tok::StrText, start, end);
+            let text = self.text.get(start..end).unwrap_or("");
+            string::check_escapes(text, self.span(start, end), &mut self.out.diagnostics);
+        }
+    }
+
+    /// A line or the file ends inside a hole of a string.
+    fn break_off_hole(&mut self, end: usize, then: Option<Token>) {
+        let first = self.strings.iter().position(|s| !s.multiline).unwrap_or(0);
+        if let Some(open) = self.strings.get(first) {
+            let start = self.out.tokens.get(open.token).map_or(end, |t| t.start as usize);
+            let diagnostic = Diagnostic::error(code::UNCLOSED_BRACKET, open.hole, "this `${` is never closed")
+                .label("opened here")
+                .help("close the hole with `}`; write `\\${` for the two characters themselves");
+            self.out.diagnostics.push(diagnostic);
+            let index = open.token;
+            self.out.tokens.truncate(index);
+            self.push(Tok::Error, start, end);
+        }
+        self.strings.truncate(first);
+        self.out.tokens.extend(then);
+    }
+
+    fn end_of_line(&self, from: usize) -> usize {
+        let rest = self.text.get(from..).unwrap_or("");
+        let len = rest.find('\n').unwrap_or(rest.len());
+        from + rest.get(..len).unwrap_or("").trim_end_matches('\r').len()
+    }
+
+    fn unterminated(&mut self, start: usize, quote_end: usize, line_end: usize) {
+        let index = self.out.tokens.len();
+        let end = self.before_closers(index, quote_end, line_end);
+        self.logos.bump(end - quote_end);
+        self.unterminated_at(start, quote_end, end, false);
+    }
+
+    fn unterminated_at(&mut self, start: usize, quote_end: usize, end: usize, multiline: bool) {
+        let quotes = if multiline { "\"\"\"" } else { "\"" };
+        let diagnostic =
+            Diagnostic::error(code::UNTERMINATED_STRING, self.span(start, quote_end), "this string is never closed")
+                .label("starts here")
+                .help(format!("close it with `{quotes}`"));
+        let diagnostic = if multiline {
+            diagnostic
+        } else {
+            diagnostic.note("a string of several lines is written between `\"\"\"`").fix(
+                "close the string",
+                Applicability::Maybe,
+                self.span(end, end),
+                quotes,
+            )
+        };
+        self.out.diagnostics.push(diagnostic);
+        self.push(Tok::Error, start, end);
+    }
+
+    /// Where a string that lacks its quote most likely ends: before the brackets at the end of the line that close
+    /// what this line opened, and before a comma.
+    fn before_closers(&self, index: usize, start: usize, end: usize) -> usize {
+        let mut open = Vec::new();
+        for token in self.out.tokens.get(..index).unwrap_or(&[]).iter().rev().take(200) {
+            if token.kind == Tok::Newline {
+                break;
+            }
+            open.push(token.kind);
+        }
+        let mut stack = Vec::new();
+        for kind in open.into_iter().rev() {
+            if let Some(closer) = kind.closer() {
+                stack.push(closer);
+            } else if kind.is_closer() {
+                stack.pop();
+            }
+        }
+        let mut cut = end;
+        let text = self.text.get(start..end).unwrap_or("");
+        let tail = text.trim_end_matches([')', ']', '}', ',', ' ', '\t']).len();
+        let mut expected = stack.iter().rev();
+        let closers: Vec<(usize, char)> = text.char_indices().skip_while(|(i, _)| *i < tail).collect();
+        // Take as many closers from the end as the line has open, outermost last.
+        let wanted: Vec<Tok> = expected.by_ref().copied().collect();
+        let mut remaining = wanted.len();
+        let mut seen_comma = false;
+        for (i, c) in closers.into_iter().rev() {
+            let kind = match c {
+                ')' => Tok::RParen,
+                ']' => Tok::RBracket,
+                '}' => Tok::RBrace,
+                ',' if !seen_comma => {
+                    seen_comma = true;
+                    cut = start + i;
+                    continue;
+                }
+                ',' => break,
+                _ => continue,
+            };
+            let Some(next) = remaining.checked_sub(1) else { break };
+            if wanted.get(next) != Some(&kind) {
+                break;
+            }
+            remaining = next;
+            cut = start + i;
+        }
+        cut
+    }
+}
+
+fn bad_number(error: number::NumberError, text: &str, span: Span) -> Diagnostic {
+    let (digits, suffix) = number::split(text);
+    let suffix_span = Span { start: span.start + u32::try_from(digits.len()).unwrap_or(0), ..span };
+    match error {
+        number::NumberError::TooLarge => Diagnostic::error(code::OVERFLOW, span, format!("`{text}` is too large"))
+            .note("whole numbers and quantities go up to 9_223_372_036_854_775_807 of their smallest unit"),
+        number::NumberError::TooFine => {
+            Diagnostic::error(code::BAD_QUANTITY, span, format!("`{text}` is finer than quantities can be"))
+                .note("the smallest steps are 1ms, 1B, 0.0001% and 0.001cpu")
+                .help("round it to the smallest step of its unit")
+        }
+        number::NumberError::UnknownUnit => {
+            let diagnostic =
+                Diagnostic::error(code::BAD_QUANTITY, span, format!("`{suffix}` is not a unit")).label("unknown unit");
+            match number::similar_unit(suffix) {
+                Some(unit) => diagnostic.help(format!("write `{digits}{unit}`")).fix(
+                    format!("write `{digits}{unit}`"),
+                    Applicability::Maybe,
+                    suffix_span,
+                    unit,
+                ),
+                None => diagnostic.help(
+                    "units are ms s m h d (time), B KiB MiB GiB TiB KB MB GB TB (size), cpu and %; a name cannot start with a digit",
+                ),
+            }
+        }
+    }
+}
