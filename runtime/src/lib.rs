@@ -1,6 +1,15 @@
 //! Graph and recorded state to a plan, and a plan to one transaction. Knows no syntax, no terminal and no platform.
+//!
+//! Read in this order: [`entry`] (what is recorded), [`state`] (the fold of it), [`ledger`] (the chain), [`plan`] (a set
+//! difference, then an order), [`rollout`] (strategy to stages), [`apply`] (the executor), [`provider`] (everything that
+//! has effects).
 
+pub mod clock;
+pub mod entry;
 pub mod id;
 pub mod lease;
+pub mod ledger;
 pub mod provider;
+pub mod random;
+pub mod state;
 pub mod store;

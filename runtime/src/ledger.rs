@@ -1,0 +1,271 @@
+//! The ledger: a hash-chained, append-only record and the state it folds to.
+//!
+//! Guarantees: an entry that cannot follow is refused before it is written; what [`Ledger::append`] returns for `sync` is on
+//! disk; state and disk agree or the ledger refuses to go on. Does not decide what to write.
+
+use crate::clock::Clock;
+use crate::entry::{Actor, Body, Entry, FORMAT, Header, Unreadable, chain};
+use crate::id::{ApplyId, Lineage};
+use crate::state::{Illegal, State};
+use crate::store::{Batch, Record, Signal, Store, StoreError};
+use imm_ir::Digest;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+/// Why the ledger cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The disk, the fence or an abort.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An entry cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// The chain is broken.
+    #[error("entry {seq} was changed, moved or removed: {why}")]
+    Broken {
+        /// Where.
+        seq: u64,
+        /// What does not fit.
+        why: String,
+    },
+    /// An entry cannot follow. In an existing ledger: damage. While writing: a fault in this program.
+    #[error("entry {seq} cannot follow: {illegal}")]
+    Illegal {
+        /// Where.
+        seq: u64,
+        /// Why.
+        illegal: Illegal,
+    },
+    /// A blob that an entry names is not there, or not what its name says.
+    #[error("blob {0} is missing or damaged")]
+    Blob(Digest),
+    /// A write failed before; only opening it again tells what is on the disk.
+    #[error("the ledger could not be written before; run `imm recover`")]
+    Failed,
+    /// Something cannot be encoded.
+    #[error("cannot encode: {0}")]
+    Encode(#[from] postcard::Error),
+}
+
+/// The record of one environment, open.
+pub struct Ledger {
+    store: Box<dyn Store>,
+    state: State,
+    head: Digest,
+    clock: Arc<dyn Clock>,
+    actor: Actor,
+    fence: u64,
+    blobs: Vec<(Digest, Vec<u8>)>,
+    /// A write failed half-way: state and disk may differ.
+    failed: bool,
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ledger(seq {}, fence {})", self.state.seq, self.fence)
+    }
+}
+
+impl Ledger {
+    /// Reads a store: checks the chain and folds it. `fence` is that of the lease, 0 for a reader.
+    ///
+    /// # Errors
+    /// The store fails, or the chain is damaged.
+    pub fn open(store: Box<dyn Store>, clock: Arc<dyn Clock>, actor: Actor, fence: u64) -> Result<Self, LedgerError> {
+        let mut ledger = Self {
+            store,
+            state: State::default(),
+            head: Digest([0; 32]),
+            clock,
+            actor,
+            fence,
+            blobs: Vec::new(),
+            failed: false,
+        };
+        (ledger.state, ledger.head) = replay(&ledger.store.read(1)?)?;
+        Ok(ledger)
+    }
+
+    /// Writes the first entry of an empty ledger; nothing when there is one.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub fn initialize(&mut self, lineage: Lineage, environment: &str) -> Result<(), LedgerError> {
+        if self.state.seq > 0 {
+            return Ok(());
+        }
+        let opened = Body::Opened {
+            lineage,
+            environment: environment.to_owned(),
+            encoding_version: 1,
+            digest_key: None,
+            recipients: Vec::new(),
+        };
+        self.append(None, vec![opened], true)
+    }
+
+    /// The fold of everything written.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The fence that entries are written with.
+    pub fn fence(&self) -> u64 {
+        self.fence
+    }
+
+    /// Number and hash of the last entry.
+    pub fn head(&self) -> (u64, Digest) {
+        (self.state.seq, self.head)
+    }
+
+    /// Keeps something for the next [`append`](Self::append), by its content; answers its name.
+    ///
+    /// # Errors
+    /// It cannot be encoded.
+    pub fn keep<T: Serialize>(&mut self, value: &T) -> Result<Digest, LedgerError> {
+        let bytes = postcard::to_stdvec(value)?;
+        let digest = Digest::of(&bytes);
+        self.blobs.push((digest, bytes));
+        Ok(digest)
+    }
+
+    /// Reads something kept.
+    ///
+    /// # Errors
+    /// It is missing or damaged.
+    pub fn load<T: DeserializeOwned>(&self, digest: &Digest) -> Result<T, LedgerError> {
+        let kept = self.blobs.iter().find(|(d, _)| d == digest).map(|(_, bytes)| bytes.clone());
+        let bytes = match kept {
+            Some(bytes) => bytes,
+            None => self.store.blob(digest)?.ok_or(LedgerError::Blob(*digest))?,
+        };
+        if Digest::of(&bytes) != *digest {
+            return Err(LedgerError::Blob(*digest));
+        }
+        postcard::from_bytes(&bytes).map_err(|_| LedgerError::Blob(*digest))
+    }
+
+    /// Appends entries in one transaction. With `sync` they are durable on return.
+    ///
+    /// # Errors
+    /// An entry cannot follow (nothing was written), or the store refused.
+    pub fn append(&mut self, apply: Option<ApplyId>, bodies: Vec<Body>, sync: bool) -> Result<(), LedgerError> {
+        self.write(apply, bodies, sync, None)
+    }
+
+    /// Appends a commit: refused when an abort newer than `signal` is pending.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append), and [`StoreError::Aborted`].
+    pub fn append_commit(&mut self, apply: ApplyId, bodies: Vec<Body>, signal: u64) -> Result<(), LedgerError> {
+        self.write(Some(apply), bodies, true, Some(signal))
+    }
+
+    /// What other processes asked since.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub fn signals(&self) -> Result<Vec<Signal>, LedgerError> {
+        Ok(self.store.signals(self.state.signal)?)
+    }
+
+    /// Asks something of the process that applies.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub fn signal(&mut self, verb: &str, by: &str) -> Result<(), LedgerError> {
+        Ok(self.store.signal(verb, by)?)
+    }
+
+    /// Reads and checks everything again and compares it with the state in memory. Answers how many entries there are.
+    ///
+    /// # Errors
+    /// Where and how the chain is damaged.
+    pub fn verify(&self) -> Result<u64, LedgerError> {
+        let (state, head) = replay(&self.store.read(1)?)?;
+        if head != self.head || state != self.state {
+            return Err(LedgerError::Broken { seq: state.seq, why: "it does not fold to the state in use".to_owned() });
+        }
+        Ok(state.seq)
+    }
+
+    /// All entries from a number on.
+    ///
+    /// # Errors
+    /// The disk fails or an entry cannot be read.
+    pub fn entries(&self, from_seq: u64) -> Result<Vec<(u64, Entry)>, LedgerError> {
+        let read = |r: &Record| Ok((r.seq, Entry::decode(r.seq, &r.bytes)?));
+        self.store.read(from_seq)?.iter().map(read).collect()
+    }
+
+    fn write(
+        &mut self,
+        apply: Option<ApplyId>,
+        bodies: Vec<Body>,
+        sync: bool,
+        abort_checked_to: Option<u64>,
+    ) -> Result<(), LedgerError> {
+        if self.failed {
+            return Err(LedgerError::Failed);
+        }
+        // The entries go through the state first. A commit may be refused for an abort and the work goes on, so it gets a
+        // copy; any other refusal ends this ledger's use.
+        self.failed = abort_checked_to.is_none();
+        let (mut next, mut head) = (None::<State>, self.head);
+        let mut records = Vec::with_capacity(bodies.len());
+        let state = if abort_checked_to.is_some() { next.insert(self.state.clone()) } else { &mut self.state };
+        let now = self.clock.now_ms();
+        for body in bodies {
+            let seq = state.seq + 1;
+            let header = Header {
+                fence: self.fence,
+                apply,
+                at_ms: now.max(state.at_ms),
+                skewed: now < state.at_ms,
+                actor: self.actor.clone(),
+            };
+            let entry = Entry { format: FORMAT, header, body };
+            let bytes = entry.encode()?;
+            state.apply_entry(seq, &entry).map_err(|illegal| LedgerError::Illegal { seq, illegal })?;
+            let hash = chain(&head, seq, &bytes);
+            records.push(Record { seq, prev: head, hash, bytes });
+            head = hash;
+        }
+        if records.is_empty() {
+            self.failed = false;
+            return Ok(());
+        }
+        let blobs = std::mem::take(&mut self.blobs);
+        self.store.append(Batch { records, blobs, fence: self.fence, sync, abort_checked_to })?;
+        self.failed = false;
+        self.head = head;
+        if let Some(next) = next {
+            self.state = next;
+        }
+        Ok(())
+    }
+}
+
+fn replay(records: &[Record]) -> Result<(State, Digest), LedgerError> {
+    let (mut state, mut head) = (State::default(), Digest([0; 32]));
+    for record in records {
+        let seq = state.seq + 1;
+        let broken = |why: &str| LedgerError::Broken { seq, why: why.to_owned() };
+        if record.seq != seq {
+            return Err(broken(&format!("entry {} follows", record.seq)));
+        }
+        if record.prev != head {
+            return Err(broken("it names another predecessor"));
+        }
+        if chain(&head, seq, &record.bytes) != record.hash {
+            return Err(broken("its hash does not fit its bytes"));
+        }
+        let entry = Entry::decode(seq, &record.bytes)?;
+        state.apply_entry(seq, &entry).map_err(|illegal| LedgerError::Illegal { seq, illegal })?;
+        head = record.hash;
+    }
+    Ok((state, head))
+}

@@ -1,0 +1,87 @@
+//! What can be derived from the state: what may still be pointed at, what stays warm, what a plan is based on.
+
+use super::{Apply, Generation, Object, State};
+use crate::id::ObjectId;
+use crate::provider::Setting;
+use imm_ir::{Addr, Class, Digest, Encoder};
+use std::collections::BTreeSet;
+
+impl State {
+    /// The apply that has not come to its end.
+    pub fn open_apply(&self) -> Option<&Apply> {
+        self.applies.last().filter(|a| !a.phase.ended())
+    }
+
+    /// The newest committed generation.
+    pub fn generation(&self) -> Option<&Generation> {
+        self.current.and_then(|g| self.generations.get(&g))
+    }
+
+    /// The object at an address of the newest generation.
+    pub fn at(&self, address: &Addr) -> Option<(ObjectId, &Object)> {
+        let id = *self.generation()?.objects.get(address)?;
+        Some((id, self.objects.get(&id)?))
+    }
+
+    /// Whether any pointer may be set to this object: by its last acknowledged setting, by one it may go back to, or by one
+    /// that was sent and not proven not to have happened.
+    pub fn may_point(&self, object: ObjectId) -> bool {
+        let has = |s: &Setting| s.targets.iter().any(|t| t.object == object);
+        self.pointers.iter().any(|(id, p)| {
+            let there = self.objects.get(id).is_some_and(|o| o.state.exists());
+            there && (has(&p.setting) || has(&p.confirmed) || p.pending.iter().any(|(_, s)| has(s)))
+        })
+    }
+
+    /// An object that exists and binds this one.
+    pub fn bound_by(&self, object: ObjectId) -> Option<&Object> {
+        self.objects.values().find(|o| o.state.exists() && o.bindings.contains(&object))
+    }
+
+    /// The objects of the newest generation.
+    pub fn in_use(&self) -> BTreeSet<ObjectId> {
+        self.generation().map(|g| g.objects.values().copied().collect()).unwrap_or_default()
+    }
+
+    /// The objects of the `keep` generations before the newest, without those in use. Pointers and durables are never warm:
+    /// one holds a claim, the other is retained.
+    pub fn warm(&self, keep: u32) -> BTreeSet<ObjectId> {
+        let Some(current) = self.current else { return BTreeSet::new() };
+        let in_use = self.in_use();
+        let before = self.generations.range(..current).rev().take(keep as usize);
+        before
+            .flat_map(|(_, g)| g.objects.values().copied())
+            .filter(|id| !in_use.contains(id) && self.objects.get(id).is_some_and(|o| o.class == Class::Resource))
+            .collect()
+    }
+
+    /// What a plan is based on: generation, live and retained objects, epochs of the pointers. A saved plan is refused when
+    /// this has moved.
+    pub fn base(&self) -> Digest {
+        let mut out = Encoder::new("imm.base.1");
+        out.number(self.current.unwrap_or(0));
+        let live: Vec<_> = self.objects.iter().filter(|(_, o)| o.state.exists()).collect();
+        out.number(live.len() as u64);
+        for (id, object) in live {
+            out.digest(&id.0);
+            out.text(object.state.word());
+        }
+        out.number(self.pointers.len() as u64);
+        for (id, pointer) in &self.pointers {
+            out.digest(&id.0);
+            out.number(pointer.epoch);
+        }
+        out.finish()
+    }
+
+    /// The generation that a bare rollback goes to: the newest with another graph that was never rolled back from.
+    pub fn rollback_target(&self) -> Option<u64> {
+        let now = self.generation()?;
+        let current = self.current?;
+        self.generations
+            .range(..current)
+            .rev()
+            .find(|(_, g)| g.graph_root != now.graph_root && !g.rolled_back_from)
+            .map(|(number, _)| *number)
+    }
+}

@@ -1,0 +1,367 @@
+//! One entry applied to the state. What an entry may not say is refused here, before it is written: this is where "nothing
+//! that may still be in force, and nothing that is bound, is destroyed" is held.
+
+use super::object::{self, Illegal, ObjectState, name};
+use super::{Apply, Generation, Object, Phase, Pointer, State, phase};
+use crate::entry::{ApplyStarted, Body, Commit, ConsentKind, CreateIntent, Entry, Header, Moved, SwitchIntent, Verb};
+use crate::id::ObjectId;
+use imm_ir::Class;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+impl State {
+    /// Applies entry number `seq`. After an error the state is of no use.
+    ///
+    /// # Errors
+    /// The entry cannot follow.
+    pub fn apply_entry(&mut self, seq: u64, entry: &Entry) -> Result<(), Illegal> {
+        let Entry { header, body, .. } = entry;
+        self.check(header, body)?;
+        self.advance_phase(header, body)?;
+        self.advance_objects(body, header)?;
+        self.record(header, body);
+        (self.seq, self.at_ms, self.fence) = (seq, header.at_ms, header.fence);
+        Ok(())
+    }
+
+    /// Everything that is no transition of one object or apply.
+    fn check(&self, header: &Header, body: &Body) -> Result<(), Illegal> {
+        let refuse = |why: &str| Err(Illegal::new(name(body), why));
+        if header.fence < self.fence {
+            return refuse("a higher fence was seen");
+        }
+        if (self.seq == 0) != matches!(body, Body::Opened { .. }) {
+            return refuse(if self.seq == 0 { "the ledger is not open" } else { "the ledger is open" });
+        }
+        match body {
+            Body::ApplyStarted(_) if self.open_apply().is_some() => refuse("an apply is open"),
+            Body::IntentDestroy { object, .. } => {
+                self.check_destroy(*object).map_err(|why| Illegal::new(name(body), why))
+            }
+            Body::IntentSwitch(intent) => {
+                for m in &intent.moves {
+                    let dead = m.to.targets.iter().find(|t| {
+                        !self.objects.get(&t.object).is_some_and(|o| {
+                            matches!(
+                                o.state,
+                                ObjectState::Running | ObjectState::Idle | ObjectState::Leaving | ObjectState::Dormant
+                            ) || o.class != Class::Resource
+                        })
+                    });
+                    if let Some(target) = dead {
+                        return refuse(&format!("its target {} is not there", target.address));
+                    }
+                }
+                Ok(())
+            }
+            _other => Ok(()),
+        }
+    }
+
+    fn check_destroy(&self, id: ObjectId) -> Result<(), String> {
+        if self.may_point(id) {
+            return Err("a pointer may still point at it".to_owned());
+        }
+        if let Some(by) = self.bound_by(id) {
+            return Err(format!("{} is bound to it", by.address));
+        }
+        let consented = self.consents.contains(&(ConsentKind::DurableDestroy, id));
+        match self.objects.get(&id) {
+            // A create that was never acknowledged holds no data.
+            Some(o) if o.class == Class::Durable && o.state == ObjectState::Retained && !consented => {
+                Err("it holds data and nobody consented".to_owned())
+            }
+            _other => Ok(()),
+        }
+    }
+
+    fn advance_phase(&mut self, header: &Header, body: &Body) -> Result<(), Illegal> {
+        let Some(id) = header.apply else { return Ok(()) };
+        if matches!(body, Body::ApplyStarted(_)) {
+            return Ok(());
+        }
+        let Some(apply) = self.applies.last_mut().filter(|a| a.id == id) else {
+            return Err(Illegal::new(name(body), "its apply was never started"));
+        };
+        apply.phase = phase::next(apply.phase, body)?;
+        Ok(())
+    }
+
+    fn advance_objects(&mut self, body: &Body, header: &Header) -> Result<(), Illegal> {
+        if let Body::IntentCreate(intent) = body {
+            let before = self.objects.get(&intent.object).map_or(ObjectState::Planned, |o| o.state);
+            let state = object::next(before, body)?;
+            let Some(apply) = header.apply else { return Err(Illegal::new(name(body), "no apply")) };
+            self.objects.insert(intent.object, Object::planned(intent, state, apply));
+            return Ok(());
+        }
+        // All or none: two passes.
+        let ids = subjects(body);
+        let mut next = Vec::with_capacity(ids.len());
+        for id in ids {
+            let Some(object) = self.objects.get(&id) else {
+                return Err(Illegal::new(name(body), format!("object {} is not known", id.short())));
+            };
+            let to = object::next(object.state, body)
+                .map_err(|e| Illegal { state: format!("{} ({}) is {}", object.address, id.short(), e.state), ..e })?;
+            next.push((id, to));
+        }
+        for (id, to) in next {
+            if let Some(object) = self.objects.get_mut(&id) {
+                object.state = to;
+                if to == ObjectState::Gone {
+                    object.gone_at_ms = Some(header.at_ms);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, header: &Header, body: &Body) {
+        match body {
+            Body::Opened { lineage, environment, .. } => {
+                self.lineage = Some(*lineage);
+                self.environment.clone_from(environment);
+            }
+            Body::ApplyStarted(started) => self.start(header, started),
+            Body::Consented { kind, subjects, .. } => {
+                self.consents.extend(subjects.iter().map(|s| (*kind, *s)));
+            }
+            Body::IntentCreate(intent) => {
+                let count = self.serials.entry((intent.spec, intent.bindings.clone())).or_default();
+                *count = (*count).max(intent.serial + 1);
+                self.step(intent.step);
+            }
+            Body::Created { object, handle, outputs, .. } => {
+                if let Some(o) = self.objects.get_mut(object) {
+                    o.handle = Some(handle.clone());
+                    o.outputs.clone_from(outputs);
+                }
+                self.with_apply(|a| a.created += 1);
+            }
+            Body::IntentSwitch(intent) => self.intend_switch(intent),
+            Body::Switched { step: _, moved, .. } => self.switched(moved),
+            Body::Reverted { moved, .. } => self.reverted(moved),
+            Body::NotHappened { step, .. } => {
+                for pointer in self.pointers.values_mut() {
+                    pointer.pending.retain(|(pending, _)| pending != step);
+                }
+            }
+            Body::Confirmed { provider, .. } => self.confirmed(provider),
+            Body::Activated { object, .. } => self.with_apply(|a| a.activated.push(*object)),
+            Body::Deactivated { object, .. } => {
+                self.with_apply(|a| {
+                    if !a.phase.forward() && a.phase != Phase::Unwinding {
+                        a.deactivated.push(*object);
+                    }
+                });
+            }
+            Body::IntentDestroy { step, .. }
+            | Body::IntentActivate { step, .. }
+            | Body::IntentDeactivate { step, .. }
+            | Body::IntentDrain { step, .. }
+            | Body::IntentSnapshot { step, .. }
+            | Body::IntentRun { step, .. } => self.step(*step),
+            Body::Destroyed { object, .. } => {
+                self.pointers.remove(object);
+                self.with_apply(|a| a.destroyed += 1);
+            }
+            Body::Signalled { signal, .. } => self.signal = self.signal.max(*signal),
+            Body::UnwindStarted { error, .. } => self.with_apply(|a| {
+                a.error.get_or_insert_with(|| error.clone());
+            }),
+            Body::Committed(commit) => self.commit(header, commit),
+            Body::Renamed { object, to, .. } => {
+                if let Some(o) = self.objects.get_mut(object) {
+                    o.address = to.clone();
+                }
+            }
+            Body::Finished { leftovers, took_ms, .. } => self.with_apply(|a| {
+                a.leftovers.clone_from(leftovers);
+                a.took_ms = Some(a.took_ms.unwrap_or(0) + took_ms);
+            }),
+            _fact => {}
+        }
+    }
+
+    fn start(&mut self, header: &Header, started: &ApplyStarted) {
+        let Some(id) = header.apply else { return };
+        self.applies.push(Apply {
+            id,
+            started: Arc::new(started.clone()),
+            at_ms: header.at_ms,
+            actor: header.actor.clone(),
+            phase: Phase::Preparing,
+            next_step: 0,
+            next_batch: 0,
+            generation: None,
+            before: BTreeMap::new(),
+            exposed: BTreeSet::new(),
+            activated: Vec::new(),
+            deactivated: Vec::new(),
+            error: None,
+            created: 0,
+            destroyed: 0,
+            leftovers: Vec::new(),
+            took_ms: None,
+        });
+    }
+
+    fn with_apply(&mut self, change: impl FnOnce(&mut Apply)) {
+        if let Some(apply) = self.applies.last_mut() {
+            change(apply);
+        }
+    }
+
+    fn step(&mut self, step: u32) {
+        self.with_apply(|a| a.next_step = a.next_step.max(step + 1));
+    }
+
+    fn intend_switch(&mut self, intent: &SwitchIntent) {
+        self.step(intent.step);
+        self.with_apply(|a| {
+            a.next_batch = a.next_batch.max(intent.batch + 1);
+            for m in &intent.moves {
+                if !a.phase.forward() && a.phase != Phase::Unwinding {
+                    a.before.entry(m.object).or_insert_with(|| m.from.clone());
+                }
+                a.exposed.extend(m.to.targets.iter().map(|t| t.object));
+            }
+        });
+        for m in &intent.moves {
+            let pointer = self.pointers.entry(m.object).or_insert_with(|| Pointer {
+                epoch: m.from_epoch,
+                setting: m.from.clone(),
+                confirmed: m.from.clone(),
+                ..Pointer::default()
+            });
+            pointer.pending.push((intent.step, m.to.clone()));
+        }
+    }
+
+    /// An acknowledged switch outdates every earlier one that was not: those carry a lower epoch.
+    fn switched(&mut self, moved: &[Moved]) {
+        for m in moved {
+            if let Some(pointer) = self.pointers.get_mut(&m.object) {
+                pointer.epoch = m.epoch;
+                if let Some((_, setting)) = pointer.pending.pop() {
+                    pointer.setting = setting;
+                }
+                pointer.pending.clear();
+                pointer.provisional = true;
+            }
+        }
+    }
+
+    fn reverted(&mut self, moved: &[Moved]) {
+        for m in moved {
+            if let Some(pointer) = self.pointers.get_mut(&m.object) {
+                pointer.epoch = m.epoch;
+                pointer.setting = pointer.confirmed.clone();
+                pointer.provisional = false;
+            }
+        }
+    }
+
+    fn confirmed(&mut self, provider: &str) {
+        for (id, pointer) in &mut self.pointers {
+            if self.objects.get(id).is_some_and(|o| &*o.provider == provider) {
+                pointer.confirmed = pointer.setting.clone();
+                pointer.provisional = false;
+            }
+        }
+    }
+
+    fn commit(&mut self, header: &Header, commit: &Commit) {
+        let Some(apply) = header.apply else { return };
+        let mut objects =
+            commit.parent.and_then(|p| self.generations.get(&p)).map(|g| (*g.objects).clone()).unwrap_or_default();
+        for gone in &commit.removed {
+            objects.remove(gone);
+        }
+        objects.extend(commit.added.iter().cloned());
+        for id in objects.values() {
+            if let Some(object) = self.objects.get_mut(id) {
+                object.since.get_or_insert(commit.generation);
+            }
+        }
+        let rollback = self
+            .applies
+            .last()
+            .is_some_and(|a| matches!(a.started.verb, Verb::Rollback { .. } | Verb::AutoRollback { .. }));
+        if rollback && let Some(left) = self.current.and_then(|g| self.generations.get_mut(&g)) {
+            left.rolled_back_from = true;
+        }
+        let generation = Generation {
+            parent: commit.parent,
+            apply,
+            graph_root: commit.graph_root,
+            record: commit.record,
+            objects: Arc::new(objects),
+            outputs: commit.outputs,
+            rolled_back_from: false,
+        };
+        self.generations.insert(commit.generation, generation);
+        self.current = Some(commit.generation);
+        self.with_apply(|a| a.generation = Some(commit.generation));
+    }
+}
+
+impl Object {
+    fn planned(intent: &CreateIntent, state: ObjectState, made_by: crate::id::ApplyId) -> Self {
+        Self {
+            address: intent.address.clone(),
+            class: intent.class,
+            nature: intent.nature,
+            kind: Arc::clone(&intent.kind),
+            provider: Arc::clone(&intent.provider),
+            spec: intent.spec,
+            bindings: intent.bindings.clone(),
+            after: intent.after.clone(),
+            serial: intent.serial,
+            state,
+            handle: None,
+            outputs: imm_ir::Fields::new(),
+            inputs: intent.inputs,
+            claims: intent.claims.clone(),
+            create: intent.create,
+            find: intent.find,
+            made_by,
+            since: None,
+            gone_at_ms: None,
+        }
+    }
+}
+
+/// The objects an entry is about.
+fn subjects(body: &Body) -> Vec<ObjectId> {
+    match body {
+        Body::IntentDestroy { object, .. }
+        | Body::IntentActivate { object, .. }
+        | Body::IntentDeactivate { object, .. }
+        | Body::IntentDrain { object, .. }
+        | Body::IntentRun { object, .. }
+        | Body::Created { object, .. }
+        | Body::Unknown { object, .. }
+        | Body::NotHappened { object, .. }
+        | Body::Verified { object, .. }
+        | Body::Activated { object, .. }
+        | Body::Deactivated { object, .. }
+        | Body::JobFinished { object, .. }
+        | Body::Drained { object, .. }
+        | Body::Destroyed { object, .. }
+        | Body::Released { object }
+        | Body::Renamed { object, .. }
+        | Body::Adopted { object, .. }
+        | Body::Forgotten { object, .. }
+        | Body::Observed { object, .. }
+        | Body::Healed { object, .. } => vec![*object],
+        Body::IntentSnapshot { durable, .. }
+        | Body::SnapshotTaken { durable, .. }
+        | Body::Retained { durable, .. }
+        | Body::Attached { durable, .. } => vec![*durable],
+        Body::IntentSwitch(intent) => intent.moves.iter().map(|m| m.object).collect(),
+        Body::Switched { moved, .. } | Body::Reverted { moved, .. } => moved.iter().map(|m| m.object).collect(),
+        _none => Vec::new(),
+    }
+}

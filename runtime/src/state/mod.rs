@@ -1,0 +1,166 @@
+//! State: the fold of the ledger's entries, and nothing else.
+//!
+//! [`object`] and [`phase`] hold the two transition tables, [`fold`] applies an entry, [`answer`] derives what planning and
+//! undoing need to know. An illegal entry is refused before it reaches the disk.
+
+pub mod answer;
+pub mod fold;
+pub mod object;
+pub mod phase;
+
+pub use object::{Family, Illegal, ObjectState};
+pub use phase::Phase;
+
+use crate::entry::{ApplyStarted, Claim, ConsentKind, Leftover, StepId};
+use crate::id::{ApplyId, Lineage, ObjectId};
+use crate::provider::{Handle, Setting};
+use imm_ir::{Addr, Class, CreateMode, Digest, Fields, FindMode, Nature, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Everything that is recorded.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// Number of the last entry.
+    pub seq: u64,
+    /// Highest fence seen.
+    pub fence: u64,
+    /// Recorded time of the last entry.
+    pub at_ms: i64,
+    /// Set by the first entry.
+    pub lineage: Option<Lineage>,
+    /// Set by the first entry.
+    pub environment: String,
+    /// Every object that ever had an intent, those that are gone too.
+    pub objects: BTreeMap<ObjectId, Object>,
+    /// How many objects were planned with a spec and bindings.
+    pub serials: BTreeMap<(Digest, Vec<ObjectId>), u64>,
+    /// Settings of pointers and cells of durables.
+    pub pointers: BTreeMap<ObjectId, Pointer>,
+    /// Committed generations.
+    pub generations: BTreeMap<u64, Generation>,
+    /// The newest committed one.
+    pub current: Option<u64>,
+    /// All applies, in order.
+    pub applies: Vec<Apply>,
+    /// What people consented to.
+    pub consents: BTreeSet<(ConsentKind, ObjectId)>,
+    /// The last signal that was recorded.
+    pub signal: u64,
+}
+
+/// One object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object {
+    /// Where it is declared now, or was last.
+    pub address: Addr,
+    /// Its class.
+    pub class: Class,
+    /// Behaviour beyond the class.
+    pub nature: Nature,
+    /// Its kind.
+    pub kind: Arc<str>,
+    /// Identity of the provider instance.
+    pub provider: Arc<str>,
+    /// What it is.
+    pub spec: Digest,
+    /// The objects it binds, in slot order.
+    pub bindings: Vec<ObjectId>,
+    /// The objects it only comes after.
+    pub after: Vec<ObjectId>,
+    /// How many with this spec and bindings came before.
+    pub serial: u64,
+    /// Where it is in its life.
+    pub state: ObjectState,
+    /// How its provider names it; absent until it was acknowledged.
+    pub handle: Option<Handle>,
+    /// What it gave.
+    pub outputs: Fields<Value>,
+    /// Blob of its inputs.
+    pub inputs: Digest,
+    /// What it claims.
+    pub claims: Vec<Claim>,
+    /// Whether a create may be repeated.
+    pub create: CreateMode,
+    /// How it is found.
+    pub find: FindMode,
+    /// Which apply made it.
+    pub made_by: ApplyId,
+    /// First generation that has it.
+    pub since: Option<u64>,
+    /// When it was recorded as gone.
+    pub gone_at_ms: Option<i64>,
+}
+
+/// One pointer, or the cells of one durable.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pointer {
+    /// Last acknowledged epoch; 0 before the first setting.
+    pub epoch: u64,
+    /// Last acknowledged setting.
+    pub setting: Setting,
+    /// The last setting that was confirmed: what a provider goes back to.
+    pub confirmed: Setting,
+    /// Settings that were sent and neither acknowledged nor proven not to have happened.
+    pub pending: Vec<(StepId, Setting)>,
+    /// The setting in force is not confirmed.
+    pub provisional: bool,
+}
+
+/// One committed generation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generation {
+    /// The one before.
+    pub parent: Option<u64>,
+    /// The apply that made it.
+    pub apply: ApplyId,
+    /// What the approval named.
+    pub graph_root: Digest,
+    /// Blob of its graph.
+    pub record: Digest,
+    /// Its objects.
+    pub objects: Arc<BTreeMap<Addr, ObjectId>>,
+    /// Blob of the values of its outputs.
+    pub outputs: Digest,
+    /// A rollback left it.
+    pub rolled_back_from: bool,
+}
+
+/// One apply.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Apply {
+    /// Its id.
+    pub id: ApplyId,
+    /// How it started.
+    pub started: Arc<ApplyStarted>,
+    /// When.
+    pub at_ms: i64,
+    /// By whom.
+    pub actor: crate::entry::Actor,
+    /// Where it is.
+    pub phase: Phase,
+    /// First unused step number.
+    pub next_step: StepId,
+    /// First unused batch number.
+    pub next_batch: u32,
+    /// The generation it committed.
+    pub generation: Option<u64>,
+    /// What its pointers were set to before it, by pointer.
+    pub before: BTreeMap<ObjectId, Setting>,
+    /// Objects that were targets of any setting it sent.
+    pub exposed: BTreeSet<ObjectId>,
+    /// Objects it activated, in order.
+    pub activated: Vec<ObjectId>,
+    /// Objects it deactivated before the commit, in order.
+    pub deactivated: Vec<ObjectId>,
+    /// Why it is being undone, first cause first.
+    pub error: Option<String>,
+    /// Objects it made.
+    pub created: u64,
+    /// Objects it destroyed.
+    pub destroyed: u64,
+    /// What it could not clean up.
+    pub leftovers: Vec<Leftover>,
+    /// How long it took, once ended.
+    pub took_ms: Option<u64>,
+}

@@ -1,0 +1,162 @@
+//! The states of an apply and the one table of its legal transitions.
+
+use super::object::{Illegal, name};
+use crate::entry::{Body, Ending};
+use serde::{Deserialize, Serialize};
+
+/// Where an apply is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Phase {
+    /// Started; nothing was made.
+    Preparing,
+    /// Objects are made and verified, new pointers bound.
+    Building,
+    /// Stage of the rollout.
+    Staging(u32),
+    /// The commit is on disk; from here on only forward.
+    Confirming,
+    /// Confirmed; old objects leave.
+    Retiring,
+    /// Being undone.
+    Unwinding,
+    /// Undoing failed; a person has to look.
+    StuckBack,
+    /// Going forward after the commit failed; a person has to look.
+    StuckForward,
+    /// Ended, with the new generation in force.
+    Committed,
+    /// Ended, with the old one in force.
+    RolledBack,
+}
+
+impl Phase {
+    /// Whether the apply has come to its end.
+    pub fn ended(self) -> bool {
+        matches!(self, Self::Committed | Self::RolledBack)
+    }
+
+    /// Whether it can only go forward.
+    pub fn forward(self) -> bool {
+        matches!(self, Self::Confirming | Self::Retiring | Self::StuckForward | Self::Committed)
+    }
+
+    /// For people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Preparing => "preparing",
+            Self::Building => "building",
+            Self::Staging(_) => "switching",
+            Self::Confirming => "confirming",
+            Self::Retiring => "retiring",
+            Self::Unwinding => "unwinding",
+            Self::StuckBack => "stuck while unwinding",
+            Self::StuckForward => "stuck after the commit",
+            Self::Committed => "committed",
+            Self::RolledBack => "rolled back",
+        }
+    }
+}
+
+/// The phase after an entry of this apply.
+///
+/// # Errors
+/// The entry cannot follow in this phase.
+#[warn(clippy::wildcard_enum_match_arm)]
+pub fn next(phase: Phase, body: &Body) -> Result<Phase, Illegal> {
+    use Phase as P;
+    let to = match body {
+        // Effects forward: only before the commit.
+        Body::IntentCreate(_) | Body::IntentRun { .. } | Body::IntentSnapshot { .. } => match phase {
+            P::Preparing | P::Building => Some(P::Building),
+            _other => None,
+        },
+        Body::IntentActivate { .. } | Body::IntentDeactivate { .. } => match phase {
+            P::Preparing | P::Building => Some(P::Building),
+            P::Staging(_) | P::Unwinding | P::Retiring => Some(phase),
+            _other => None,
+        },
+        Body::StageEntered { stage, .. } => match phase {
+            P::Preparing | P::Building => Some(P::Staging(*stage)),
+            P::Staging(before) if before < *stage => Some(P::Staging(*stage)),
+            _other => None,
+        },
+        Body::IntentSwitch(intent) => match (phase, intent.stage) {
+            (P::Staging(now), Some(stage)) if now == stage => Some(phase),
+            (P::Preparing | P::Building, None) => Some(P::Building),
+            (P::Unwinding | P::Confirming | P::StuckForward, None) => Some(phase),
+            _other => None,
+        },
+        // Nothing is destroyed before the commit but by unwinding.
+        Body::IntentDestroy { .. } | Body::IntentDrain { .. } => match phase {
+            P::Retiring | P::Unwinding => Some(phase),
+            _other => None,
+        },
+        Body::Committed(_) => match phase {
+            P::Preparing | P::Building | P::Staging(_) => Some(P::Confirming),
+            _other => None,
+        },
+        // Once all have confirmed, and not before, old objects may leave.
+        Body::Confirmed { remaining, .. } => match phase {
+            P::Confirming | P::StuckForward if *remaining == 0 => Some(P::Retiring),
+            P::Confirming | P::StuckForward => Some(P::Confirming),
+            P::Retiring | P::Unwinding => Some(phase),
+            _other => None,
+        },
+        Body::WatchEnded { .. } => match phase {
+            P::Confirming | P::Retiring => Some(P::Retiring),
+            _other => None,
+        },
+        Body::UnwindStarted { .. } => match phase {
+            P::Preparing | P::Building | P::Staging(_) | P::StuckBack | P::Unwinding => Some(P::Unwinding),
+            _other => None,
+        },
+        Body::Finished { ending, .. } => match (phase, ending) {
+            (P::Retiring, Ending::Committed) => Some(P::Committed),
+            (P::Unwinding, Ending::RolledBack) => Some(P::RolledBack),
+            (P::Unwinding, Ending::Stuck) => Some(P::StuckBack),
+            (P::Confirming | P::Retiring, Ending::Stuck) => Some(P::StuckForward),
+            _other => None,
+        },
+        // Results of intents may be recorded as long as the apply is open.
+        Body::Created { .. }
+        | Body::Unknown { .. }
+        | Body::NotHappened { .. }
+        | Body::Verified { .. }
+        | Body::Checked { .. }
+        | Body::Activated { .. }
+        | Body::Deactivated { .. }
+        | Body::SnapshotTaken { .. }
+        | Body::JobFinished { .. }
+        | Body::Switched { .. }
+        | Body::Reverted { .. }
+        | Body::GateJudged { .. }
+        | Body::Signalled { .. }
+        | Body::Drained { .. }
+        | Body::Destroyed { .. }
+        | Body::Released { .. }
+        | Body::Retained { .. }
+        | Body::Attached { .. }
+        | Body::Renamed { .. }
+        | Body::Adopted { .. }
+        | Body::Observed { .. }
+        | Body::Healed { .. }
+        | Body::DrillFinished { .. }
+        | Body::ReadExternal { .. }
+        | Body::Approved { .. }
+        | Body::Consented { .. } => (!phase.ended()).then_some(phase),
+        Body::Opened { .. }
+        | Body::LeaseTaken { .. }
+        | Body::Forgotten { .. }
+        | Body::OrphanFound { .. }
+        | Body::AgentMerged { .. }
+        | Body::Expired { .. }
+        | Body::Pruned { .. }
+        | Body::Rekeyed { .. }
+        | Body::SchemaUpgraded { .. }
+        | Body::Checkpoint { .. }
+        | Body::Anchored { .. }
+        | Body::Migrated { .. } => Some(phase),
+        Body::ApplyStarted(_) => None,
+    };
+    to.ok_or_else(|| Illegal::new(name(body), format!("the apply is {}", phase.word())))
+}
