@@ -236,7 +236,7 @@ fn end_all(child: Pid, waiting: &Waiting, ended: &mut Option<i32>) {
         let _ = nix::sys::signal::kill(child, Signal::SIGKILL);
     }
     // Each round kills what has been adopted since the last; a fork bomb of orphans is held by the limit of processes.
-    while kill_children(children, Pid::from_raw(0)) {
+    while !kill_children(children, Pid::from_raw(0)).is_empty() {
         let mut raw = 0;
         // SAFETY: as above; blocks until one of those killed has ended.
         let pid = unsafe { libc::waitpid(-1, &raw mut raw, 0) };
@@ -246,19 +246,19 @@ fn end_all(child: Pid, waiting: &Waiting, ended: &mut Option<i32>) {
     }
 }
 
-/// Kill every child but `spared`; false when there is none.
-pub(crate) fn kill_children(children: &File, spared: Pid) -> bool {
-    let mut any = false;
-    for pid in children_of(children).into_iter().filter(|pid| *pid != spared) {
-        any = true;
+/// Kill every child but `spared`; those that were there. Only for them may one wait: others that appear meanwhile live on.
+pub(crate) fn kill_children(children: &File, spared: Pid) -> Vec<Pid> {
+    let mut pids = children_of(children);
+    pids.retain(|pid| *pid != spared);
+    for pid in &pids {
         // One that has ended in between is reaped by the caller all the same.
-        let _ = nix::sys::signal::kill(pid, Signal::SIGKILL);
+        let _ = nix::sys::signal::kill(*pid, Signal::SIGKILL);
     }
-    any
+    pids
 }
 
 /// The processes that a `children` file of /proc names now.
-pub(crate) fn children_of(mut children: &File) -> Vec<Pid> {
+fn children_of(mut children: &File) -> Vec<Pid> {
     let mut list = String::new();
     if children.rewind().is_err() || children.read_to_string(&mut list).is_err() {
         return Vec::new();

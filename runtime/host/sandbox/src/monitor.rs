@@ -332,11 +332,13 @@ fn read_some(mut pipe: &File, lines: &mut Lines, now: u64, entries: &mut Vec<u8>
 /// Kill and reap every child but the init, which has ended and whose status is still wanted.
 fn sweep(init: Pid) {
     let Ok(children) = File::open("/proc/thread-self/children") else { return };
-    while init::kill_children(&children, init) {
-        for pid in init::children_of(&children) {
-            if pid != init {
-                let _ = waitpid(pid, None);
-            }
+    loop {
+        let killed = init::kill_children(&children, init);
+        if killed.is_empty() {
+            return;
+        }
+        for pid in killed {
+            let _ = waitpid(pid, None);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use imm_sandbox::{ExitStatus, LaunchError, Level, Mount, probe};
+use imm_sandbox::{ExitStatus, LaunchError, Level, Mount, Signal, probe};
 
 use crate::fixture::{Fixture, log, output, refused, run, start, stream};
 use crate::{Outcome, Skip, Test};
@@ -249,22 +249,38 @@ fn weaker() -> Outcome {
 
 fn orphans() -> Outcome {
     let fixture = Fixture::new()?;
-    // A session of its own: neither the process group nor the parent's end reaches it.
-    let marker = format!("{}", 100_000 + std::process::id());
-    let mut spec = fixture.shell(&format!("setsid /bin/busybox sleep {marker} & exec sleep 1000"));
-    spec.argv[0] = "/bin/busybox".into();
-    spec.argv.insert(1, "sh".into());
-    let left = || {
-        let all = fs::read_dir("/proc").unwrap().flatten();
-        all.filter(|p| fs::read_to_string(p.path().join("cmdline")).is_ok_and(|c| c.split('\0').any(|w| w == marker)))
-            .count()
-    };
-    spec.force = Some(Level::Plain);
-    spec.env = vec![("PATH".into(), "/bin:/usr/bin".into())];
-    let run = start(&spec);
-    let exit = run.stop(crate::fixture::LONG).unwrap();
-    assert_eq!(exit.status, ExitStatus::Signal(15), "{}", log(&spec));
-    assert_eq!(left(), 0);
+    for (number, killed) in ["the program", "the init", "the monitor"].into_iter().enumerate() {
+        // A session of its own: neither the process group nor the parent's end reaches it.
+        let marker = (100_000 * (number + 1) + std::process::id() as usize).to_string();
+        let left = || {
+            let all = fs::read_dir("/proc").unwrap().flatten();
+            let marked = |c: String| c.split('\0').any(|word| word == marker);
+            all.filter(|p| fs::read_to_string(p.path().join("cmdline")).is_ok_and(marked)).count()
+        };
+        let mut spec = fixture.spec(&["/bin/busybox", "sh", "-c"]);
+        let ready = fixture.ready(&mut spec);
+        spec.mounts.clear();
+        let pipe = spec.dir.join("sync/ready");
+        // The second exec of busybox says that the first one is there: `echo` follows it in the same process.
+        spec.argv.push(format!(
+            "busybox setsid busybox sh -c 'echo > {} ; busybox sleep {marker}; :' {marker} & exec busybox sleep 1000",
+            pipe.display()
+        ));
+        spec.force = Some(Level::Plain);
+        spec.env = vec![("PATH".into(), "/bin:/usr/bin".into())];
+        let run = start(&spec);
+        ready.wait();
+        assert!(left() > 0, "{}", log(&spec));
+        let (victim, signal, status) = match killed {
+            "the program" => (run.pid, Signal::SIGTERM, ExitStatus::Signal(15)),
+            "the init" => (run.pid, Signal::SIGKILL, ExitStatus::Signal(9)),
+            _ => (run.monitor_pid, Signal::SIGKILL, ExitStatus::Unknown),
+        };
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(victim), signal).unwrap();
+        let exit = run.wait(crate::fixture::LONG).unwrap().unwrap();
+        assert_eq!(exit.status, status, "{killed}: {}", log(&spec));
+        assert_eq!(left(), 0, "{killed}");
+    }
     Ok(())
 }
 
