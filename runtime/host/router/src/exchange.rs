@@ -60,12 +60,9 @@ async fn forward(
         let Found { in_flight, timeout } =
             search.next(|table| table.http(client.listener, headers::without_port(&host), uri.path())).await?;
         let target = Arc::clone(in_flight.target());
-        let link = match attempt.link(&in_flight, timeout).await {
-            Some(link) => link,
-            None => {
-                search.unreachable(target);
-                continue;
-            }
+        let Some(link) = attempt.link(&in_flight, timeout).await else {
+            search.unreachable(target);
+            continue;
         };
         if let Some(upgrade) = upgrade {
             return upgraded(attempt.message, link, in_flight, timeout, search.began(), upgrade, open).await;

@@ -1,4 +1,6 @@
 //! Ports, hosts and paths, tunnels, weights.
+#![expect(clippy::unwrap_used, reason = "clippy knows test functions, not the functions that they call")]
+
 mod support;
 
 use hyper_util::rt::TokioIo;

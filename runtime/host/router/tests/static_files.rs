@@ -1,4 +1,6 @@
 //! The static file server, over real connections.
+#![expect(clippy::unwrap_used, reason = "clippy knows test functions, not the functions that they call")]
+
 mod support;
 
 use std::path::Path;

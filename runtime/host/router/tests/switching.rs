@@ -1,4 +1,6 @@
 //! Switches: none of them loses a request.
+#![expect(clippy::unwrap_used, reason = "clippy knows test functions, not the functions that they call")]
+
 mod support;
 
 use std::sync::Arc;

@@ -1,4 +1,6 @@
 //! What comes over the wire: well formed, odd and hostile, byte by byte.
+#![expect(clippy::unwrap_used, reason = "clippy knows test functions, not the functions that they call")]
+
 mod support;
 
 use std::sync::Arc;
