@@ -26,7 +26,7 @@ pub struct TargetSamples {
     pub address: SocketAddr,
     /// The group the target is in, in the table in force (the last one it was in, when it has left).
     pub group: String,
-    /// Whether the table in force names it; a target that has left stays listed while it has requests in flight.
+    /// Whether the table in force names it; a target that has left stays listed until the next table, and while it has requests in flight.
     pub in_force: bool,
     /// Requests (for TCP: connections) sent to it, failed ones included.
     pub requests: u64,
