@@ -187,6 +187,20 @@ impl Group {
         (group, refused)
     }
 
+    /// All the groups that a container with this id may have, made or not.
+    pub(crate) fn planned(cgroups: &Cgroups, id: &str) -> Self {
+        let at = |parent: &Path| parent.join("imm").join(id);
+        match cgroups {
+            Cgroups::None { .. } => Self::default(),
+            Cgroups::V1 { hierarchies } => {
+                Self { unified: false, dirs: hierarchies.iter().map(|(name, dir)| (name.clone(), at(dir))).collect() }
+            }
+            Cgroups::V2 { parent, .. } => {
+                Self { unified: true, dirs: BTreeMap::from([(UNIFIED.to_owned(), at(parent))]) }
+            }
+        }
+    }
+
     /// (controller, file, value, what it is for people).
     fn settings(&self, limits: &Limits) -> Vec<(&'static str, &'static str, String, &'static str)> {
         let mut settings = Vec::new();

@@ -163,7 +163,7 @@ fn settle(dir: &Path) -> io::Result<()> {
         sys::wait_readable(init.as_fd(), Some(Instant::now() + Duration::from_secs(5)))?;
     }
     if let Some(group) = record::read_group(dir)? {
-        // Left to `remove` when it fails: the record stays.
+        // Left to `remove` when it fails.
         let _ = group.remove();
     }
     Ok(())

@@ -88,9 +88,8 @@ fn supervise(dir: &Path, request: &Request, own_start: u64, answer: &mut Option<
     let Request { spec, level, probe, warnings } = request;
     let mut warnings = warnings.clone();
     let (group, refused) = Group::create(&probe.cgroups, &spec.id, &spec.limits);
-    record::write_group(dir, &group).map_err(|e| format!("the record of the cgroups cannot be written: {e}"))?;
     let undo = |text: String| {
-        // Left to `remove` when it fails: the record names them.
+        // Left to `remove` when it fails.
         let _ = group.remove();
         text
     };

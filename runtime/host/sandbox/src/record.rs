@@ -1,7 +1,6 @@
 //! The files of a container's directory, and who may write them.
 //!
-//! `request.json` (what to run; its lock is held by launcher and monitor as long as either lives), `cgroup.json`,
-//! `running.json` (who runs), `exit.json` (how it ended; the only one that survives a power cut for certain).
+//! `request.json` (what to run; its lock is held by launcher and monitor as long as either lives), `running.json` (who runs), `exit.json` (how it ended; the only one that survives a power cut for certain).
 //! Each is written whole by rename, with a format number. A reader never sees half a record.
 
 use std::fs::{File, OpenOptions};
@@ -23,7 +22,6 @@ use crate::sys;
 const FORMAT: u32 = 1;
 pub(crate) const REQUEST: &str = "request.json";
 const RUNNING: &str = "running.json";
-const GROUP: &str = "cgroup.json";
 const EXIT: &str = "exit.json";
 
 #[derive(Serialize, Deserialize)]
@@ -89,12 +87,15 @@ pub(crate) fn read_running(dir: &Path) -> io::Result<Option<Running>> {
     read(dir, RUNNING)
 }
 
-pub(crate) fn write_group(dir: &Path, group: &Group) -> io::Result<()> {
-    write(dir, GROUP, group, false)
-}
-
+/// The cgroups that the container in `dir` has or had, if any: they follow from the request, so that those of a monitor killed
+/// before its first record are found too.
 pub(crate) fn read_group(dir: &Path) -> io::Result<Option<Group>> {
-    read(dir, GROUP)
+    // A launcher killed before it had written the request leaves an empty file, and no groups.
+    if std::fs::metadata(dir.join(REQUEST)).map_or(0, |m| m.len()) == 0 {
+        return Ok(None);
+    }
+    let request: Option<Request> = read(dir, REQUEST)?;
+    Ok(request.map(|request| Group::planned(&request.probe.cgroups, &request.spec.id)))
 }
 
 /// Write the exit record and make it durable, file and directory.

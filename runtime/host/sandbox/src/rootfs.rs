@@ -2,14 +2,13 @@
 //!
 //! Runs in the container's init, in a mount namespace of its own: the host's mount table never shows any of it and it is
 //! gone with the last process. Nothing is written to a layer; directories that the image lacks come from two directories
-//! of our own, one above the layers (/proc, /dev, /tmp, which are thereby real directories whatever the image says) and one
+//! of our own in memory, one above the layers (/proc, /dev, /tmp, which are thereby real directories whatever the image says) and one
 //! below (the targets of mounts). Targets are resolved by the kernel inside the new root: a symbolic link of the image
 //! cannot lead out of it.
 
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2};
@@ -23,26 +22,30 @@ use crate::spec::{Mount, Spec};
 use crate::sys;
 
 const ROOT: &str = "root";
-const ABOVE: &str = "above";
-const BELOW: &str = "below";
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 /// Of the host's kernel, with owner root and no capability asked for when written: read only.
 const PROC_READ_ONLY: [&str; 6] = ["sys", "sysrq-trigger", "irq", "bus", "fs", "acpi"];
 /// Tells about the host: hidden.
 const PROC_HIDDEN: [&str; 5] = ["kcore", "keys", "timer_list", "sched_debug", "kmsg"];
 
-/// Make the directories that the overlay needs, before any namespace: the mount point and the two of our own.
+/// Make the mount point, before any namespace.
 pub(crate) fn prepare(spec: &Spec) -> Result<(), String> {
-    let dir = &spec.dir;
+    let root = spec.dir.join(ROOT);
+    fs::create_dir(&root).map_err(|e| format!("{} cannot be made: {e}", root.display()))
+}
+
+/// The directories of our own, in memory: `above` and `below` the layers, and the mount point `at`. Modes follow from the
+/// monitor's umask.
+fn scaffold(spec: &Spec) -> Result<PathBuf, String> {
+    let base = spec.dir.join(ROOT);
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    set(Some("tmpfs"), &base, Some("tmpfs"), flags, "mode=755,size=1m", "the container's scaffold")?;
     let made = (|| -> io::Result<()> {
-        for name in [ROOT, ABOVE, BELOW] {
-            directory(&dir.join(name))?;
-        }
-        for name in ["proc", "dev", "tmp"] {
-            directory(&dir.join(ABOVE).join(name))?;
+        for name in ["at", "below", "above", "above/proc", "above/dev", "above/tmp"] {
+            fs::create_dir(base.join(name))?;
         }
         for mount in &spec.mounts {
-            let target = dir.join(BELOW).join(mount.target().trim_start_matches('/'));
+            let target = base.join("below").join(mount.target().trim_start_matches('/'));
             match mount {
                 Mount::Bind { source, .. } if source.is_file() => {
                     target.parent().map_or(Ok(()), fs::create_dir_all)?;
@@ -53,13 +56,8 @@ pub(crate) fn prepare(spec: &Spec) -> Result<(), String> {
         }
         Ok(())
     })();
-    made.map_err(|e| format!("the root of the container cannot be prepared in {}: {e}", dir.display()))
-}
-
-/// Its metadata is what the container sees, so the mode does not depend on the umask.
-fn directory(path: &Path) -> io::Result<()> {
-    fs::create_dir(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+    made.map_err(|e| format!("the mount points of the container cannot be made: {e}"))?;
+    Ok(base)
 }
 
 /// Make the root and enter it. The calling process must have a mount namespace of its own.
@@ -84,17 +82,18 @@ pub(crate) fn enter(spec: &Spec, rootless: bool) -> Result<(), String> {
 
 /// Mount the overlay and open its root.
 fn overlay(spec: &Spec, rootless: bool) -> Result<OwnedFd, String> {
-    let at = spec.dir.join(ROOT);
-    // Uppermost first. By descriptor: the option string has a limit of one page and must not hold `:` or `,`.
-    let mut layers = vec![spec.dir.join(ABOVE)];
-    layers.extend(spec.layers.iter().rev().cloned());
-    layers.push(spec.dir.join(BELOW));
-    let mut opened = Vec::new();
-    for layer in &layers {
+    let open_layer = |layer: &Path| {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let fd = open(layer, flags, Mode::empty()).map_err(|e| format!("image layer {}: {e}", layer.display()))?;
-        opened.push(fd);
+        open(layer, flags, Mode::empty()).map_err(|e| format!("image layer {}: {e}", layer.display()))
+    };
+    let base = scaffold(spec)?;
+    let at = base.join("at");
+    // Uppermost first. By descriptor: the option string has a limit of one page and must not hold `:` or `,`.
+    let mut opened = vec![open_layer(&base.join("above"))?];
+    for layer in spec.layers.iter().rev() {
+        opened.push(open_layer(layer)?);
     }
+    opened.push(open_layer(&base.join("below"))?);
     let lower = opened.iter().map(|fd| by_fd(fd).display().to_string()).collect::<Vec<_>>().join(":");
     let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     let plain = format!("lowerdir={lower}");

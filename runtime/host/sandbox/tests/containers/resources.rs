@@ -29,8 +29,8 @@ fn limits() -> Outcome {
     let run = start(&spec);
     assert_eq!(run.warnings, Vec::<String>::new());
     ready.wait();
-    let record = std::fs::read(spec.dir.join("cgroup.json")).unwrap();
-    let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+    let record = std::fs::read(spec.dir.join("running.json")).unwrap();
+    let record = &serde_json::from_slice::<serde_json::Value>(&record).unwrap()["group"];
     let unified = record["unified"].as_bool().unwrap();
     let read = |controller: &str, first: &str, second: &str| {
         let dir = record["dirs"][if unified { "unified" } else { controller }].as_str().unwrap();
