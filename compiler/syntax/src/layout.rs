@@ -19,6 +19,8 @@ pub(crate) struct Layout {
     pub(crate) items: Vec<Slice>,
     pub(crate) docs: Option<Docs>,
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// The deepest nesting of all items.
+    pub(crate) depth: usize,
 }
 
 /// The tokens of one item.
@@ -150,10 +152,7 @@ impl Pass<'_> {
 
     /// Ends what came before: with a new line inside braces, with the end of the item outside.
     fn separate(&mut self, newline: Option<Token>, starts_item: bool) {
-        if let Some(level) = self.levels.last_mut() {
-            self.depth -= *level;
-            *level = 0;
-        }
+        self.next_expression();
         let Some(newline) = newline else { return };
         if starts_item && self.stack.is_empty() {
             self.end_item();
@@ -192,19 +191,25 @@ impl Pass<'_> {
             }
             // What follows is a suffix of the bracket.
             self.deeper();
-        } else if token.kind == Tok::Comma {
-            if let Some(level) = self.levels.last_mut() {
-                let base = usize::from(!self.stack.is_empty());
-                self.depth -= level.saturating_sub(base);
-                *level = base;
-            }
+        } else if matches!(token.kind, Tok::Comma | Tok::Newline) {
+            self.next_expression();
         } else if nests(kind) {
             self.deeper();
         }
+        self.out.depth = self.out.depth.max(self.depth);
         if self.depth > MAX_DEPTH && self.too_deep.is_none() {
             self.too_deep = Some(token);
         }
         self.out.tokens.push(token);
+    }
+
+    /// Another expression begins inside the same bracket.
+    fn next_expression(&mut self) {
+        let base = usize::from(!self.stack.is_empty());
+        if let Some(level) = self.levels.last_mut() {
+            self.depth = self.depth - *level + base;
+            *level = base;
+        }
     }
 
     fn deeper(&mut self) {

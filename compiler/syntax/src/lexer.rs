@@ -66,6 +66,7 @@ impl<'a> Lexer<'a> {
             match token.kind {
                 Tok::StrOpen => runaway |= self.open_string(token),
                 Tok::RBrace => runaway |= self.close_brace(token),
+                Tok::Newline if self.cautious && !self.strings.is_empty() => self.break_off_cautiously(token),
                 Tok::Newline if self.in_plain_hole() => self.break_off_hole(token.start as usize, Some(token)),
                 _ => self.token(token),
             }
@@ -290,6 +291,22 @@ impl<'a> Lexer<'a> {
         }
         self.strings.truncate(first);
         self.out.tokens.extend(then);
+    }
+
+    /// A hole that does not end on its line, in a file where something runs away: the string around it ends at its
+    /// quotes or before the next item.
+    fn break_off_cautiously(&mut self, token: Token) {
+        if self.in_plain_hole() {
+            self.break_off_hole(token.start as usize, Some(token));
+            return;
+        }
+        let start = token.start as usize;
+        let rest = self.text.get(start..).unwrap_or("");
+        let quotes = rest.find("\"\"\"").map_or(rest.len(), |at| at + 3);
+        let item = string::before_item(rest);
+        let end = start + quotes.min(item);
+        self.logos.bump(end.saturating_sub(token.end as usize));
+        self.break_off_hole(end, None);
     }
 
     fn end_of_line(&self, from: usize) -> usize {

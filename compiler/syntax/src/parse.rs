@@ -31,7 +31,14 @@ pub struct Parsed {
 
 /// Parses a file.
 pub fn parse(file: FileId, text: &str) -> Parsed {
-    let (mut front, layout) = Front::new(file, text);
+    let (front, layout) = Front::new(file, text);
+    let whole = front.whole();
+    with_stack_for(layout.depth, move || parse_items(front, layout))
+        .unwrap_or_else(|| Parsed { module: Module::default(), diagnostics: vec![too_deep(whole)] })
+}
+
+fn parse_items(mut front: Front<'_>, layout: Layout) -> Parsed {
+    let (file, text) = (front.file, front.text);
     let kinds: Vec<Tok> = layout.tokens.iter().map(|t| t.kind).collect();
     let quick = grammar::item::<EmptyErr>();
     let mut items = Vec::with_capacity(layout.items.len());
@@ -58,18 +65,42 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
 /// Parses a lone expression: the value of a `--param`, a line of the REPL.
 pub fn parse_expr(file: FileId, text: &str) -> (Expr, Vec<Diagnostic>) {
     let (mut front, layout) = Front::new(file, text);
-    let kinds: Vec<Tok> = layout.tokens.iter().map(|t| t.kind).collect();
-    let tree = front.lone(&grammar::expr(), &layout, &kinds).unwrap_or_else(|| Expr::error(front.whole()));
-    (tree, front.finish())
+    let whole = front.whole();
+    let parsed = with_stack_for(layout.depth, move || {
+        let kinds: Vec<Tok> = layout.tokens.iter().map(|t| t.kind).collect();
+        let tree = front.lone(&grammar::expr(), &layout, &kinds);
+        (tree.unwrap_or_else(|| Expr::error(whole)), front.finish())
+    });
+    parsed.unwrap_or_else(|| (Expr::error(whole), vec![too_deep(whole)]))
 }
 
 /// Parses a lone type.
 pub fn parse_type(file: FileId, text: &str) -> (TypeExpr, Vec<Diagnostic>) {
     let (mut front, layout) = Front::new(file, text);
-    let kinds: Vec<Tok> = layout.tokens.iter().map(|t| t.kind).collect();
-    let tree = front.lone(&grammar::ty(grammar::expr()), &layout, &kinds);
-    let tree = tree.unwrap_or_else(|| TypeExpr { kind: TypeKind::Error, span: front.whole() });
-    (tree, front.finish())
+    let whole = front.whole();
+    let error = || TypeExpr { kind: TypeKind::Error, span: whole };
+    let parsed = with_stack_for(layout.depth, move || {
+        let kinds: Vec<Tok> = layout.tokens.iter().map(|t| t.kind).collect();
+        let tree = front.lone(&grammar::ty(grammar::expr()), &layout, &kinds);
+        (tree.unwrap_or_else(error), front.finish())
+    });
+    parsed.unwrap_or_else(|| (error(), vec![too_deep(whole)]))
+}
+
+/// Below this depth the stack of any thread is enough.
+const SHALLOW: usize = 20;
+/// Enough for [`MAX_DEPTH`] levels of the grammar without optimisation, three times over.
+const LARGE_STACK: usize = 24 << 20;
+
+/// Runs the grammar, which recurses, where there is stack enough for `depth` levels. None if there is no such place.
+fn with_stack_for<T: Send>(depth: usize, parse: impl FnOnce() -> T + Send) -> Option<T> {
+    if depth <= SHALLOW {
+        return Some(parse());
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("parse".to_owned()).stack_size(LARGE_STACK);
+        thread.spawn_scoped(scope, parse).ok()?.join().ok()
+    })
 }
 
 /// Runs a rule over all of an item's tokens.

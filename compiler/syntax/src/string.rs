@@ -38,6 +38,18 @@ pub(crate) fn scan(rest: &str, multiline: bool, cautious: bool) -> Stop {
     Stop::End(rest.len())
 }
 
+/// How many bytes stand before the first line that starts an item.
+pub(crate) fn before_item(text: &str) -> usize {
+    let mut at = 0usize;
+    for line in text.split_inclusive('\n') {
+        if at > 0 && starts_item(line) {
+            return at.saturating_sub(1);
+        }
+        at += line.len();
+    }
+    text.len()
+}
+
 fn starts_item(line: &str) -> bool {
     let word = line.bytes().take_while(u8::is_ascii_lowercase).count();
     let (word, after) = line.split_at(word);
