@@ -11,5 +11,6 @@ pub mod lease;
 pub mod ledger;
 pub mod provider;
 pub mod random;
+pub mod simulate;
 pub mod state;
 pub mod store;
