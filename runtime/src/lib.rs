@@ -12,5 +12,6 @@ pub mod ledger;
 pub mod provider;
 pub mod random;
 pub mod simulate;
+pub mod report;
 pub mod state;
 pub mod store;

@@ -75,7 +75,8 @@ pub struct Blob {
 pub struct Executable {
     /// The program itself; its place in the image is the key it is written under.
     pub program: HostFile,
-    /// Interpreter and libraries with their absolute places in the image.
+    /// Interpreter and libraries with their places in the image: absolute, or relative to the program's folder where the
+    /// program finds them through its `$ORIGIN`.
     pub closure: BTreeMap<Arc<str>, HostFile>,
 }
 

@@ -1,0 +1,317 @@
+//! The command line's words. What they do is in `commands`, one file each.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Declarative, immutable infrastructure: every change is one transaction.
+#[derive(Debug, Parser)]
+#[command(name = "imm", version, max_term_width = 100, propagate_version = true, arg_required_else_help = true,
+    after_help = "Start with `imm new hello`, then `imm apply hello`. `imm explain CODE` teaches what a diagnostic means.")]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The module: a folder or one .imm file (for commands whose argument is something else)
+    #[arg(short = 'C', value_name = "PATH", global = true)]
+    pub module: Option<PathBuf>,
+    /// The environment; each has its own ledger
+    #[arg(long = "env", value_name = "NAME", global = true, default_value = "local")]
+    pub environment: String,
+    /// Where ledgers are kept [default: .imm beside the module]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub state: Option<PathBuf>,
+    /// When to colour
+    #[arg(long, value_enum, default_value = "auto", global = true, hide_possible_values = false)]
+    pub color: Color,
+    /// Only results and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// More detail
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The module a command is about.
+#[derive(Debug, Args)]
+pub struct Module {
+    /// The module: a folder or one .imm file [default: .]
+    #[arg(value_name = "PATH")]
+    pub path: Option<PathBuf>,
+}
+
+/// Values of params. They hold for this command only.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Params")]
+pub struct Params {
+    /// Set a param: a String as it is, anything else as an imm literal
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    pub values: Vec<String>,
+    /// Set a param to a file's content, without its last newline; the way for secrets
+    #[arg(long = "param-file", value_name = "NAME=PATH")]
+    pub files: Vec<String>,
+    /// Set params from a JSON object
+    #[arg(long = "params", value_name = "FILE.json")]
+    pub json: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a module that applies at once
+    New(New),
+    /// Tell what is wrong with a program, without looking at anything that runs
+    Check(Check),
+    /// Show what an apply would do, and why
+    Plan(Plan),
+    /// Make what runs be what the program says, as one transaction
+    Apply(Apply),
+    /// Go back to an earlier generation
+    Rollback(Rollback),
+    /// End everything that the ledger knows; durables are retained
+    Destroy(Destroy),
+    /// Settle what an interrupted apply left behind
+    Recover(Recover),
+    /// Show what runs
+    Status(Report),
+    /// Show every apply
+    History(Report),
+    /// Show what the containers printed, destroyed ones too
+    Logs(Logs),
+    /// Check that the ledger is whole
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Teach what a diagnostic means
+    Explain(Explain),
+    /// The agent that runs containers and routes on this machine
+    #[command(subcommand)]
+    Agent(Agent),
+    /// Serve a folder over HTTP on $HOST:$PORT
+    Serve(Serve),
+    /// Print completions for a shell
+    Completions(Completions),
+    /// A container's monitor; not for people
+    #[command(name = "__container", hide = true)]
+    Container {
+        /// The container's folder.
+        dir: PathBuf,
+    },
+}
+
+/// `imm new`
+#[derive(Debug, Args)]
+pub struct New {
+    /// The folder to make [default: hello]
+    #[arg(value_name = "DIR", default_value = "hello")]
+    pub dir: PathBuf,
+}
+
+/// `imm check`
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub module: Module,
+    #[command(flatten)]
+    pub params: Params,
+    /// Diagnostics as JSON lines on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// Apply the fixes that are safe
+    #[arg(long)]
+    pub fix: bool,
+}
+
+/// `imm plan`
+#[derive(Debug, Args)]
+pub struct Plan {
+    #[command(flatten)]
+    pub module: Module,
+    #[command(flatten)]
+    pub params: Params,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// Keep the plan in a file that `imm apply FILE` carries out, sources or not
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// End with 3 when there is something to do
+    #[arg(long)]
+    pub exit_code: bool,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What an environment may say too.
+#[derive(Debug, Default, Args)]
+pub struct Tuning {
+    /// How many earlier generations stay warm [default: 1]
+    #[arg(long, value_name = "N")]
+    pub keep: Option<u32>,
+    /// How many earlier generations can be made again from the ledger [default: 20]
+    #[arg(long, value_name = "N")]
+    pub retain: Option<u32>,
+}
+
+/// `imm apply`
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// The module, or a plan from `imm plan --out` [default: .]
+    #[arg(value_name = "PATH | FILE.immplan")]
+    pub path: Option<PathBuf>,
+    #[command(flatten)]
+    pub params: Params,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    #[command(flatten)]
+    pub answer: Answer,
+}
+
+/// How the plan's one question is answered.
+#[derive(Debug, Default, Args)]
+pub struct Answer {
+    /// Answer the plan's question with yes
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Events as JSON lines on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    pub because: Option<String>,
+}
+
+/// `imm rollback`
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// The generation [default: the newest one that differs and was never rolled back from]
+    #[arg(value_name = "GEN")]
+    pub generation: Option<u64>,
+    #[command(flatten)]
+    pub answer: Answer,
+}
+
+/// `imm destroy`
+#[derive(Debug, Args)]
+pub struct Destroy {
+    #[command(flatten)]
+    pub module: Module,
+    #[command(flatten)]
+    pub answer: Answer,
+}
+
+/// `imm recover`
+#[derive(Debug, Args)]
+pub struct Recover {
+    #[command(flatten)]
+    pub module: Module,
+    /// Events as JSON lines on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A command that reports.
+#[derive(Debug, Args)]
+pub struct Report {
+    #[command(flatten)]
+    pub module: Module,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imm logs`
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Only what is at or below this address, for example web or 'web.instance["0"]'
+    #[arg(value_name = "ADDR")]
+    pub address: Option<String>,
+    /// Only what this generation printed
+    #[arg(long, value_name = "N")]
+    pub generation: Option<u64>,
+    /// Only the last while, for example 5m or 2h
+    #[arg(long, value_name = "DURATION")]
+    pub since: Option<String>,
+    /// Go on as lines arrive
+    #[arg(short, long)]
+    pub follow: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imm audit`
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Find any edited, cut, swapped or inserted entry
+    Verify(Report),
+}
+
+/// `imm explain`
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The code, for example unknown-field; without it, all codes
+    #[arg(value_name = "CODE")]
+    pub code: Option<String>,
+}
+
+/// `imm agent`
+#[derive(Debug, Subcommand)]
+pub enum Agent {
+    /// Run the agent in the foreground; `imm apply` starts it by itself
+    Run,
+    /// Tell whether it runs
+    Status {
+        /// One JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop it; containers go on
+    Stop,
+    /// Tell what this machine's kernel allows
+    Doctor {
+        /// One JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the objects of every lineage
+    Ps {
+        /// One JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print metrics as Prometheus text
+    Metrics,
+}
+
+/// `imm serve`
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The folder
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+}
+
+/// `imm completions`
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}

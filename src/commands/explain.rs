@@ -1,0 +1,27 @@
+//! `imm explain`: the page of a diagnostic.
+
+use crate::cli::Explain;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::ui;
+
+/// Prints the page, or the list of codes.
+pub fn run(args: &Explain) -> Outcome {
+    let Some(code) = &args.code else {
+        let list: String = imm_compiler::explain::all().map(|(code, title)| format!("{code:<24} {title}\n")).collect();
+        ui::out(&list);
+        return Ok(Exit::Done);
+    };
+    match imm_compiler::explain::page(code) {
+        Some(page) => {
+            ui::out(page);
+            Ok(Exit::Done)
+        }
+        None => {
+            let near = imm_compiler::explain::all().map(|(known, _)| known).max_by(|a, b| {
+                strsim::jaro_winkler(a, code).total_cmp(&strsim::jaro_winkler(b, code))
+            });
+            let help = near.map_or_else(String::new, |n| format!("did you mean `{n}`? "));
+            Err(Failure::new(format!("there is no diagnostic `{code}`")).help(format!("{help}`imm explain` lists all codes")))
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! One command a file. A command wires the compiler, the engine and the platform together and shows what they say; it
+//! holds no logic of theirs.
+
+pub mod agent;
+pub mod apply;
+pub mod audit;
+pub mod check;
+pub mod completions;
+pub mod destroy;
+pub mod explain;
+pub mod history;
+pub mod logs;
+pub mod new;
+pub mod plan;
+pub mod recover;
+pub mod rollback;
+pub mod serve;
+pub mod status;

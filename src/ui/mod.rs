@@ -1,0 +1,63 @@
+//! What people and programs see. The only folder that prints.
+//!
+//! Data goes to stdout, progress and diagnostics to stderr. Each file renders one kind of thing to a `String`; `out` and
+//! `err` below put it where it belongs.
+
+pub mod diagnostics;
+
+use crate::failure::Failure;
+use std::io::{IsTerminal, Write};
+
+/// Prints data. A closed pipe ends the output, not the command.
+pub fn out(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+}
+
+/// Prints progress and diagnostics.
+pub fn err(text: &str) {
+    drop(std::io::stderr().lock().write_all(text.as_bytes()));
+}
+
+/// Prints a document as one line of JSON.
+pub fn json(document: &impl serde::Serialize) {
+    let text = serde_json::to_string(document).unwrap_or_else(|e| format!("{{\"error\":{:?}}}", e.to_string()));
+    out(&format!("{text}\n"));
+}
+
+/// Says why a command failed.
+pub fn failure(failure: &Failure, style: Style) {
+    if failure.message.is_empty() {
+        return;
+    }
+    err(&format!("{}: {}\n", style.paint("1;31", "error"), failure.message));
+    if let Some(help) = &failure.help {
+        err(&format!("{}: {help}\n", style.paint("1;36", "help")));
+    }
+}
+
+/// Whether to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Escape sequences may be written.
+    pub color: bool,
+}
+
+impl Style {
+    /// What the user asked for; by default colour on a terminal, unless `NO_COLOR` is set.
+    pub fn choose(asked: crate::cli::Color) -> Self {
+        let color = match asked {
+            crate::cli::Color::Always => true,
+            crate::cli::Color::Never => false,
+            crate::cli::Color::Auto => {
+                std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+            }
+        };
+        Self { color }
+    }
+
+    /// Text in an SGR style.
+    pub fn paint(self, sgr: &str, text: &str) -> String {
+        if self.color { format!("\x1b[{sgr}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}

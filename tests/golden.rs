@@ -1,0 +1,168 @@
+//! The golden suite: programs with the diagnostics they must get, written as comments above the line.
+//!
+//! `tests/suite/**.imm` holds sections that start with `// === name`. A section is a module; `// --- path` starts a further
+//! file of it (what comes before the first is `main.imm`). An expectation stands above the line it is about:
+//!
+//! ```text
+//! // error[unknown-field] 3-8: the service has no field `imgae`
+//! // help: did you mean `image`?
+//! ```
+//!
+//! Columns are those of the primary label, end exclusive, both from 1; `3-` when it ends on a later line. A diagnostic
+//! without an expectation fails, and so does an expectation without its diagnostic. `IMM_BLESS=1` rewrites the files.
+
+use imm_compiler::{Given, MemoryWorld};
+use imm_ir::{Diagnostic, Severity, Sources};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// One module of the suite.
+struct Section {
+    name: String,
+    /// Path and text with the expectations still in it, in order.
+    files: Vec<(String, String)>,
+}
+
+fn suite() -> Vec<PathBuf> {
+    fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(dir).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|e| e == "imm") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite"), &mut found);
+    found.sort();
+    found
+}
+
+fn sections(text: &str) -> Vec<Section> {
+    let mut found: Vec<Section> = Vec::new();
+    for line in text.split_inclusive('\n') {
+        if let Some(name) = line.strip_prefix("// === ") {
+            found.push(Section { name: name.trim().to_owned(), files: vec![("main.imm".to_owned(), String::new())] });
+            continue;
+        }
+        let section = found.last_mut().expect("a suite file starts with a section");
+        if let Some(path) = line.strip_prefix("// --- ") {
+            section.files.push((path.trim().to_owned(), String::new()));
+        } else {
+            section.files.last_mut().unwrap().1.push_str(line);
+        }
+    }
+    found
+}
+
+fn is_expectation(line: &str) -> bool {
+    let Some(comment) = line.trim_start().strip_prefix("// ") else { return false };
+    ["error[", "warning[", "help: ", "note: "].iter().any(|p| comment.starts_with(p))
+}
+
+fn without_expectations(text: &str) -> String {
+    text.split_inclusive('\n').filter(|line| !is_expectation(line)).collect()
+}
+
+/// The section as it should be: its sources with what the compiler says now as comments.
+fn annotated(section: &Section) -> Section {
+    let mut world = MemoryWorld::default();
+    for (path, text) in &section.files {
+        world.insert(path, without_expectations(text));
+    }
+    let checked = imm_compiler::check(&world, Path::new(""), &Given::default());
+    let files = section.files.iter().map(|(path, text)| {
+        let clean = without_expectations(text);
+        (path.clone(), annotate(path, &clean, &checked.diagnostics, &checked.sources))
+    });
+    let files: Vec<_> = files.collect();
+    for diagnostic in &checked.diagnostics {
+        let at = checked.sources.loc(diagnostic.span());
+        assert!(files.iter().any(|(p, _)| **p == *at.file), "{}: {diagnostic:?} is in no file of the section", section.name);
+    }
+    Section { name: section.name.clone(), files }
+}
+
+fn annotate(path: &str, text: &str, diagnostics: &[Diagnostic], sources: &Sources) -> String {
+    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+    if lines.is_empty() {
+        lines.push("");
+    }
+    let mut out = String::new();
+    for (number, line) in (1u32..).zip(&lines) {
+        for diagnostic in diagnostics {
+            let (start, end) = (sources.loc(diagnostic.span()), sources.loc(diagnostic.span().after()));
+            let last = u32::try_from(lines.len()).unwrap();
+            if *start.file == *path && start.line.min(last) == number {
+                if !out.is_empty() && !out.ends_with('\n') {
+                    out.push('\n');
+                }
+                let to = if end.line == start.line { end.column.to_string() } else { String::new() };
+                let severity = if diagnostic.severity == Severity::Error { "error" } else { "warning" };
+                writeln!(out, "// {severity}[{}] {}-{to}: {}", diagnostic.code, start.column, diagnostic.message).unwrap();
+                diagnostic.notes.iter().for_each(|n| writeln!(out, "// note: {}", n.replace('\n', " ")).unwrap());
+                diagnostic.helps.iter().for_each(|h| writeln!(out, "// help: {}", h.replace('\n', " ")).unwrap());
+            }
+        }
+        out.push_str(line);
+    }
+    out
+}
+
+fn joined(sections: &[Section]) -> String {
+    let mut out = String::new();
+    for section in sections {
+        writeln!(out, "// === {}", section.name).unwrap();
+        for (i, (path, text)) in section.files.iter().enumerate() {
+            if i > 0 {
+                writeln!(out, "// --- {path}").unwrap();
+            }
+            out.push_str(text);
+        }
+    }
+    out
+}
+
+#[test]
+fn every_program_gets_what_is_written_above_its_lines() {
+    let bless = std::env::var_os("IMM_BLESS").is_some();
+    let (mut cases, mut wrong) = (0, Vec::new());
+    for path in suite() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let sections = sections(&text);
+        cases += sections.len();
+        let now: Vec<_> = sections.iter().map(annotated).collect();
+        if joined(&now) == text {
+            continue;
+        }
+        if bless {
+            std::fs::write(&path, joined(&now)).unwrap();
+            continue;
+        }
+        for (was, is) in sections.iter().zip(&now) {
+            for ((file, was), (_, is)) in was.files.iter().zip(&is.files).filter(|(a, b)| a.1 != b.1) {
+                wrong.push(format!("{} `{}` {file}\n--- written\n{was}--- now\n{is}", path.display(), is_name(&sections, was)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ (IMM_BLESS=1 rewrites them):\n{}", wrong.len(), wrong.join("\n"));
+    assert!(cases >= 60, "only {cases} cases were found");
+}
+
+fn is_name(sections: &[Section], text: &str) -> String {
+    sections.iter().find(|s| s.files.iter().any(|f| f.1 == text)).map_or_else(String::new, |s| s.name.clone())
+}
+
+/// Every code has a case, or is only said where a plan or apply finds it.
+#[test]
+fn every_diagnostic_has_a_case() {
+    let written: String = suite().iter().map(|p| std::fs::read_to_string(p).unwrap()).collect();
+    let missing: Vec<_> = imm_compiler::explain::all()
+        .map(|(code, _)| code)
+        .filter(|code| !["missing-param", "durable-change"].contains(code))
+        .filter(|code| !written.contains(&format!("[{code}]")))
+        .collect();
+    assert!(missing.is_empty(), "no case for {missing:?}");
+}

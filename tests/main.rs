@@ -1,0 +1,17 @@
+//! The integration tests: one binary, the real `imm` in its own home.
+//!
+//! `harness` has the sandbox every test runs in and the HTTP load; each other file is one concern.
+
+mod harness;
+
+mod concurrent;
+mod crash;
+mod cutover;
+mod documents;
+mod golden;
+mod hello;
+mod image;
+mod mutations;
+mod rootless;
+mod tidy;
+mod usage;
