@@ -14,7 +14,9 @@ fn nested(open: &str, close: &str, levels: usize) -> usize {
 
 #[test]
 fn the_bound_fits_into_the_stack() {
-    for (open, close) in [("(", ")"), ("[", "]"), ("{ a = ", " }"), ("-", ""), ("a => ", ""), ("\"${", "}\""), ("f(", ")")] {
+    for (open, close) in
+        [("(", ")"), ("[", "]"), ("{ a = ", " }"), ("-", ""), ("a => ", ""), ("\"${", "}\""), ("f(", ")")]
+    {
         let most = (1..=MAX_DEPTH).rev().find(|n| nested(open, close, *n) == 0).unwrap_or(0);
         assert!(most >= MAX_DEPTH / 3, "{open} nests {most} levels only");
         assert_eq!(nested(open, close, MAX_DEPTH + 1), 1, "{open}");
