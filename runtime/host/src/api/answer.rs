@@ -1,5 +1,7 @@
 //! What the agent reports.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{LedgerHead, Manifest};
@@ -60,9 +62,9 @@ pub struct ObjectReport {
     pub generation: Option<u64>,
     /// How it is.
     pub health: Health,
-    /// The reserved address, for containers.
+    /// The reserved address, for containers and routes.
     pub host: Option<String>,
-    /// The reserved port, for containers with one.
+    /// The reserved port, for routes and for containers with one.
     pub port: Option<u16>,
     /// Where its bytes lie, for volumes and files.
     pub path: Option<String>,
@@ -201,23 +203,8 @@ pub struct JournalEntry {
 /// `GET lineages/L/samples`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Samples {
-    /// One entry per route and target.
-    pub samples: Vec<RouteSample>,
-}
-
-/// What a route saw of one target since it has it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RouteSample {
-    /// Pointer id.
-    pub route: String,
-    /// Object id.
-    pub object: String,
-    /// Requests that were finished.
-    pub requests: u64,
-    /// Of them, those that failed.
-    pub errors: u64,
-    /// In flight now.
-    pub in_flight: u64,
-    /// Upper bounds of the latency histogram's buckets with their counts, microseconds.
-    pub latency_us: Vec<(u64, u64)>,
+    /// One entry per route and target, of this lineage; routes by the id of their object.
+    pub samples: Vec<imm_router::TargetSamples>,
+    /// Runs that were replaced, by object id.
+    pub restarts: BTreeMap<String, u64>,
 }

@@ -10,9 +10,12 @@ pub struct Manifest {
     /// Objects whose activity the setting decides. Others keep what activate and deactivate last said.
     #[serde(default)]
     pub objects: BTreeMap<String, ObjectSetting>,
-    /// Routes by pointer id.
+    /// Routes by the id of their object.
     #[serde(default)]
     pub routes: BTreeMap<String, Route>,
+    /// Movable fields of durables, by object id.
+    #[serde(default)]
+    pub cells: BTreeMap<String, Cell>,
 }
 
 /// What the setting says of one object.
@@ -32,54 +35,33 @@ pub enum Activity {
     Active,
 }
 
-/// One route's setting.
+/// One route's setting. Its port and address are inputs of the route's object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
-    /// Where it is declared; names it in samples and errors.
-    pub address: String,
     /// The manifest epoch at which this route was last set. The agent fills it in.
     #[serde(default)]
     pub epoch: u64,
-    /// The port; 0 lets the agent pick one, which then stays.
-    pub listen: u16,
-    /// The address to bind.
-    pub bind: String,
-    /// What is spoken.
-    #[serde(default)]
-    pub protocol: RouteProtocol,
     /// Only requests for this host name.
     #[serde(default)]
     pub host: Option<String>,
     /// Only requests below this path.
     #[serde(default = "slash")]
     pub path: String,
-    /// Where requests go; empty answers 503 (or, while nothing was ever served, the port is bound and not listening).
+    /// Where requests go. Empty: the port is bound and nobody listens.
     #[serde(default)]
     pub targets: Vec<Target>,
-    /// Upper bound of one request, milliseconds; none for no bound.
-    #[serde(default)]
-    pub timeout_ms: Option<u64>,
-    /// How long requests wait when there is no target, milliseconds.
+    /// How long an answer may take to begin, milliseconds.
+    pub timeout_ms: u64,
+    /// How long requests wait while no target can be reached, milliseconds.
     #[serde(default)]
     pub hold_ms: u64,
-    /// Whether a client stays with its target by cookie.
+    /// The caller's own record of this setting, kept as it is. May be secret.
     #[serde(default)]
-    pub sticky: bool,
+    pub record: String,
 }
 
 fn slash() -> String {
     "/".to_owned()
-}
-
-/// What a route speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RouteProtocol {
-    /// HTTP/1.1 and HTTP/2.
-    #[default]
-    Http,
-    /// Bytes.
-    Tcp,
 }
 
 /// One share of a route.
@@ -89,6 +71,19 @@ pub struct Target {
     pub object: String,
     /// Relative share.
     pub weight: u32,
+    /// The set of targets it belongs to; a set's share is the sum of its weights.
+    #[serde(default)]
+    pub group: String,
+}
+
+/// The movable fields of one durable, kept for their owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cell {
+    /// The manifest epoch at which it was last set. The agent fills it in.
+    #[serde(default)]
+    pub epoch: u64,
+    /// The caller's own record of this setting. May be secret.
+    pub record: String,
 }
 
 /// `POST lineages/L`: announces a new holder of the lineage's lease.

@@ -10,12 +10,12 @@ mod object;
 
 pub use answer::{
     AgentReport, Cleared, Drained, Epoch, Health, JournalEntry, JournalPage, Level, LineageReport, LogLine, LogPage, LogQuery, ObjectReport,
-    RouteSample, Samples,
+    Samples,
 };
 pub use error::{ApiError, Code, Happened};
-pub use manifest::{Activity, Announce, Confirm, LedgerHead, Manifest, ObjectSetting, PutManifest, Renew, Route, RouteProtocol, Target};
+pub use manifest::{Activity, Announce, Cell, Confirm, LedgerHead, Manifest, ObjectSetting, PutManifest, Renew, Route, Target};
 pub use object::{
-    Backoff, Container, DeleteObject, File, HealthCheck, IsolationWish, Limits, Mount, ObjectSpec, Policy, PutObject, Stop, StopSignal, Volume,
+    Backoff, Container, DeleteObject, File, HealthCheck, IsolationWish, Limits, Mount, ObjectSpec, Policy, PutObject, PutPolicy, RoutePort, Stop, StopSignal, Volume,
     VolumeAccess, Write,
 };
 

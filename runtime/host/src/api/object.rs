@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +55,8 @@ pub enum ObjectSpec {
     Volume(Volume),
     /// Bytes on disk, mounted read only.
     File(File),
+    /// A port that requests come in at.
+    Route(RoutePort),
 }
 
 impl ObjectSpec {
@@ -64,6 +67,7 @@ impl ObjectSpec {
             Self::Container(_) => "container",
             Self::Volume(_) => "volume",
             Self::File(_) => "file",
+            Self::Route(_) => "route",
         }
     }
 }
@@ -202,19 +206,6 @@ pub enum HealthCheck {
         /// From the start of the run until it counts as unhealthy.
         within_ms: u64,
     },
-    /// A program inside the container that ends with 0.
-    Exec {
-        /// The program and its arguments.
-        cmd: Vec<String>,
-        /// Between two probes.
-        interval_ms: u64,
-        /// For one probe.
-        timeout_ms: u64,
-        /// Successes in a row until healthy.
-        healthy: u32,
-        /// From the start of the run until it counts as unhealthy.
-        within_ms: u64,
-    },
     /// It stays alive.
     Running {
         /// For this long.
@@ -304,4 +295,26 @@ impl fmt::Debug for File {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("File").field("mode", &self.mode).finish_non_exhaustive()
     }
+}
+
+/// A port that requests come in at. What answers them is part of the manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoutePort {
+    /// The address to bind.
+    pub bind: IpAddr,
+    /// The port; none lets the agent pick one, which then stays.
+    #[serde(default)]
+    pub listen: Option<u16>,
+    /// What is spoken.
+    #[serde(default)]
+    pub protocol: imm_router::Protocol,
+}
+
+/// `PUT lineages/L/objects/ID/policy`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PutPolicy {
+    /// The caller's fence.
+    pub fence: u64,
+    /// In force from now on.
+    pub policy: Policy,
 }

@@ -1,0 +1,143 @@
+//! All lineages' routes as one table of the router. The only place that names the router's types for routes.
+//!
+//! Guarantees: `set` returns when the setting is in force; a port belongs to one lineage at a time, whose routes may share it.
+//! Keeps nothing on disk: it is filled again from records and settings when the agent starts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use imm_router::{RouteSpec, Router, Routes, TargetSamples};
+use tokio::sync::Mutex;
+
+use crate::api::{ApiError, Code, Manifest, RoutePort};
+
+use super::ports::HOST;
+
+/// The router with what every lineage wants of it.
+#[derive(Debug, Default)]
+pub struct Board {
+    router: Router,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Who has a port: lineage, and the route objects that share it.
+    ports: BTreeMap<(IpAddr, u16), (String, BTreeSet<String>)>,
+    /// Routes in force by lineage.
+    tables: BTreeMap<String, Vec<RouteSpec>>,
+}
+
+/// What a route object and its targets are, as the lineage's records say.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// Route objects: their inputs and the port they have.
+    pub routes: BTreeMap<String, (RoutePort, u16)>,
+    /// Containers: their reserved ports.
+    pub targets: BTreeMap<String, u16>,
+}
+
+impl Board {
+    /// Binds the port of a route object; nobody listens on it yet. Again is the same.
+    pub async fn reserve(&self, lineage: &str, object: &str, bind: IpAddr, port: Option<u16>) -> Result<u16, ApiError> {
+        let mut inner = self.inner.lock().await;
+        if let Some((holder, _)) = port.and_then(|port| inner.ports.get(&(bind, port))).filter(|(holder, _)| holder != lineage) {
+            return Err(ApiError::no(
+                Code::Claim,
+                format!("{bind}:{} is held by a route of lineage {holder}; choose another port or destroy that one", port.unwrap_or(0)),
+            ));
+        }
+        let port = self.router.reserve(bind, port).await.map_err(|cause| ApiError::no(Code::Claim, cause.to_string()))?;
+        inner.ports.entry((bind, port)).or_insert_with(|| (lineage.to_owned(), BTreeSet::new())).1.insert(object.to_owned());
+        Ok(port)
+    }
+
+    /// Gives back a route object's share of a port.
+    pub async fn release(&self, object: &str, bind: IpAddr, port: u16) {
+        let mut inner = self.inner.lock().await;
+        if let Some((_, sharers)) = inner.ports.get_mut(&(bind, port)) {
+            sharers.remove(object);
+            if sharers.is_empty() {
+                inner.ports.remove(&(bind, port));
+                self.router.release(bind, port).await;
+            }
+        }
+    }
+
+    /// Puts a lineage's routes in force. An error leaves the ones before in force.
+    pub async fn set(&self, lineage: &str, manifest: &Manifest, places: &Places) -> Result<(), ApiError> {
+        let table = table(lineage, manifest, places)?;
+        let mut inner = self.inner.lock().await;
+        let before = inner.tables.insert(lineage.to_owned(), table);
+        let routes = Routes { routes: inner.tables.values().flatten().cloned().collect() };
+        if let Err(cause) = self.router.apply(routes).await {
+            match before {
+                Some(before) => inner.tables.insert(lineage.to_owned(), before),
+                None => inner.tables.remove(lineage),
+            };
+            return Err(ApiError::no(Code::Invalid, cause.to_string()));
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing is in flight to these objects; says how many requests were cut at the deadline.
+    pub async fn drain(&self, objects: &[String], deadline: Duration) -> u64 {
+        self.router.drain(objects, deadline).await.in_flight_cut
+    }
+
+    /// What the routes of a lineage saw, with their own ids.
+    pub fn samples(&self, lineage: &str) -> Vec<TargetSamples> {
+        let of_lineage = |mut sample: TargetSamples| {
+            sample.route = sample.route.strip_prefix(lineage)?.strip_prefix('/')?.to_owned();
+            Some(sample)
+        };
+        self.router.samples().into_iter().filter_map(of_lineage).collect()
+    }
+
+    /// Stops accepting and waits for requests in flight, within bounds.
+    pub async fn shutdown(&self, deadline: Duration) {
+        // Out of time, connections are cut by the end of the process.
+        let _ = tokio::time::timeout(deadline, self.router.shutdown()).await;
+    }
+}
+
+fn table(lineage: &str, manifest: &Manifest, places: &Places) -> Result<Vec<RouteSpec>, ApiError> {
+    let mut table = Vec::new();
+    for (id, route) in &manifest.routes {
+        let Some((inputs, port)) = places.routes.get(id) else {
+            return Err(ApiError::no(Code::Invalid, format!("the setting names route {id}, which was not created")));
+        };
+        let mut targets = Vec::new();
+        for target in &route.targets {
+            let Some(port) = places.targets.get(&target.object) else {
+                return Err(ApiError::no(
+                    Code::Invalid,
+                    format!("route {id} leads to {}, which is no container with a port in lineage {lineage}", target.object),
+                ));
+            };
+            targets.push(imm_router::Target {
+                id: target.object.clone(),
+                address: SocketAddr::new(HOST.into(), *port),
+                weight: target.weight,
+                group: target.group.clone(),
+            });
+        }
+        // A route that nothing answers is closed: its port stays bound and refuses, so that clients need not wait.
+        if targets.is_empty() {
+            continue;
+        }
+        table.push(RouteSpec {
+            id: format!("{lineage}/{id}"),
+            bind: inputs.bind,
+            port: *port,
+            protocol: inputs.protocol,
+            host: route.host.clone(),
+            path: route.path.clone(),
+            timeout_ms: route.timeout_ms,
+            hold_ms: route.hold_ms,
+            targets,
+        });
+    }
+    Ok(table)
+}

@@ -1,0 +1,160 @@
+//! Asks a container whether it works, again and again, and tells each outcome.
+//!
+//! Each probe is bounded in time. A probe reads at most the head of an answer. Decides nothing: see `judge`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
+
+use crate::api::HealthCheck;
+
+/// One probe's outcome; the failure in words.
+pub type Outcome = Result<(), String>;
+
+/// Probes until nobody listens.
+pub async fn watch(check: HealthCheck, address: Option<SocketAddr>, outcomes: mpsc::Sender<Outcome>) {
+    let (interval_ms, timeout_ms) = match &check {
+        HealthCheck::Http { interval_ms, timeout_ms, .. } | HealthCheck::Tcp { interval_ms, timeout_ms, .. } => {
+            (*interval_ms, *timeout_ms)
+        }
+        HealthCheck::Running { for_ms } => {
+            sleep(Duration::from_millis(*for_ms)).await;
+            // Nobody listens any more when the run has ended.
+            let _ = outcomes.send(Ok(())).await;
+            return;
+        }
+    };
+    let interval = Duration::from_millis(interval_ms.max(10));
+    let mut ticks = interval_at(Instant::now(), interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // A program needs a moment to listen; asking more often at first makes it known as healthy sooner.
+    let mut early = Duration::from_millis(20).min(interval);
+    let mut failing_early = true;
+    loop {
+        if failing_early && early < interval {
+            sleep(early).await;
+            early *= 2;
+        } else {
+            ticks.tick().await;
+        }
+        let outcome = match timeout(Duration::from_millis(timeout_ms), once(&check, address)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(format!("{}: no answer within {timeout_ms} ms", describe(&check, address))),
+        };
+        if outcome.is_ok() && failing_early {
+            failing_early = false;
+            ticks.reset();
+        }
+        if outcomes.send(outcome).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn once(check: &HealthCheck, address: Option<SocketAddr>) -> Outcome {
+    let Some(address) = address else { return Err("there is no port to ask: the container declares none".to_owned()) };
+    let what = || describe(check, Some(address));
+    let stream = TcpStream::connect(address).await.map_err(|cause| format!("{}: {cause}", what()))?;
+    let HealthCheck::Http { path, status, .. } = check else { return Ok(()) };
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|cause| format!("{}: {cause}", what()))?;
+    let request = http::Request::get(path.as_str())
+        .header(http::header::HOST, address.to_string())
+        .header(http::header::USER_AGENT, "imm-health")
+        .header(http::header::CONNECTION, "close")
+        .body(Empty::<Bytes>::new())
+        .map_err(|cause| format!("{}: {cause}", what()))?;
+    let asked = async { sender.send_request(request).await };
+    tokio::pin!(asked);
+    // The connection is driven only as long as the answer's head is awaited, and closed by dropping it.
+    let answer = tokio::select! {
+        answer = &mut asked => answer,
+        _ended = connection => asked.await,
+    };
+    let answer = answer.map_err(|cause| format!("{}: {cause}", what()))?;
+    if status.contains(&answer.status().as_u16()) {
+        Ok(())
+    } else {
+        Err(format!("{}: answered {}, expected {}", what(), answer.status().as_u16(), list(status)))
+    }
+}
+
+fn list(status: &[u16]) -> String {
+    status.iter().map(u16::to_string).collect::<Vec<_>>().join(" or ")
+}
+
+fn describe(check: &HealthCheck, address: Option<SocketAddr>) -> String {
+    let address = address.map_or_else(|| "no port".to_owned(), |address| address.to_string());
+    match check {
+        HealthCheck::Http { path, .. } => format!("GET http://{address}{path}"),
+        HealthCheck::Tcp { .. } => format!("connecting to {address}"),
+        HealthCheck::Running { .. } => "running".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn http(path: &str) -> HealthCheck {
+        HealthCheck::Http {
+            path: path.to_owned(),
+            interval_ms: 10,
+            timeout_ms: 2000,
+            healthy: 1,
+            within_ms: 1000,
+            status: vec![200],
+        }
+    }
+
+    /// A server that answers one connection with `answer`.
+    async fn server(answer: &'static str) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            let _ = stream.read(&mut request).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn the_status_decides() {
+        let good = server("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+        once(&http("/healthz"), Some(good)).await.unwrap();
+        let bad = server("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n").await;
+        let said = once(&http("/healthz"), Some(bad)).await.unwrap_err();
+        assert!(said.ends_with("/healthz: answered 503, expected 200"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn nobody_there_and_no_port_are_said() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let tcp = HealthCheck::Tcp { interval_ms: 1, timeout_ms: 1, healthy: 1, within_ms: 1 };
+        assert!(once(&tcp, Some(address)).await.unwrap_err().contains("refused"));
+        assert!(once(&tcp, None).await.unwrap_err().contains("no port"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn running_long_enough_is_one_success() {
+        let (sender, mut outcomes) = mpsc::channel(1);
+        let begun = Instant::now();
+        tokio::spawn(watch(HealthCheck::Running { for_ms: 5000 }, None, sender));
+        assert_eq!(outcomes.recv().await, Some(Ok(())));
+        assert_eq!(begun.elapsed(), Duration::from_secs(5));
+        assert_eq!(outcomes.recv().await, None);
+    }
+}
