@@ -30,6 +30,14 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     write().map_err(|cause| named(path, &cause))
 }
 
+/// Puts `bytes` at `path` whole, mode 0600; a power cut may bring the old ones back.
+pub fn replace_unsynced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let aside = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+    file.write_all(bytes)?;
+    fs::rename(&aside, path)
+}
+
 /// Syncs the directory that holds `path`, which makes a creation, renaming or removal in it durable.
 pub fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {

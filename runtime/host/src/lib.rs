@@ -6,6 +6,12 @@
 pub mod api;
 mod disk;
 mod home;
+mod percent;
 mod server;
 
 pub use home::Home;
+
+/// The agent's process.
+pub mod agent {
+    pub use crate::server::{AgentError, Options, run, verify_journal};
+}

@@ -19,6 +19,8 @@ pub struct AgentReport {
     pub home: String,
     /// Since when it runs, milliseconds of Unix time.
     pub started_at_ms: u64,
+    /// Its clock now, milliseconds of Unix time.
+    pub now_ms: u64,
     /// Lineages that it keeps.
     pub lineages: Vec<String>,
 }

@@ -35,6 +35,16 @@ pub struct Write {
     pub deadline_ms: Option<u64>,
 }
 
+/// `POST lineages/L/drain`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drain {
+    /// Objects that nothing leads to any more.
+    pub objects: Vec<String>,
+    /// The caller's fence, and how long requests may still take.
+    #[serde(flatten)]
+    pub write: Write,
+}
+
 /// `DELETE lineages/L/objects/ID`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeleteObject {

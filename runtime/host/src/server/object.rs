@@ -107,6 +107,8 @@ pub struct Object {
     pub seen: watch::Sender<Seen>,
     /// The policy in force.
     pub policy: watch::Sender<Policy>,
+    /// Whether its last task has ended: no processes, never again.
+    pub finished: watch::Sender<bool>,
     /// The run that lives, for measuring.
     pub run: Mutex<Option<Arc<Run>>>,
 }
@@ -165,6 +167,7 @@ impl Object {
             policy: watch::Sender::new(policy),
             record: Mutex::new(record),
             state: Mutex::new(state),
+            finished: watch::Sender::new(!supervised),
             run: Mutex::new(None),
         }
     }

@@ -1,0 +1,100 @@
+//! From an object's record to a running container. The only place that names the sandbox's specification.
+//!
+//! Blocks (unpacking, starting): call it where blocking is allowed.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+use imm_image::{ContentDigest, Store};
+use imm_sandbox::{Level, Run, Spec};
+
+use crate::api::{Container, IsolationWish, Mount};
+use crate::home::private_dir;
+
+use super::content;
+use super::object::Record;
+use super::ports::HOST;
+
+/// Where programs are looked up when neither image nor container says.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What starting needs besides the record.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The images.
+    pub store: &'a Store,
+    /// The command that becomes a monitor.
+    pub monitor: &'a [OsString],
+    /// The lineage's directory.
+    pub lineage_dir: &'a Path,
+    /// The run's own directory, made here.
+    pub run_dir: &'a Path,
+    /// The object's id.
+    pub object: &'a str,
+    /// The run's number.
+    pub run: u64,
+}
+
+/// Starts a container; an error says why nothing runs.
+pub fn launch(at: Surroundings<'_>, record: &Record, container: &Container) -> Result<Run, String> {
+    let manifest: ContentDigest = container.image.parse().map_err(|cause: imm_image::InvalidDigest| cause.to_string())?;
+    let config = at.store.inspect(manifest).map_err(|cause| cause.to_string())?;
+    let layers = at.store.unpack(manifest).map_err(|cause| cause.to_string())?;
+    private_dir(at.run_dir).map_err(|cause| cause.to_string())?;
+
+    let argv = container.cmd.clone().unwrap_or(config.cmd);
+    if argv.is_empty() {
+        return Err("there is no command to run: neither the image nor the container has a `cmd`".to_owned());
+    }
+    let mut env: BTreeMap<String, String> = config.env;
+    env.extend(container.env.clone());
+    env.entry("PATH".to_owned()).or_insert_with(|| DEFAULT_PATH.to_owned());
+    if let Some(port) = record.port {
+        env.insert("PORT".to_owned(), port.to_string());
+        env.insert("HOST".to_owned(), HOST.to_string());
+    }
+
+    let short: String = at.object.chars().take(16).collect();
+    let mut spec = Spec::new(format!("imm-{short}-{}", at.run), at.run_dir, layers, argv);
+    spec.env = env.into_iter().collect();
+    spec.cwd = if config.workdir.is_empty() { "/".to_owned() } else { config.workdir };
+    spec.user = container.user.clone().unwrap_or(config.user);
+    spec.port = record.port;
+    spec.limits = imm_sandbox::Limits {
+        cpu_milli: container.limits.cpu_milli,
+        memory: container.limits.memory,
+        pids: container.limits.pids,
+    };
+    spec.require = match container.isolation {
+        IsolationWish::Best => None,
+        IsolationWish::Require => Some(Level::Namespaces),
+    };
+    for (target, mount) in &container.mounts {
+        spec.mounts.push(mounted(at.lineage_dir, target, mount));
+    }
+    imm_sandbox::launch(&spec, at.monitor).map_err(|cause| cause.to_string())
+}
+
+fn mounted(lineage_dir: &Path, target: &str, mount: &Mount) -> imm_sandbox::Mount {
+    let target = target.to_owned();
+    match mount {
+        Mount::Volume { object, read_only } => {
+            imm_sandbox::Mount::Bind { source: content::volume_dir(lineage_dir, object), target, read_only: *read_only }
+        }
+        Mount::File { object } => {
+            let source = content::file_path(&lineage_dir.join("objects").join(object));
+            imm_sandbox::Mount::Bind { source, target, read_only: true }
+        }
+        Mount::Scratch { size } => imm_sandbox::Mount::Scratch { target, size: *size },
+    }
+}
+
+/// Runs that have a directory, by number.
+pub fn runs(object_dir: &Path) -> Vec<u64> {
+    let Ok(entries) = fs::read_dir(object_dir.join("runs")) else { return Vec::new() };
+    let mut runs: Vec<u64> = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    runs.sort_unstable();
+    runs
+}

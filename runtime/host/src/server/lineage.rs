@@ -1,0 +1,355 @@
+//! One lineage: its setting, its objects, and what the API does to them.
+//!
+//! Guarantees: every write is checked against the fence first; a setting is on disk, then in force, then acknowledged; nothing that
+//! may still be in force is removed. Lineages share no state but ports, claims and the router.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncGuard, Notify};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::api::{
+    Activity, Announce, ApiError, Code, Confirm, Drained, Epoch, Health, LedgerHead, Level, LineageReport, Manifest, ObjectReport,
+    ObjectSpec, PutManifest, PutPolicy, Renew, Samples, VolumeAccess, Write,
+};
+
+use super::Site;
+use super::board::{self, Places};
+use super::claims::Holder;
+use super::journal::{Event, Journal};
+use super::logs::Logs;
+use super::object::{Object, Want, claims};
+use super::settings::{Next, Settings};
+use super::supervise::supervise;
+use super::tombstones::Tombstones;
+
+/// How much longer than its grace period a stop may take before the caller is told to ask again.
+const STOP_SLACK: Duration = Duration::from_secs(20);
+
+/// What outlives objects.
+#[derive(Debug)]
+pub struct Records {
+    /// The lineage's directory.
+    pub dir: PathBuf,
+    /// What the agent did on its own.
+    pub journal: Journal,
+    /// What containers printed.
+    pub logs: Logs,
+}
+
+/// One lineage.
+#[derive(Debug)]
+pub struct Lineage {
+    pub(super) id: String,
+    pub(super) site: Arc<Site>,
+    pub(super) records: Arc<Records>,
+    pub(super) tombstones: Tombstones,
+    settings: AsyncMutex<Settings>,
+    objects: Mutex<BTreeMap<String, Arc<Object>>>,
+    deadline_moved: Notify,
+}
+
+impl Lineage {
+    /// Opens or makes a lineage's records; restores nothing yet.
+    pub fn open(site: Arc<Site>, id: &str) -> io::Result<Self> {
+        let dir = site.home.lineage(id);
+        crate::home::private_dir(&dir)?;
+        let settings = Settings::open(&dir.join("settings.json"))?;
+        let tombstones = Tombstones::open(&dir.join("tombstones"))?;
+        let journal = Journal::open(&dir.join("journal.jsonl"))?;
+        let logs = Logs::open(&dir.join("logs"), site.log_bounds)?;
+        Ok(Self {
+            id: id.to_owned(),
+            site,
+            records: Arc::new(Records { dir, journal, logs }),
+            tombstones,
+            settings: AsyncMutex::new(settings),
+            objects: Mutex::default(),
+            deadline_moved: Notify::new(),
+        })
+    }
+
+    /// For writes: the settings, if the caller's fence is not over.
+    pub(super) async fn fenced(&self, fence: u64) -> Result<AsyncGuard<'_, Settings>, ApiError> {
+        let settings = self.settings.lock().await;
+        settings.check_fence(fence)?;
+        Ok(settings)
+    }
+
+    pub(super) fn objects(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Object>>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The object with this id.
+    pub fn object(&self, id: &str) -> Result<Arc<Object>, ApiError> {
+        self.objects().get(id).cloned().ok_or_else(|| ApiError::unknown_object(&self.id, id))
+    }
+
+    /// Takes an object in and, for a container, starts the task that follows it.
+    pub(super) fn take_in(&self, object: &Arc<Object>) {
+        self.objects().insert(object.id.clone(), Arc::clone(object));
+        if !*object.finished.borrow() {
+            let (site, records, object) = (Arc::clone(&self.site), Arc::clone(&self.records), Arc::clone(object));
+            tokio::spawn(async move {
+                supervise(site, records, Arc::clone(&object)).await;
+                object.finished.send_replace(true);
+            });
+        }
+    }
+
+    /// `GET lineages/L`.
+    pub async fn report(&self) -> LineageReport {
+        let settings = self.settings.lock().await;
+        let objects: Vec<Arc<Object>> = self.objects().values().cloned().collect();
+        LineageReport {
+            lineage: self.id.clone(),
+            fence: settings.fence(),
+            head: settings.head(),
+            epoch: settings.epoch(),
+            manifest: settings.manifest().clone(),
+            returns_to: settings.returns_to(),
+            objects: objects.iter().map(|object| object.report(&self.records.dir)).collect(),
+        }
+    }
+
+    /// A new holder of the lease; answers the head that the one before announced.
+    pub async fn announce(&self, announce: Announce) -> Result<Option<LedgerHead>, ApiError> {
+        let mut settings = self.settings.lock().await;
+        let before = settings.head();
+        let next = settings.announce(announce.fence, announce.head)?;
+        settings.write(next)?;
+        Ok(before)
+    }
+
+    /// Replaces the setting.
+    pub async fn put_manifest(&self, put: PutManifest) -> Result<Epoch, ApiError> {
+        let mut settings = self.fenced(put.fence).await?;
+        let next = settings.replace(put)?;
+        self.check(next.manifest())?;
+        let epoch = self.put_in_force(&mut settings, next).await?;
+        self.deadline_moved.notify_one();
+        Ok(Epoch { epoch })
+    }
+
+    /// Makes the setting in force permanent.
+    pub async fn confirm(&self, confirm: Confirm) -> Result<Epoch, ApiError> {
+        let mut settings = self.settings.lock().await;
+        let next = settings.confirm(confirm.fence, confirm.epoch)?;
+        settings.write(next)?;
+        self.deadline_moved.notify_one();
+        Ok(Epoch { epoch: settings.epoch() })
+    }
+
+    /// Gives a provisional setting more time.
+    pub async fn renew(&self, renew: Renew) -> Result<Epoch, ApiError> {
+        let mut settings = self.settings.lock().await;
+        let next = settings.renew(renew.fence, renew.epoch, Duration::from_millis(renew.ttl_ms))?;
+        settings.write(next)?;
+        self.deadline_moved.notify_one();
+        Ok(Epoch { epoch: settings.epoch() })
+    }
+
+    /// Lets a container act.
+    pub async fn activate(&self, id: &str, write: Write) -> Result<ObjectReport, ApiError> {
+        let _settings = self.fenced(write.fence).await?;
+        let object = self.container(id)?;
+        self.claim(&object)?;
+        object.set_activity(Activity::Active)?;
+        Ok(object.report(&self.records.dir))
+    }
+
+    /// Ends a container's processes and keeps it ready; answers when they are gone.
+    pub async fn deactivate(&self, id: &str, write: Write) -> Result<ObjectReport, ApiError> {
+        let object = {
+            let _settings = self.fenced(write.fence).await?;
+            let object = self.container(id)?;
+            object.set_activity(Activity::Dormant)?;
+            object
+        };
+        let mut seen = object.seen.subscribe();
+        let grace = Duration::from_millis(object.policy.borrow().stop.grace_ms);
+        let stopped = seen.wait_for(|seen| seen.health.level == Level::Dormant && !seen.processes);
+        match timeout(grace + STOP_SLACK, stopped).await {
+            Ok(_) => Ok(object.report(&self.records.dir)),
+            Err(_) => Err(ApiError::maybe(Code::Unavailable, format!("{} does not end; ask again", object.record().address))),
+        }
+    }
+
+    /// Waits until no request is in flight to the objects.
+    pub async fn drain(&self, ids: &[String], write: Write) -> Result<Drained, ApiError> {
+        drop(self.fenced(write.fence).await?);
+        let deadline = Duration::from_millis(write.deadline_ms.unwrap_or(30_000));
+        Ok(Drained { cut: self.site.board.drain(ids, deadline).await })
+    }
+
+    /// Puts a policy in force.
+    pub async fn put_policy(&self, id: &str, put: PutPolicy) -> Result<(), ApiError> {
+        let _settings = self.fenced(put.fence).await?;
+        self.object(id)?.set_policy(put.policy)
+    }
+
+    /// An object's health, once it is known or `wait` is over.
+    pub async fn health(&self, id: &str, wait: Duration) -> Result<Health, ApiError> {
+        let object = self.object(id)?;
+        let mut seen = object.seen.subscribe();
+        // A time-out means that it is starting still, which is an answer too.
+        let _ = timeout(wait, seen.wait_for(|seen| seen.health.level != Level::Starting)).await;
+        Ok(object.seen.borrow().health.clone())
+    }
+
+    /// What routes saw, and how often runs were replaced.
+    pub fn samples(&self) -> Samples {
+        let restarts = self.objects().values().map(|object| (object.id.clone(), object.seen.borrow().replaced)).collect();
+        Samples { samples: self.site.board.samples(&self.id), restarts }
+    }
+
+    /// Restores routes; false when a port could not be had.
+    pub async fn restore_routes(&self) -> bool {
+        let mut settings = self.settings.lock().await;
+        let routes: Vec<_> = self.places().routes.into_iter().collect();
+        for (id, (route, port)) in routes {
+            if let Err(cause) = self.site.board.reserve(&self.id, &id, route.bind, Some(port)).await {
+                self.site.say(&format!("lineage {}, route {id}: {cause}", self.id));
+                return false;
+            }
+        }
+        if let Some(back) = settings.overdue() {
+            return self.revert(&mut settings, back).await;
+        }
+        let restored = self.site.board.set(&self.id, settings.manifest(), &self.places()).await;
+        restored.inspect_err(|cause| self.site.say(&format!("lineage {}: {cause}", self.id))).is_ok()
+    }
+
+    /// Reverts provisional settings when their time is over; never ends.
+    pub async fn watch_deadline(self: Arc<Self>) {
+        loop {
+            let deadline = self.settings.lock().await.deadline();
+            let over = async {
+                match deadline {
+                    Some(deadline) => sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.deadline_moved.notified() => {}
+                () = over => {
+                    let mut settings = self.settings.lock().await;
+                    if let Some(back) = settings.overdue() && !self.revert(&mut settings, back).await {
+                        drop(settings);
+                        // What keeps it from going back (a full disk) may pass.
+                        sleep_until(Instant::now() + Duration::from_secs(1)).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn revert(&self, settings: &mut Settings, back: Next) -> bool {
+        let from = settings.epoch();
+        match self.put_in_force(settings, back).await {
+            Ok(epoch) => {
+                let detail = format!("setting {from} was neither renewed nor confirmed in time");
+                let written = self.records.journal.record(Event::Reverted, None, epoch, &detail);
+                written.inspect_err(|cause| self.site.say(&format!("lineage {}: {cause}", self.id))).is_ok()
+            }
+            Err(cause) => {
+                self.site.say(&format!("lineage {}: setting {from} cannot be reverted: {cause}", self.id));
+                false
+            }
+        }
+    }
+
+    /// Durable, then in force in the router, then in force for objects.
+    async fn put_in_force(&self, settings: &mut Settings, next: Next) -> Result<u64, ApiError> {
+        let (epoch, undo) = (next.epoch(), settings.undo(next.epoch()));
+        let before = settings.manifest().clone();
+        let taken: Vec<Arc<Object>> = self.newly_active(next.manifest());
+        for (at, object) in taken.iter().enumerate() {
+            if let Err(refused) = self.claim(object) {
+                taken.iter().take(at).for_each(|object| self.site.claims.release(&self.id, &object.id));
+                return Err(refused);
+            }
+        }
+        settings.write(next)?;
+        if let Err(refused) = self.site.board.set(&self.id, settings.manifest(), &self.places()).await {
+            taken.iter().for_each(|object| self.site.claims.release(&self.id, &object.id));
+            settings.write(undo)?;
+            return Err(refused);
+        }
+        let manifest = settings.manifest();
+        for (id, setting) in &manifest.objects {
+            self.object(id)?.set_activity(setting.activity)?;
+        }
+        // What only the setting before made act, no longer acts.
+        for (id, setting) in &before.objects {
+            if setting.activity == Activity::Active && !manifest.objects.contains_key(id) && let Ok(object) = self.object(id) {
+                object.set_activity(Activity::Dormant)?;
+            }
+        }
+        Ok(epoch)
+    }
+
+    fn newly_active(&self, manifest: &Manifest) -> Vec<Arc<Object>> {
+        let objects = self.objects();
+        let active = manifest.objects.iter().filter(|(_, setting)| setting.activity == Activity::Active);
+        active.filter_map(|(id, _)| objects.get(id)).filter(|object| !object.is_active()).cloned().collect()
+    }
+
+    /// Refuses a setting that names what is not there.
+    fn check(&self, manifest: &Manifest) -> Result<(), ApiError> {
+        for id in manifest.objects.keys() {
+            self.container(id)?;
+        }
+        for id in manifest.cells.keys() {
+            self.object(id)?;
+        }
+        board::check(&self.id, manifest, &self.places())
+    }
+
+    fn places(&self) -> Places {
+        let mut places = Places { routes: BTreeMap::new(), targets: BTreeMap::new() };
+        for object in self.objects().values() {
+            let record = object.record();
+            match (record.spec, record.port) {
+                (ObjectSpec::Route(route), Some(port)) => {
+                    places.routes.insert(object.id.clone(), (route, port));
+                }
+                (ObjectSpec::Container(_), Some(port)) => {
+                    places.targets.insert(object.id.clone(), port);
+                }
+                (ObjectSpec::Container(_) | ObjectSpec::Route(_) | ObjectSpec::Volume(_) | ObjectSpec::File(_), _) => {}
+            }
+        }
+        places
+    }
+
+    fn container(&self, id: &str) -> Result<Arc<Object>, ApiError> {
+        let object = self.object(id)?;
+        if *object.want.borrow() == Want::Gone {
+            return Err(ApiError::no(Code::Tombstone, format!("object {id} is being destroyed")));
+        }
+        let kind = object.record().spec.kind();
+        if kind == "container" { Ok(object) } else { Err(ApiError::no(Code::Invalid, format!("a {kind} does not act"))) }
+    }
+
+    /// Takes what an object holds alone while it acts.
+    pub(super) fn claim(&self, object: &Object) -> Result<(), ApiError> {
+        let record = object.record();
+        let ObjectSpec::Container(container) = &record.spec else { return Ok(()) };
+        let access = |id: &str| self.volume_access(id);
+        let holder = Holder { lineage: self.id.clone(), object: object.id.clone(), address: record.address.clone() };
+        self.site.claims.take(&claims(container, access), &holder)
+    }
+
+    /// The access of the volume with this id.
+    pub(super) fn volume_access(&self, id: &str) -> Option<VolumeAccess> {
+        match self.objects().get(id)?.record().spec {
+            ObjectSpec::Volume(volume) => Some(volume.access),
+            ObjectSpec::Container(_) | ObjectSpec::Route(_) | ObjectSpec::File(_) => None,
+        }
+    }
+}
