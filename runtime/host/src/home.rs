@@ -87,7 +87,11 @@ impl Home {
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         let plain = self.root.join("agent.sock");
-        if plain.as_os_str().as_bytes().len() <= SOCKET_PATH_LIMIT { plain } else { self.short_dir().join("agent.sock") }
+        if plain.as_os_str().as_bytes().len() <= SOCKET_PATH_LIMIT {
+            plain
+        } else {
+            self.short_dir().join("agent.sock")
+        }
     }
 
     /// Makes the socket's directory safe to bind in. Where the socket is not in the home, leaves `agent.sock.at` there, which
@@ -98,7 +102,8 @@ impl Home {
         private_dir(dir)?;
         let found = fs::symlink_metadata(dir)?;
         // Someone else may have made the directory first, in a place that all users can write to.
-        if !found.is_dir() || found.uid() != nix::unistd::geteuid().as_raw() || found.permissions().mode() & 0o077 != 0 {
+        if !found.is_dir() || found.uid() != nix::unistd::geteuid().as_raw() || found.permissions().mode() & 0o077 != 0
+        {
             return Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
                 format!("{} is not a private directory of this user; set IMM_HOME to a shorter path", dir.display()),

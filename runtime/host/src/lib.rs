@@ -4,6 +4,7 @@
 //! engine uses it. No code here knows the language or a terminal.
 
 pub mod api;
+pub mod client;
 mod disk;
 mod home;
 mod percent;

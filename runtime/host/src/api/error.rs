@@ -49,7 +49,9 @@ impl Code {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::Fence | Self::Epoch | Self::Claim => StatusCode::CONFLICT,
-            Self::Tombstone | Self::Conflict | Self::Invalid | Self::InUse | Self::ConsentRequired => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Tombstone | Self::Conflict | Self::Invalid | Self::InUse | Self::ConsentRequired => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::Unknown => StatusCode::NOT_FOUND,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,

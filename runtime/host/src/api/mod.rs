@@ -9,14 +9,16 @@ mod manifest;
 mod object;
 
 pub use answer::{
-    AgentReport, Cleared, Drained, Epoch, Health, JournalEntry, JournalPage, Level, LineageReport, LogLine, LogPage, LogQuery, ObjectReport,
-    Samples,
+    AgentReport, Cleared, Drained, Epoch, Health, JournalEntry, JournalPage, Level, LineageReport, LogLine, LogPage,
+    LogQuery, ObjectReport, Samples,
 };
 pub use error::{ApiError, Code, Happened};
-pub use manifest::{Activity, Announce, Cell, Confirm, LedgerHead, Manifest, ObjectSetting, PutManifest, Renew, Route, Target};
+pub use manifest::{
+    Activity, Announce, Cell, Confirm, LedgerHead, Manifest, ObjectSetting, PutManifest, Renew, Route, Target,
+};
 pub use object::{
-    Backoff, Container, DeleteObject, Drain, File, HealthCheck, IsolationWish, Limits, Mount, ObjectSpec, Policy, PutObject, PutPolicy, RoutePort, Stop, StopSignal, Volume,
-    VolumeAccess, Write,
+    Backoff, Container, DeleteObject, Drain, File, HealthCheck, IsolationWish, Limits, Mount, ObjectSpec, Policy,
+    PutObject, PutPolicy, RoutePort, Stop, StopSignal, Volume, VolumeAccess, Write,
 };
 
 /// Version of these types. The agent refuses no older client of the same number.

@@ -42,14 +42,25 @@ impl Board {
     /// Binds the port of a route object; nobody listens on it yet. Again is the same.
     pub async fn reserve(&self, lineage: &str, object: &str, bind: IpAddr, port: Option<u16>) -> Result<u16, ApiError> {
         let mut inner = self.inner.lock().await;
-        if let Some((holder, _)) = port.and_then(|port| inner.ports.get(&(bind, port))).filter(|(holder, _)| holder != lineage) {
+        if let Some((holder, _)) =
+            port.and_then(|port| inner.ports.get(&(bind, port))).filter(|(holder, _)| holder != lineage)
+        {
             return Err(ApiError::no(
                 Code::Claim,
-                format!("{bind}:{} is held by a route of lineage {holder}; choose another port or destroy that one", port.unwrap_or(0)),
+                format!(
+                    "{bind}:{} is held by a route of lineage {holder}; choose another port or destroy that one",
+                    port.unwrap_or(0)
+                ),
             ));
         }
-        let port = self.router.reserve(bind, port).await.map_err(|cause| ApiError::no(Code::Claim, cause.to_string()))?;
-        inner.ports.entry((bind, port)).or_insert_with(|| (lineage.to_owned(), BTreeSet::new())).1.insert(object.to_owned());
+        let port =
+            self.router.reserve(bind, port).await.map_err(|cause| ApiError::no(Code::Claim, cause.to_string()))?;
+        inner
+            .ports
+            .entry((bind, port))
+            .or_insert_with(|| (lineage.to_owned(), BTreeSet::new()))
+            .1
+            .insert(object.to_owned());
         Ok(port)
     }
 
@@ -118,7 +129,10 @@ fn table(lineage: &str, manifest: &Manifest, places: &Places) -> Result<Vec<Rout
             let Some(port) = places.targets.get(&target.object) else {
                 return Err(ApiError::no(
                     Code::Invalid,
-                    format!("route {id} leads to {}, which is no container with a port in lineage {lineage}", target.object),
+                    format!(
+                        "route {id} leads to {}, which is no container with a port in lineage {lineage}",
+                        target.object
+                    ),
                 ));
             };
             targets.push(imm_router::Target {

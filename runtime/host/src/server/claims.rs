@@ -30,7 +30,9 @@ impl Claims {
     pub fn take(&self, keys: &[String], holder: &Holder) -> Result<(), ApiError> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         for key in keys {
-            if let Some(other) = held.get(key).filter(|other| (&other.lineage, &other.object) != (&holder.lineage, &holder.object)) {
+            if let Some(other) =
+                held.get(key).filter(|other| (&other.lineage, &other.object) != (&holder.lineage, &holder.object))
+            {
                 return Err(ApiError::no(
                     Code::Claim,
                     format!(

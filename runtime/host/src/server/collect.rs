@@ -54,7 +54,8 @@ impl Collector {
     /// For the run in `dir`, from where an earlier agent stopped.
     pub fn new(dir: &Path, source: Source) -> Self {
         // Without a readable cursor it begins again: lines twice are better than none.
-        let cursor = fs::read(cursor_path(dir)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let cursor =
+            fs::read(cursor_path(dir)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         Self { dir: dir.to_owned(), source, cursor, last: VecDeque::new() }
     }
 
@@ -160,7 +161,12 @@ mod tests {
         let logs = Logs::open(&dir.path().join("logs"), Bounds::default()).unwrap();
         let log = dir.path().join("log");
         let texts = || -> Vec<String> {
-            logs.find(&LogQuery::default()).unwrap().lines.into_iter().map(|line| format!("{}:{}", line.stream, line.text)).collect()
+            logs.find(&LogQuery::default())
+                .unwrap()
+                .lines
+                .into_iter()
+                .map(|line| format!("{}:{}", line.stream, line.text))
+                .collect()
         };
         let mut collector = Collector::new(dir.path(), source());
         collector.collect(&logs).unwrap();

@@ -77,5 +77,9 @@ pub fn remove(lineage_dir: &Path, id: &str, spec: &ObjectSpec) -> io::Result<()>
 
 /// Without root there is one user on both sides of a container's wall, so there is nothing to give.
 fn give_to(path: &Path, owner: u32) -> io::Result<()> {
-    if nix::unistd::geteuid().is_root() { chown(path, Some(owner), Some(owner)).map_err(|cause| named(path, &cause)) } else { Ok(()) }
+    if nix::unistd::geteuid().is_root() {
+        chown(path, Some(owner), Some(owner)).map_err(|cause| named(path, &cause))
+    } else {
+        Ok(())
+    }
 }

@@ -21,13 +21,19 @@ impl Lineage {
         check_id(id)?;
         let _settings = self.fenced(put.fence).await?;
         if self.tombstones.holds(id) {
-            return Err(ApiError::no(Code::Tombstone, format!("object {id} ({}) was destroyed; it is never made again", put.address)));
+            return Err(ApiError::no(
+                Code::Tombstone,
+                format!("object {id} ({}) was destroyed; it is never made again", put.address),
+            ));
         }
         if let Ok(there) = self.object(id) {
             return if there.record().same_object(&put.object) {
                 Ok(there.report(&self.records.dir))
             } else {
-                Err(ApiError::no(Code::Conflict, format!("object {id} exists with other inputs than {} has now", put.address)))
+                Err(ApiError::no(
+                    Code::Conflict,
+                    format!("object {id} exists with other inputs than {} has now", put.address),
+                ))
             };
         }
         self.check_spec(&put.address, &put.object)?;
@@ -85,7 +91,12 @@ impl Lineage {
         let invalid = |said: String| Err(ApiError::no(Code::Invalid, said));
         match container.image.parse() {
             Ok(manifest) if self.site.store.contains(manifest) => {}
-            Ok(_) => return invalid(format!("{address}: image {} is not in this machine's store; build it first", container.image)),
+            Ok(_) => {
+                return invalid(format!(
+                    "{address}: image {} is not in this machine's store; build it first",
+                    container.image
+                ));
+            }
             Err(cause) => return invalid(format!("{address}: {cause}")),
         }
         for (path, mount) in &container.mounts {
@@ -95,7 +106,10 @@ impl Lineage {
             match mount {
                 Mount::Volume { object, .. } => {
                     let _access: VolumeAccess = self.volume_access(object).ok_or_else(|| {
-                        ApiError::no(Code::Invalid, format!("{address}: {path} mounts {object}, which is no volume of this lineage"))
+                        ApiError::no(
+                            Code::Invalid,
+                            format!("{address}: {path} mounts {object}, which is no volume of this lineage"),
+                        )
                     })?;
                 }
                 Mount::File { object } => {
@@ -116,7 +130,9 @@ impl Lineage {
             self.site.ports.mark(port);
         }
         // Volumes were restored before, so that claims can be seen; even a dormant one may have processes still.
-        if let Err(refused) = self.claim(object) && object.is_active() {
+        if let Err(refused) = self.claim(object)
+            && object.is_active()
+        {
             self.site.say(&format!("lineage {}: {refused}", self.id));
         }
         self.take_in(object);

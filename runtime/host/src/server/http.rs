@@ -94,7 +94,9 @@ async fn dispatch(api: &Api, request: Request<Incoming>) -> Result<Response<Full
     let query = Query::parse(head.uri.query().unwrap_or_default());
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     let unknown = || ApiError::no(Code::Unknown, format!("the agent has no {} {path}", head.method));
-    let Some(("v1", segments)) = segments.split_first().map(|(first, rest)| (*first, rest)) else { return Err(unknown()) };
+    let Some(("v1", segments)) = segments.split_first().map(|(first, rest)| (*first, rest)) else {
+        return Err(unknown());
+    };
     let get = head.method == Method::GET;
     let put = head.method == Method::PUT;
     let post = head.method == Method::POST;
@@ -195,7 +197,11 @@ async fn read<T: DeserializeOwned>(body: Incoming) -> Result<T, ApiError> {
         .to_bytes();
     // The cause may quote a value, and a value may be secret: only its place is said.
     serde_json::from_slice(&bytes).map_err(|cause| {
-        let said = format!("the request's body is not what is expected here (line {}, column {})", cause.line(), cause.column());
+        let said = format!(
+            "the request's body is not what is expected here (line {}, column {})",
+            cause.line(),
+            cause.column()
+        );
         ApiError::no(Code::Invalid, said)
     })
 }

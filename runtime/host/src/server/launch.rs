@@ -39,7 +39,8 @@ pub struct Surroundings<'a> {
 
 /// Starts a container; an error says why nothing runs.
 pub fn launch(at: Surroundings<'_>, record: &Record, container: &Container) -> Result<Run, String> {
-    let manifest: ContentDigest = container.image.parse().map_err(|cause: imm_image::InvalidDigest| cause.to_string())?;
+    let manifest: ContentDigest =
+        container.image.parse().map_err(|cause: imm_image::InvalidDigest| cause.to_string())?;
     let config = at.store.inspect(manifest).map_err(|cause| cause.to_string())?;
     let layers = at.store.unpack(manifest).map_err(|cause| cause.to_string())?;
     private_dir(at.run_dir).map_err(|cause| cause.to_string())?;

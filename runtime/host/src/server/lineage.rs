@@ -13,8 +13,8 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncGuard, Notify};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::api::{
-    Activity, Announce, ApiError, Code, Confirm, Drained, Epoch, Health, LedgerHead, Level, LineageReport, Manifest, ObjectReport,
-    ObjectSpec, PutManifest, PutPolicy, Renew, Samples, VolumeAccess, Write,
+    Activity, Announce, ApiError, Code, Confirm, Drained, Epoch, Health, LedgerHead, Level, LineageReport, Manifest,
+    ObjectReport, ObjectSpec, PutManifest, PutPolicy, Renew, Samples, VolumeAccess, Write,
 };
 
 use super::Site;
@@ -175,7 +175,9 @@ impl Lineage {
         let stopped = seen.wait_for(|seen| seen.health.level == Level::Dormant && !seen.processes);
         match timeout(grace + STOP_SLACK, stopped).await {
             Ok(_) => Ok(object.report(&self.records.dir)),
-            Err(_) => Err(ApiError::maybe(Code::Unavailable, format!("{} does not end; ask again", object.record().address))),
+            Err(_) => {
+                Err(ApiError::maybe(Code::Unavailable, format!("{} does not end; ask again", object.record().address)))
+            }
         }
     }
 
@@ -203,7 +205,8 @@ impl Lineage {
 
     /// What routes saw, and how often runs were replaced.
     pub fn samples(&self) -> Samples {
-        let restarts = self.objects().values().map(|object| (object.id.clone(), object.seen.borrow().replaced)).collect();
+        let restarts =
+            self.objects().values().map(|object| (object.id.clone(), object.seen.borrow().replaced)).collect();
         Samples { samples: self.site.board.samples(&self.id), restarts }
     }
 
@@ -286,7 +289,10 @@ impl Lineage {
         }
         // What only the setting before made act, no longer acts.
         for (id, setting) in &before.objects {
-            if setting.activity == Activity::Active && !manifest.objects.contains_key(id) && let Ok(object) = self.object(id) {
+            if setting.activity == Activity::Active
+                && !manifest.objects.contains_key(id)
+                && let Ok(object) = self.object(id)
+            {
                 object.set_activity(Activity::Dormant)?;
             }
         }
@@ -333,7 +339,11 @@ impl Lineage {
             return Err(ApiError::no(Code::Tombstone, format!("object {id} is being destroyed")));
         }
         let kind = object.record().spec.kind();
-        if kind == "container" { Ok(object) } else { Err(ApiError::no(Code::Invalid, format!("a {kind} does not act"))) }
+        if kind == "container" {
+            Ok(object)
+        } else {
+            Err(ApiError::no(Code::Invalid, format!("a {kind} does not act")))
+        }
     }
 
     /// Takes what an object holds alone while it acts.

@@ -121,7 +121,8 @@ impl Logs {
                     }
                 }
                 // When everything up to the end was read, also what did not fit need not be read again.
-                let next = if found.len() < limit { inner.next - 1 } else { found.back().map_or(after, |line| line.seq) };
+                let next =
+                    if found.len() < limit { inner.next - 1 } else { found.back().map_or(after, |line| line.seq) };
                 Ok(LogPage { lines: found.into(), next })
             }
             None => {
@@ -201,7 +202,9 @@ fn closed(dir: &Path) -> io::Result<Vec<Segment>> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let name = entry.file_name();
-        let Some((first, last)) = name.to_str().and_then(|name| name.strip_suffix(".jsonl.gz")?.split_once('-')) else { continue };
+        let Some((first, last)) = name.to_str().and_then(|name| name.strip_suffix(".jsonl.gz")?.split_once('-')) else {
+            continue;
+        };
         if let (Ok(first), Ok(last)) = (first.parse(), last.parse()) {
             segments.push(Segment { path: entry.path(), first, last });
         }

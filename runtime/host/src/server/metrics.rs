@@ -38,7 +38,14 @@ fn routes(families: &mut Families, lineage: &Lineage) {
         );
         line(families, "imm_requests_total", "counter", "Requests sent to a target.", &labels, sample.requests);
         line(families, "imm_request_errors_total", "counter", "Requests that a target failed.", &labels, sample.errors);
-        line(families, "imm_requests_in_flight", "gauge", "Requests that a target works on.", &labels, sample.in_flight);
+        line(
+            families,
+            "imm_requests_in_flight",
+            "gauge",
+            "Requests that a target works on.",
+            &labels,
+            sample.in_flight,
+        );
         let mut below = 0;
         let (name, help) = ("imm_request_seconds", "Time until a target's answer began.");
         let (_, _, lines) = families.entry(name).or_insert(("histogram", help, String::new()));

@@ -18,7 +18,9 @@ use imm_sandbox::Run;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::api::{Activity, ApiError, Code, Container, Health, Level, Mount, ObjectReport, ObjectSpec, Policy, VolumeAccess};
+use crate::api::{
+    Activity, ApiError, Code, Container, Health, Level, Mount, ObjectReport, ObjectSpec, Policy, VolumeAccess,
+};
 use crate::disk;
 use crate::home::private_dir;
 
@@ -134,7 +136,8 @@ impl Object {
 
     /// Reads an object that an earlier agent laid out.
     pub fn open(lineage: &str, dir: &Path) -> io::Result<Arc<Self>> {
-        let lost = |name: &str| io::Error::new(io::ErrorKind::NotFound, format!("{}: {name} is missing", dir.display()));
+        let lost =
+            |name: &str| io::Error::new(io::ErrorKind::NotFound, format!("{}: {name} is missing", dir.display()));
         let record: Record = disk::read_json(&dir.join("object.json"))?.ok_or_else(|| lost("object.json"))?;
         if record.format != FORMAT {
             let said = format!("{}: written by another version of imm (format {})", dir.display(), record.format);
@@ -152,7 +155,8 @@ impl Object {
             (true, true) => Level::Starting,
             (true, false) => Level::Dormant,
         };
-        let health = Health { level, run: state.run, reason: None, exit_code: None, last_lines: Vec::new(), changes: 0 };
+        let health =
+            Health { level, run: state.run, reason: None, exit_code: None, last_lines: Vec::new(), changes: 0 };
         let seen = Seen { health, processes: supervised, replaced: 0, isolation: None, warnings: Vec::new() };
         let policy = match &record.spec {
             ObjectSpec::Container(container) => container.policy.clone(),

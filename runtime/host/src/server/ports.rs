@@ -25,7 +25,11 @@ impl Ports {
     /// A free port for the object. Starts to look at a place that its id gives, so that agents seldom meet.
     pub fn reserve(&self, object: &str) -> Result<u16, ApiError> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let start = blake3::hash(object.as_bytes()).as_bytes().iter().take(2).fold(0u16, |sum, byte| (sum << 8) | u16::from(*byte));
+        let start = blake3::hash(object.as_bytes())
+            .as_bytes()
+            .iter()
+            .take(2)
+            .fold(0u16, |sum, byte| (sum << 8) | u16::from(*byte));
         for step in 0..COUNT {
             let port = FIRST + (start % COUNT + step) % COUNT;
             // Someone outside may have it: only a bind can tell.
@@ -34,7 +38,10 @@ impl Ports {
                 return Ok(port);
             }
         }
-        Err(ApiError::no(Code::Unavailable, format!("no free port between {FIRST} and {} on this machine", FIRST + COUNT - 1)))
+        Err(ApiError::no(
+            Code::Unavailable,
+            format!("no free port between {FIRST} and {} on this machine", FIRST + COUNT - 1),
+        ))
     }
 
     /// Marks a port as taken that a record on disk says.

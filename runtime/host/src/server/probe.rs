@@ -62,8 +62,9 @@ async fn once(check: &HealthCheck, address: Option<SocketAddr>) -> Outcome {
     let what = || describe(check, Some(address));
     let stream = TcpStream::connect(address).await.map_err(|cause| format!("{}: {cause}", what()))?;
     let HealthCheck::Http { path, status, .. } = check else { return Ok(()) };
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|cause| format!("{}: {cause}", what()))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|cause| format!("{}: {cause}", what()))?;
     let request = http::Request::get(path.as_str())
         .header(http::header::HOST, address.to_string())
         .header(http::header::USER_AGENT, "imm-health")

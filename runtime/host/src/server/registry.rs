@@ -98,7 +98,9 @@ fn restore_objects(lineage: &Arc<Lineage>) -> io::Result<()> {
         }
     }
     // What is mounted comes before what mounts it: claims need to see volumes. What acts comes before what does not.
-    objects.sort_by_key(|object| (matches!(object.record().spec, ObjectSpec::Container(_)), !object.is_active(), object.id.clone()));
+    objects.sort_by_key(|object| {
+        (matches!(object.record().spec, ObjectSpec::Container(_)), !object.is_active(), object.id.clone())
+    });
     for object in objects {
         let destroyed = lineage.tombstones.holds(&object.id);
         if destroyed {

@@ -46,15 +46,17 @@ impl Lineage {
     pub(super) async fn finish_removal(&self, object: &Arc<Object>) -> Result<(), ApiError> {
         let mut finished = object.finished.subscribe();
         let grace = std::time::Duration::from_millis(object.policy.borrow().stop.grace_ms);
-        let ended = timeout(grace + std::time::Duration::from_secs(20), finished.wait_for(|finished| *finished)).await;
+        let ended =
+            timeout(grace + std::time::Duration::from_secs(20), finished.wait_for(|finished| *finished)).await.is_ok();
         let record = object.record();
-        if ended.is_err() {
+        if !ended {
             return Err(ApiError::maybe(Code::Unavailable, format!("{} does not end; ask again", record.address)));
         }
         if self.objects().remove(&object.id).is_none() {
             return Ok(());
         }
-        let (lineage_dir, dir, id, spec) = (self.records.dir.clone(), object.dir.clone(), object.id.clone(), record.spec.clone());
+        let (lineage_dir, dir, id, spec) =
+            (self.records.dir.clone(), object.dir.clone(), object.id.clone(), record.spec.clone());
         let removed = spawn_blocking(move || {
             content::remove(&lineage_dir, &id, &spec)?;
             clear(&dir)

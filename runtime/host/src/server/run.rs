@@ -59,6 +59,8 @@ pub enum AgentError {
 /// # Errors
 /// Another agent has the home, or something that it needs cannot be had.
 pub fn run(home: &Home, options: Options) -> Result<(), AgentError> {
+    // Apart from the terminal of whoever started it. Fails for the leader of a process group, which was started by hand.
+    let _ = nix::unistd::setsid();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(serve(home, options));
     // Tasks that wait for containers block for as long as those live.

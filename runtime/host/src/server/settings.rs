@@ -127,7 +127,8 @@ impl Settings {
 
     /// The settings in which an object may still be in force: the present one and the one it returns to.
     pub fn may_point(&self) -> impl Iterator<Item = &Manifest> {
-        std::iter::once(&self.stored.confirmed).chain(self.stored.provisional.as_ref().map(|provisional| &provisional.manifest))
+        std::iter::once(&self.stored.confirmed)
+            .chain(self.stored.provisional.as_ref().map(|provisional| &provisional.manifest))
     }
 
     /// Refuses a caller that another one has overtaken.
@@ -135,7 +136,10 @@ impl Settings {
         if fence < self.stored.fence {
             return Err(ApiError::no(
                 Code::Fence,
-                format!("fence {fence} is over: a newer holder of this lineage's lease announced {}; end this command", self.stored.fence),
+                format!(
+                    "fence {fence} is over: a newer holder of this lineage's lease announced {}; end this command",
+                    self.stored.fence
+                ),
             ));
         }
         Ok(())
@@ -242,7 +246,10 @@ impl Settings {
         if epoch != self.stored.epoch {
             return Err(ApiError::no(
                 Code::Epoch,
-                format!("the setting in force has epoch {}, not {epoch}: something else has moved it since it was read", self.stored.epoch),
+                format!(
+                    "the setting in force has epoch {}, not {epoch}: something else has moved it since it was read",
+                    self.stored.epoch
+                ),
             ));
         }
         Ok(())

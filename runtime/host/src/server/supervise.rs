@@ -193,7 +193,8 @@ impl Keeper {
 
     fn collector(&self, run: u64) -> Collector {
         let record = self.object.record();
-        let source = Source { address: record.address, object: self.object.id.clone(), generation: record.generation, run };
+        let source =
+            Source { address: record.address, object: self.object.id.clone(), generation: record.generation, run };
         Collector::new(&self.object.run_dir(run), source)
     }
 
@@ -205,7 +206,12 @@ impl Keeper {
         let mut healthy_since = None;
         let mut collecting = interval(COLLECT_EVERY);
         collecting.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let gone = match AsyncFd::with_interest(Arc::clone(&live.run), Interest::READABLE) {
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe; a Run keeps one descriptor open for all its life, which is what that asks"
+        )]
+        let watched = AsyncFd::with_interest(Arc::clone(&live.run), Interest::READABLE);
+        let gone = match watched {
             Ok(gone) => gone,
             Err(cause) => {
                 self.site.say(&format!("object {}: cannot watch run {}: {cause}", self.object.id, live.number));
