@@ -1,0 +1,307 @@
+//! The plan: a set difference between a graph and recorded state, then an order. Pure: no IO, no clock.
+//!
+//! To read: [`identity`] (which object a node is), [`matching`] (keep, rename, reuse, attach or create), [`settings`] (what
+//! pointers are to be set to), [`reasons`] (why), [`order`] (the order of a DAG), [`saved`] (a plan as a file). This file has
+//! the types and puts the parts together.
+
+pub mod identity;
+pub mod matching;
+pub mod order;
+pub mod reasons;
+pub mod retire;
+pub mod saved;
+pub mod settings;
+
+use crate::entry::{Claim, Verb};
+use crate::id::{Lineage, ObjectId};
+use crate::provider::Observation;
+use crate::state::State;
+use imm_ir::{Addr, Class, Digest, Graph, KindSchema, SchemaSet};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use reasons::Reason;
+pub use settings::PlannedSwitch;
+
+/// What a step does. There is no update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Reads an external.
+    Read,
+    /// Makes an object.
+    Create,
+    /// Takes a warm object back into service.
+    Reuse,
+    /// Leaves an object as it is.
+    Keep,
+    /// Records another address for an object.
+    Rename,
+    /// Declares a retained durable again.
+    Attach,
+    /// Makes a thing that was not ours ours.
+    Adopt,
+    /// Moves a pointer or movable fields.
+    Switch,
+    /// Lets a dormant object act.
+    Activate,
+    /// Stops an object from acting.
+    Deactivate,
+    /// Takes an object out of service; it stays.
+    Warm,
+    /// Keeps a durable that nothing declares.
+    Retain,
+    /// Leaves content to the collector.
+    Release,
+    /// Ends an object.
+    Destroy,
+    /// Drops a thing from the record.
+    Forget,
+}
+
+impl Action {
+    /// The word that plans print.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Create => "create",
+            Self::Reuse => "reuse",
+            Self::Keep => "keep",
+            Self::Rename => "rename",
+            Self::Attach => "attach",
+            Self::Adopt => "adopt",
+            Self::Switch => "switch",
+            Self::Activate => "activate",
+            Self::Deactivate => "deactivate",
+            Self::Warm => "warm",
+            Self::Retain => "retain",
+            Self::Release => "release",
+            Self::Destroy => "destroy",
+            Self::Forget => "forget",
+        }
+    }
+}
+
+/// What undoing a step costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Undo {
+    /// Nothing that anybody notices.
+    Free,
+    /// A moment.
+    Seconds,
+    /// It cannot be undone.
+    Never,
+}
+
+/// One step, for people and programs to read. What is executed follows from [`Plan::nodes`] and [`Plan::switches`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// What it does.
+    pub action: Action,
+    /// To the object declared here.
+    pub address: Addr,
+    /// Of this kind.
+    pub kind: Arc<str>,
+    /// And class.
+    pub class: Class,
+    /// Which one.
+    pub object: Option<ObjectId>,
+    /// What it is.
+    pub spec: Option<Digest>,
+    /// Why, root causes first.
+    pub reasons: Vec<Reason>,
+    /// What undoing it costs.
+    pub undo: Undo,
+    /// Longest time without service that it makes, milliseconds.
+    pub outage_ms: u64,
+    /// For a switch, what it says: `2 old → 2 new targets, blue-green, no outage`.
+    pub note: Option<String>,
+}
+
+/// Where a node's object comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fate {
+    /// It is made.
+    Create,
+    /// It is the one that the base has there.
+    Keep,
+    /// It was declared at another address.
+    Rename(Addr),
+    /// It is warm.
+    Reuse,
+    /// It is a retained durable.
+    Attach,
+}
+
+/// A node and its object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// Which one.
+    pub object: ObjectId,
+    /// What it is.
+    pub spec: Digest,
+    /// What it binds, in slot order.
+    pub bindings: Vec<ObjectId>,
+    /// Nodes that must be verified before it is made.
+    pub after: Vec<Addr>,
+    /// How many with this spec and bindings came before.
+    pub serial: u64,
+    /// Where it comes from.
+    pub fate: Fate,
+    /// What it claims.
+    pub claims: Vec<Claim>,
+}
+
+/// A difference, its order and what it was taken from. Self-contained: neither sources nor compiler are needed to apply it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What for.
+    pub verb: Verb,
+    /// The ledger's lineage.
+    pub lineage: Lineage,
+    /// The environment.
+    pub environment: String,
+    /// The generation it starts from.
+    pub base_generation: Option<u64>,
+    /// Digest of the state it starts from.
+    pub base: Digest,
+    /// Names the result.
+    pub graph_root: Digest,
+    /// The result.
+    pub graph: Arc<Graph>,
+    /// Every node with its object.
+    pub nodes: BTreeMap<Addr, Planned>,
+    /// Moves of existing and removed pointers, and of new ones.
+    pub switches: Vec<PlannedSwitch>,
+    /// Everything that happens, in the order that plans print; kept objects are not listed.
+    pub steps: Vec<Step>,
+    /// How many objects are kept.
+    pub kept: u64,
+    /// Earlier generations that stay warm.
+    pub keep: u32,
+    /// Earlier generations that can be made again.
+    pub retain: u32,
+}
+
+/// What was seen of objects, by their id. Objects that were not looked at are taken to be intact.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// What was seen.
+    pub objects: BTreeMap<ObjectId, Observation>,
+}
+
+/// What is recorded: the state, and the graph of its newest generation.
+#[derive(Clone, Copy, Debug)]
+pub struct Recorded<'a> {
+    /// The fold of the ledger.
+    pub state: &'a State,
+    /// The graph of the newest generation.
+    pub graph: Option<&'a Graph>,
+}
+
+/// What the caller wants and allows.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What the plan is for.
+    pub verb: Verb,
+    /// Instead of the program's own `keep`.
+    pub keep: Option<u32>,
+    /// Replace what was seen to be missing or changed.
+    pub heal: bool,
+    /// Durables that may get a successor (`--replace`).
+    pub replace: Vec<Addr>,
+    /// Renames of durables and pointers that were consented to, old to new.
+    pub renames: BTreeMap<Addr, Addr>,
+    /// Kinds by the identity of the provider instance.
+    pub schemas: BTreeMap<Arc<str>, SchemaSet>,
+}
+
+impl Options {
+    /// A plain apply with these kinds.
+    pub fn new(schemas: BTreeMap<Arc<str>, SchemaSet>) -> Self {
+        let (replace, renames) = (Vec::new(), BTreeMap::new());
+        Self { verb: Verb::Apply, keep: None, heal: false, replace, renames, schemas }
+    }
+
+    pub(crate) fn schema(&self, provider: &str, kind: &str) -> Option<&KindSchema> {
+        self.schemas.get(provider)?.get(kind)
+    }
+}
+
+/// Why there is no plan. `code` is stable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct PlanError {
+    /// Stable name.
+    pub code: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+    /// Where.
+    pub loc: Option<imm_ir::Loc>,
+}
+
+impl Plan {
+    /// Whether there is anything to do: equal graph, and every object there.
+    pub fn is_empty(&self, state: &State) -> bool {
+        state.generation().is_some_and(|g| g.graph_root == self.graph_root)
+            && self.switches.is_empty()
+            && self.nodes.values().all(|n| n.fate == Fate::Keep)
+            && self.nodes.len() == state.generation().map_or(0, |g| g.objects.len())
+    }
+
+    /// Names the plan: what an approval is for.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&postcard::to_stdvec(self).unwrap_or_default())
+    }
+
+    /// How many steps of each action; kept objects too.
+    pub fn summary(&self) -> BTreeMap<&'static str, u64> {
+        let mut counts = BTreeMap::new();
+        for step in &self.steps {
+            *counts.entry(step.action.word()).or_insert(0) += 1;
+        }
+        counts.insert(Action::Keep.word(), self.kept);
+        counts
+    }
+}
+
+/// Takes the difference. Linear in nodes and edges but for sorting.
+///
+/// # Errors
+/// The program asks for something that may not be, or that this version cannot do.
+pub fn plan(graph: &Graph, recorded: Recorded<'_>, observed: &Observed, options: &Options) -> Result<Plan, PlanError> {
+    let state = recorded.state;
+    let Some(lineage) = state.lineage else {
+        return Err(PlanError { code: "no-ledger", message: "the ledger is not open".into(), help: None, loc: None });
+    };
+    identity::check(graph, options)?;
+    let order = order::levels(graph)?;
+    let nodes = matching::assign(graph, recorded, observed, options, lineage, &order)?;
+    let switches = settings::switches(graph, recorded, &nodes, options);
+    let keep = options.keep.unwrap_or(graph.policy.keep);
+    identity::check_claims(graph, state, &nodes)?;
+    let mut steps = Vec::new();
+    reasons::forward(graph, recorded, observed, &nodes, &order, options, &mut steps);
+    settings::steps(graph, recorded, &switches, &nodes, options, &mut steps);
+    retire::steps(graph, recorded, &nodes, keep, &mut steps);
+    let kept = nodes.values().filter(|n| n.fate == Fate::Keep).count() as u64;
+    Ok(Plan {
+        verb: options.verb.clone(),
+        lineage,
+        environment: state.environment.clone(),
+        base_generation: state.current,
+        base: state.base(),
+        graph_root: graph.root(),
+        graph: Arc::new(graph.clone()),
+        nodes,
+        switches,
+        steps,
+        kept,
+        keep,
+        retain: graph.policy.retain,
+    })
+}

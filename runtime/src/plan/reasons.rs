@@ -1,0 +1,208 @@
+//! Why a step is there: down to the param, file or expression, with its place in the source.
+
+use super::order::Order;
+use super::{Action, Fate, Observed, Options, Planned, Recorded, Step, Undo};
+use crate::provider::Observation;
+use imm_ir::{Addr, Cause, CauseKind, Class, FieldClass, Graph, Loc, Node, ParamFrom};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One reason.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Reason {
+    /// `greeting changed`
+    pub text: String,
+    /// Where the program says so.
+    pub loc: Option<Loc>,
+    /// Who set it, for a param: `--param`.
+    pub via: Option<String>,
+}
+
+/// `greeting changed (main.imm:7:45, --param)`
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)?;
+        match (&self.loc, &self.via) {
+            (Some(loc), Some(via)) => write!(f, " ({loc}, {via})"),
+            (Some(loc), None) => write!(f, " ({loc})"),
+            (None, Some(via)) => write!(f, " ({via})"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl Reason {
+    pub(super) fn plain(text: impl Into<String>) -> Self {
+        Self { text: text.into(), loc: None, via: None }
+    }
+
+    pub(super) fn at(text: impl Into<String>, loc: &Loc) -> Self {
+        Self { text: text.into(), loc: Some(loc.clone()).filter(|l| l.line > 0), via: None }
+    }
+}
+
+/// Steps of everything that is not simply kept, dependencies first.
+pub(super) fn forward(
+    graph: &Graph,
+    recorded: Recorded<'_>,
+    observed: &Observed,
+    nodes: &BTreeMap<Addr, Planned>,
+    order: &Order<'_>,
+    options: &Options,
+    steps: &mut Vec<Step>,
+) {
+    for (addr, _) in &order.sorted {
+        let Some((node, planned)) = graph.nodes.get(*addr).zip(nodes.get(*addr)) else { continue };
+        let (action, reasons) = match &planned.fate {
+            Fate::Keep => continue,
+            Fate::Create => (Action::Create, create(recorded, observed, addr, node, nodes, options)),
+            Fate::Reuse => (Action::Reuse, vec![Reason::plain("still there from an earlier generation")]),
+            Fate::Rename(from) => (Action::Rename, vec![Reason::at(format!("was {from}"), &node.origin.loc)]),
+            Fate::Attach => (Action::Attach, vec![Reason::at("kept from before", &node.origin.loc)]),
+        };
+        steps.push(Step {
+            action,
+            address: (*addr).clone(),
+            kind: node.kind.clone(),
+            class: node.class,
+            object: Some(planned.object),
+            spec: Some(planned.spec),
+            reasons,
+            undo: Undo::Free,
+            outage_ms: 0,
+            note: None,
+        });
+    }
+}
+
+fn create(
+    recorded: Recorded<'_>,
+    observed: &Observed,
+    addr: &Addr,
+    node: &Node,
+    nodes: &BTreeMap<Addr, Planned>,
+    options: &Options,
+) -> Vec<Reason> {
+    let Some((id, _)) = recorded.state.at(addr) else {
+        return vec![Reason::at("new", &node.origin.loc)];
+    };
+    let mut reasons = changed_inputs(recorded, addr, node, options, true);
+    let edges = node.edges.iter().filter(|e| e.kind == imm_ir::EdgeKind::Bind);
+    for to in edges.map(|e| &e.to) {
+        let replaced = nodes.get(to).is_some_and(|n| n.fate == Fate::Create);
+        if replaced && recorded.state.at(to).is_some() {
+            reasons.push(Reason::plain(format!("{to} is replaced")));
+        }
+    }
+    match observed.objects.get(&id) {
+        Some(Observation::Missing) => reasons.push(Reason::plain("it is missing")),
+        Some(Observation::Changed(fields)) => {
+            let names: Vec<&str> = fields.iter().map(|(name, _, _)| name.as_str()).collect();
+            reasons.push(Reason::plain(format!("it was changed from outside: {}", names.join(", "))));
+        }
+        Some(Observation::Intact) | None => {}
+    }
+    if reasons.is_empty() {
+        reasons.push(Reason::at("its definition changed", &node.origin.loc));
+    }
+    reasons
+}
+
+/// What differs between the recorded node at this address and this one: identity inputs, or all others.
+pub(super) fn changed_inputs(
+    recorded: Recorded<'_>,
+    addr: &Addr,
+    node: &Node,
+    options: &Options,
+    identity: bool,
+) -> Vec<Reason> {
+    let Some(before) = recorded.graph.and_then(|g| g.nodes.get(addr)) else { return Vec::new() };
+    let Some(schema) = options.schema(&node.provider, &node.kind) else { return Vec::new() };
+    let mut reasons = Vec::new();
+    if before.kind != node.kind {
+        reasons.push(Reason::at(format!("it was a {}", before.kind), &node.origin.loc));
+    }
+    let fields = schema.fields.iter().filter(|f| (f.class == FieldClass::Identity) == identity);
+    for name in fields.map(|f| &f.name) {
+        let (old, new) = (before.inputs.get(name), node.inputs.get(name));
+        if old.map(|i| &i.term) == new.map(|i| &i.term) {
+            continue;
+        }
+        let loc = new.or(old).map_or(&node.origin.loc, |i| &i.loc);
+        let mut causes = match (old, new) {
+            (Some(old), Some(new)) => causes(&old.causes, &new.causes, recorded.state.current),
+            (Some(_), None) | (None, Some(_)) | (None, None) => Vec::new(),
+        };
+        if causes.is_empty() {
+            causes.push(Reason::at(format!("{name} changed"), loc));
+        }
+        for cause in causes {
+            if !reasons.contains(&cause) {
+                reasons.push(cause);
+            }
+        }
+    }
+    reasons
+}
+
+/// Params and files that differ. One input has many uses of a param; each param is named once.
+fn causes(old: &[Cause], new: &[Cause], generation: Option<u64>) -> Vec<Reason> {
+    let mut reasons: Vec<Reason> = Vec::new();
+    for cause in new {
+        let before = old.iter().find(|o| same_thing(&o.what, &cause.what));
+        if before.is_some_and(|o| o.digest == cause.digest) {
+            continue;
+        }
+        let reason = match (&cause.what, before.map(|o| &o.what)) {
+            // A value that was given for one command only falls back to what the program says.
+            (CauseKind::Param { name, from, .. }, Some(CauseKind::Param { from: was, shown, .. }))
+                if from < was && *was >= ParamFrom::ParamsFile =>
+            {
+                let since = generation.map_or_else(String::new, |g| format!(" in generation {g}"));
+                let text = format!("{name} was {shown}{since}");
+                Reason { via: via(name, *was), ..Reason::at(text, &cause.loc) }
+            }
+            (CauseKind::Param { name, from, .. }, _) => {
+                Reason { via: via(name, *from), ..Reason::at(format!("{name} changed"), &cause.loc) }
+            }
+            (CauseKind::File(path) | CauseKind::Machine(path), Some(_)) => {
+                Reason::at(format!("{path} changed"), &cause.loc)
+            }
+            (CauseKind::File(path) | CauseKind::Machine(path), None) => {
+                Reason::at(format!("{path} is used now"), &cause.loc)
+            }
+        };
+        if !reasons.iter().any(|r| r.text == reason.text) {
+            reasons.push(reason);
+        }
+    }
+    for gone in old.iter().filter(|o| !new.iter().any(|n| same_thing(&n.what, &o.what))) {
+        if let CauseKind::File(path) | CauseKind::Machine(path) = &gone.what {
+            reasons.push(Reason::plain(format!("{path} is no longer used")));
+        }
+    }
+    reasons
+}
+
+fn same_thing(a: &CauseKind, b: &CauseKind) -> bool {
+    match (a, b) {
+        (CauseKind::Param { name: a, .. }, CauseKind::Param { name: b, .. }) => a == b,
+        (CauseKind::File(a), CauseKind::File(b)) | (CauseKind::Machine(a), CauseKind::Machine(b)) => a == b,
+        _other => false,
+    }
+}
+
+fn via(name: &str, from: ParamFrom) -> Option<String> {
+    match from {
+        ParamFrom::Default | ParamFrom::Given => None,
+        ParamFrom::Environment => Some("environment".to_owned()),
+        ParamFrom::ParamsFile => Some("--params".to_owned()),
+        ParamFrom::Variable => Some(format!("IMM_PARAM_{}", name.to_uppercase())),
+        ParamFrom::CommandLine => Some("--param".to_owned()),
+    }
+}
+
+/// Whether undoing the end of an object of this class costs more than a moment.
+pub(super) fn undo_of_end(class: Class) -> Undo {
+    if class == Class::Durable { Undo::Never } else { Undo::Seconds }
+}

@@ -1,0 +1,74 @@
+//! What leaves: by tier. The same rule decides here and, after the commit, in the executor.
+
+use super::reasons::{Reason, undo_of_end};
+use super::{Action, Planned, Recorded, Step};
+use crate::id::ObjectId;
+use crate::state::{Object, ObjectState};
+use imm_ir::{Addr, Class, Graph, Nature};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What happens to an object that exists and is not part of the newest generation.
+pub fn tier(object: &Object, warm: bool) -> Option<Action> {
+    if !object.state.exists() {
+        return None;
+    }
+    match (object.class, object.nature) {
+        // Never without consent, and once retained it stays so.
+        (Class::Durable, _) => (object.state != ObjectState::Retained).then_some(Action::Retain),
+        (Class::External, _) => None,
+        (Class::Resource, _) if warm => Some(Action::Warm),
+        (Class::Resource, Nature::Content) => Some(Action::Release),
+        (Class::Resource | Class::Pointer, _) => Some(Action::Destroy),
+    }
+}
+
+pub(super) fn steps(
+    graph: &Graph,
+    recorded: Recorded<'_>,
+    nodes: &BTreeMap<Addr, Planned>,
+    keep: u32,
+    steps: &mut Vec<Step>,
+) {
+    let state = recorded.state;
+    let chosen: BTreeSet<ObjectId> = nodes.values().map(|n| n.object).collect();
+    let warm: BTreeSet<ObjectId> = state
+        .generations
+        .range(..=state.current.unwrap_or(0))
+        .rev()
+        .take(keep as usize)
+        .flat_map(|(_, g)| g.objects.values().copied())
+        .collect();
+    let in_use = state.in_use();
+    let mut leaving: Vec<(&Addr, ObjectId, &Object, Action)> = state
+        .objects
+        .iter()
+        .filter(|(id, _)| !chosen.contains(id))
+        .filter_map(|(id, o)| Some((&o.address, *id, o, tier(o, warm.contains(id))?)))
+        // Warm already, and warm still: nothing happens to it.
+        .filter(|(_, id, _, action)| *action != Action::Warm || in_use.contains(id))
+        .collect();
+    leaving.sort_by_key(|(addr, id, ..)| (*addr, *id));
+    for (addr, id, object, action) in leaving {
+        let reason = match action {
+            Action::Warm => Reason::plain(format!("kept for rollback (keep = {keep})")),
+            _ended if !graph.nodes.contains_key(addr) => Reason::plain("removed from the program"),
+            _ended if in_use.contains(&id) => Reason::plain("replaced"),
+            _ended => match object.since {
+                Some(generation) => Reason::plain(format!("generation {generation} is no longer kept (keep = {keep})")),
+                None => Reason::plain("left over from an apply that failed"),
+            },
+        };
+        steps.push(Step {
+            action,
+            address: addr.clone(),
+            kind: object.kind.clone(),
+            class: object.class,
+            object: Some(id),
+            spec: Some(object.spec),
+            reasons: vec![reason],
+            undo: if action == Action::Destroy { undo_of_end(object.class) } else { super::Undo::Free },
+            outage_ms: 0,
+            note: None,
+        });
+    }
+}

@@ -1,0 +1,189 @@
+//! What pointers are to be set to, and which of them move. Targets are the handles in movable inputs of a pointer, what was
+//! expanded standing for its members; everything else that is movable or policy is delivered as it is.
+
+use super::reasons::{self, Reason};
+use super::{Action, Fate, Options, Planned, Recorded, Step, Undo, identity};
+use crate::id::ObjectId;
+use imm_ir::{Addr, Class, EdgeKind, FieldClass, Fields, Graph, KindSchema, Node, Term};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One move of a pointer, or of the cells of a durable, in the final stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedSwitch {
+    /// The pointer.
+    pub address: Addr,
+    /// Its object.
+    pub object: ObjectId,
+    /// What it will point at; empty: closed.
+    pub targets: Vec<(Addr, ObjectId)>,
+    /// Other inputs, perhaps with holes.
+    pub inputs: Fields<Term>,
+    /// It is new in this plan and something in the graph uses its outputs: it is set as soon as its targets are verified.
+    pub early: bool,
+    /// It leaves with this apply.
+    pub closes: bool,
+}
+
+/// The targets of a pointer in address order.
+pub fn targets(graph: &Graph, node: &Node, schema: &KindSchema) -> Vec<Addr> {
+    let mut found = BTreeSet::new();
+    if node.class == Class::Pointer {
+        for (_, term) in fields(node, schema, FieldClass::Movable) {
+            term.handles(&mut |addr| found.extend(identity::members(graph, addr)));
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// What is delivered beside the targets.
+pub fn inputs(node: &Node, schema: &KindSchema) -> Fields<Term> {
+    let movable = fields(node, schema, FieldClass::Movable);
+    let policy = fields(node, schema, FieldClass::Policy).filter(|_| node.class == Class::Pointer);
+    let plain = movable.chain(policy).filter(|(_, term)| {
+        let mut handles = false;
+        term.handles(&mut |_| handles = true);
+        !handles
+    });
+    plain.map(|(name, term)| (std::sync::Arc::from(name), term.clone())).collect()
+}
+
+fn fields<'a>(node: &'a Node, schema: &'a KindSchema, class: FieldClass) -> impl Iterator<Item = (&'a str, &'a Term)> {
+    let of_class = schema.fields.iter().filter(move |f| f.class == class);
+    of_class.filter_map(|f| Some((&*f.name, &node.inputs.get(&f.name)?.term)))
+}
+
+/// Every move of the final stage: pointers and cells that change, new pointers, and pointers that leave.
+pub(super) fn switches(
+    graph: &Graph,
+    recorded: Recorded<'_>,
+    nodes: &BTreeMap<Addr, Planned>,
+    options: &Options,
+) -> Vec<PlannedSwitch> {
+    let mut found = Vec::new();
+    let consumed: BTreeSet<&Addr> =
+        graph.nodes.values().flat_map(|n| n.edges.iter()).filter(|e| e.kind != EdgeKind::Set).map(|e| &e.to).collect();
+    for (addr, node) in graph.nodes.iter().filter(|(_, n)| matches!(n.class, Class::Pointer | Class::Durable)) {
+        let Some((planned, schema)) = nodes.get(addr).zip(options.schema(&node.provider, &node.kind)) else { continue };
+        let wanted = PlannedSwitch {
+            address: addr.clone(),
+            object: planned.object,
+            targets: targets(graph, node, schema)
+                .into_iter()
+                .filter_map(|a| nodes.get(&a).map(|n| (a.clone(), n.object)))
+                .collect(),
+            inputs: inputs(node, schema),
+            early: planned.fate == Fate::Create && consumed.contains(addr),
+            closes: false,
+        };
+        let moves = match node.class {
+            Class::Pointer => planned.fate == Fate::Create || !in_force(recorded, &wanted, schema),
+            // A durable is made with its cells as they are.
+            _durable => planned.fate != Fate::Create && !same_cells(recorded, &wanted, schema),
+        };
+        if moves {
+            found.push(wanted);
+        }
+    }
+    let chosen: BTreeSet<ObjectId> = nodes.values().map(|n| n.object).collect();
+    let base = recorded.state.generation().map(|g| g.objects.iter()).into_iter().flatten();
+    for (addr, id) in base.filter(|(_, id)| !chosen.contains(id)) {
+        let pointer = recorded.state.objects.get(id).is_some_and(|o| o.class == Class::Pointer);
+        let open = recorded.state.pointers.get(id).is_some_and(|p| !p.setting.targets.is_empty());
+        if pointer && open {
+            let (targets, inputs) = (Vec::new(), Fields::new());
+            found.push(PlannedSwitch {
+                address: addr.clone(),
+                object: *id,
+                targets,
+                inputs,
+                early: false,
+                closes: true,
+            });
+        }
+    }
+    found
+}
+
+/// Whether a kept pointer is set like this already.
+fn in_force(recorded: Recorded<'_>, wanted: &PlannedSwitch, schema: &KindSchema) -> bool {
+    let Some(pointer) = recorded.state.pointers.get(&wanted.object) else { return false };
+    let now: BTreeSet<ObjectId> = pointer.setting.targets.iter().map(|t| t.object).collect();
+    now == wanted.targets.iter().map(|(_, id)| *id).collect() && same_cells(recorded, wanted, schema)
+}
+
+fn same_cells(recorded: Recorded<'_>, wanted: &PlannedSwitch, schema: &KindSchema) -> bool {
+    let known: Option<Fields<_>> =
+        wanted.inputs.iter().map(|(name, term)| Some((name.clone(), term.known()?.clone()))).collect();
+    if let (Some(known), Some(pointer)) = (known, recorded.state.pointers.get(&wanted.object)) {
+        return known == pointer.setting.inputs;
+    }
+    // Late values, and durables that never moved: compared as terms with those of the recorded graph.
+    let address = recorded.state.objects.get(&wanted.object).map(|o| &o.address);
+    let before = address.and_then(|a| recorded.graph?.nodes.get(a));
+    before.is_some_and(|node| inputs(node, schema) == wanted.inputs)
+}
+
+pub(super) fn steps(
+    graph: &Graph,
+    recorded: Recorded<'_>,
+    switches: &[PlannedSwitch],
+    nodes: &BTreeMap<Addr, Planned>,
+    options: &Options,
+    steps: &mut Vec<Step>,
+) {
+    for switch in switches {
+        let object = recorded.state.objects.get(&switch.object);
+        let node = graph.nodes.get(&switch.address).filter(|_| !switch.closes);
+        let Some((kind, class)) = node.map(|n| (&n.kind, n.class)).or_else(|| object.map(|o| (&o.kind, o.class)))
+        else {
+            continue;
+        };
+        let old: BTreeSet<ObjectId> = recorded
+            .state
+            .pointers
+            .get(&switch.object)
+            .map(|p| p.setting.targets.iter().map(|t| t.object).collect())
+            .unwrap_or_default();
+        let new: BTreeSet<ObjectId> = switch.targets.iter().map(|(_, id)| *id).collect();
+        let mut reasons: Vec<Reason> = Vec::new();
+        if switch.closes {
+            reasons.push(Reason::plain("removed from the program"));
+        } else if let Some(node) = node {
+            let fate = nodes.get(&switch.address).map(|n| &n.fate);
+            if fate == Some(&Fate::Create) {
+                reasons.push(Reason::at("new", &node.origin.loc));
+            } else {
+                for (addr, id) in switch.targets.iter().filter(|(_, id)| !old.contains(id)) {
+                    let was = recorded.state.at(addr).is_some_and(|(before, _)| before != *id);
+                    reasons.push(Reason::plain(format!("{addr} is {}", if was { "replaced" } else { "new" })));
+                }
+                reasons.extend(reasons::changed_inputs(recorded, &switch.address, node, options, false));
+            }
+        }
+        let note = (class == Class::Pointer).then(|| {
+            let how = graph
+                .nodes
+                .get(&switch.address)
+                .and_then(|n| n.known("rollout"))
+                .map_or_else(String::new, |r| format!(", {}", crate::rollout::Strategy::read(r).word()));
+            match (old.is_empty(), new.is_empty()) {
+                (true, _) => format!("→ {} target{}", new.len(), if new.len() == 1 { "" } else { "s" }),
+                (false, true) => "closed".to_owned(),
+                (false, false) => format!("{} old → {} new targets{how}, no outage", old.len(), new.len()),
+            }
+        });
+        steps.push(Step {
+            action: Action::Switch,
+            address: switch.address.clone(),
+            kind: kind.clone(),
+            class,
+            object: Some(switch.object),
+            spec: node.map(|n| n.spec),
+            reasons,
+            undo: Undo::Seconds,
+            outage_ms: 0,
+            note,
+        });
+    }
+}
