@@ -18,6 +18,12 @@ pub(crate) fn diagnose(file: FileId, text: &str, tokens: &[Token], at: usize, ex
     if let Some(finding) = place.dangling().or_else(|| place.swallowed()) {
         return finding;
     }
+    if let Some((brace, token)) = place.block_after_if() {
+        let message = "`if` is followed by `then` and `else`, not by a block";
+        let diagnostic = Diagnostic::error(code::SYNTAX, token.span(file), message).help("write `if a then b else c`");
+        // Outside of the block: all of the `if` is taken out.
+        return Finding { diagnostic, at: brace, splice: None };
+    }
     let diagnostic = place.special().unwrap_or_else(|| place.general());
     Finding { diagnostic, at, splice: None }
 }
@@ -184,11 +190,6 @@ impl Place<'_> {
                 self.error("comparisons do not chain").help("compare twice and join with `&&`: `a < b && b < c`"),
             );
         }
-        if found == Some(Tok::LBrace) && self.expects("`then`") {
-            return Some(
-                self.error("`if` is followed by `then` and `else`, not by a block").help("write `if a then b else c`"),
-            );
-        }
         if self.expects("`else`") && first != Some(Tok::Assert) {
             return Some(
                 self.error("this `if` has no `else`")
@@ -244,6 +245,35 @@ impl Place<'_> {
                 "an item starts with import, param, let, type, fn, component, resource, durable, pointer, external, use, provider, environment, output, assert or test",
             ),
         }
+    }
+
+    /// The `{` of `if c { … }`, when the grammar stopped at or inside it, or after it for want of `then`.
+    fn block_after_if(&self) -> Option<(usize, Token)> {
+        let seen = self.tokens.get(..self.at)?;
+        let mut open = Vec::new();
+        let mut last_block = None;
+        for (index, token) in seen.iter().enumerate() {
+            if token.kind.closer().is_some() {
+                open.push(index);
+            } else if token.kind.is_closer() {
+                last_block = open.pop();
+            }
+        }
+        let brace = if self.found() == Some(Tok::LBrace) && self.expects("`then`") {
+            self.at
+        } else if self.expects("`then`") {
+            last_block?
+        } else {
+            *open.last()?
+        };
+        if self.kind(brace) != Some(Tok::LBrace) {
+            return None;
+        }
+        let stop = [Tok::Then, Tok::Else, Tok::Assign, Tok::Comma, Tok::Newline, Tok::Colon, Tok::FatArrow, Tok::Match];
+        let before = self.tokens.get(..brace)?.iter().rev();
+        let condition = before.take_while(|t| !stop.contains(&t.kind) && t.kind.closer().is_none());
+        let is_if = condition.map(|t| t.kind).any(|k| k == Tok::If);
+        if is_if { self.token(brace).map(|token| (brace, token)) } else { None }
     }
 
     /// Whether the expression that ends here is a condition.

@@ -79,6 +79,7 @@ impl<'a> Lexer<'a> {
                 self.break_off_hole(self.text.len(), None);
             }
         }
+        self.bare_dots();
         Finished { out: self.out, runaway: runaway && !self.cautious }
     }
 
@@ -196,6 +197,41 @@ impl<'a> Lexer<'a> {
         let Some(error) = error else { return token.kind };
         self.out.diagnostics.push(bad_number(error, text, span));
         Tok::Error
+    }
+
+    /// `1.` and `1.x`: a fraction without digits. `1.mod(2)` is a method.
+    fn bare_dots(&mut self) {
+        let mut bad = Vec::new();
+        for (index, window) in self.out.tokens.windows(2).enumerate() {
+            let [number, dot] = window else { continue };
+            if number.kind != Tok::Int || dot.kind != Tok::Dot || dot.start != number.end {
+                continue;
+            }
+            let word = self.out.tokens.get(index + 2).filter(|t| t.kind.is_word());
+            let called = self.out.tokens.get(index + 3).is_some_and(|t| t.kind == Tok::LParen);
+            if word.is_none() || !called && word.is_some_and(|w| w.start == dot.end) {
+                bad.push((index, word.filter(|w| w.start == dot.end).copied()));
+            }
+        }
+        let found = !bad.is_empty();
+        for (index, word) in bad {
+            let count = if word.is_some() { 3 } else { 2 };
+            let range = index..(index + count).min(self.out.tokens.len());
+            let covered = self.out.tokens.get(range.clone()).unwrap_or(&[]);
+            let (Some(first), Some(last)) = (covered.first().copied(), covered.last().copied()) else { continue };
+            let token = Token { kind: Tok::Error, start: first.start, end: last.end };
+            // Marked here and removed in one pass below: a splice each would be quadratic.
+            for (offset, slot) in self.out.tokens.iter_mut().skip(range.start).take(range.len()).enumerate() {
+                *slot = if offset == 0 { token } else { Token { kind: Tok::Comment, ..*slot } };
+            }
+            self.out.diagnostics.push(
+                Diagnostic::error(code::BAD_QUANTITY, token.span(self.file), "a digit must follow the dot of a number")
+                    .help(format!("write `{0}` or `{0}.0`", first.text(self.text))),
+            );
+        }
+        if found {
+            self.out.tokens.retain(|t| t.kind != Tok::Comment);
+        }
     }
 
     fn in_plain_hole(&self) -> bool {

@@ -175,6 +175,7 @@ impl<'a> Front<'a> {
                 self.note(notes);
                 return item;
             };
+            let found = *found;
             let inside = last.as_ref().is_some_and(|r| r.start <= found.at && found.at <= r.end);
             escalate = if inside { escalate + 1 } else { 0 };
             let start = tokens.get(found.at).or(tokens.last()).map_or(span.end, |t| t.start);
@@ -204,7 +205,7 @@ impl<'a> Front<'a> {
         rule: &Rule<'k, T, Rich<'k, Tok>>,
         tokens: &'k [Token],
         kinds: Input<'k>,
-    ) -> Result<(T, Vec<Diagnostic>), Finding>
+    ) -> Result<(T, Vec<Diagnostic>), Box<Finding>>
     where
         'a: 'k,
     {
@@ -212,7 +213,7 @@ impl<'a> Front<'a> {
             let error = errors.first();
             let at = error.map_or(0, |e| e.span().start).min(tokens.len());
             let expected = error.map(|e| expectations(e.expected())).unwrap_or_default();
-            diagnose(self.file, self.text, tokens, at, &expected)
+            Box::new(diagnose(self.file, self.text, tokens, at, &expected))
         })
     }
 
@@ -274,7 +275,7 @@ fn span_of(file: FileId, tokens: &[Token]) -> Span {
 fn expectations<'e, 'k: 'e>(patterns: impl Iterator<Item = &'e RichPattern<'k, Tok>>) -> Vec<&'e str> {
     let mut out: Vec<&str> = patterns
         .filter_map(|pattern| match pattern {
-            RichPattern::Token(token) => Some(token.describe()),
+            RichPattern::Token(token) => Some(token.describe()).filter(|_| **token != Tok::Error),
             RichPattern::Label(label) => Some(label.as_ref()),
             RichPattern::EndOfInput => Some("the end of this item"),
             RichPattern::Identifier(_) | RichPattern::Any | RichPattern::SomethingElse => None,

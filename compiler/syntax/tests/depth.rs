@@ -1,5 +1,7 @@
 //! What nests exactly as deep as is allowed fits into the stack of an ordinary thread; one level more is refused.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
+
 use imm_ir::FileId;
 use imm_syntax::{MAX_DEPTH, parse};
 

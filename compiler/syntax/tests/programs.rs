@@ -1,5 +1,7 @@
 //! Real programs parse without a word, and broken ones never panic.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
+
 use imm_ir::{Diagnostic, FileId};
 use imm_syntax::ast::ItemKind;
 use imm_syntax::{lex, parse};

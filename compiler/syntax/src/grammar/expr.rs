@@ -140,10 +140,11 @@ fn unary<'a, E: Failure<'a>>(operand: Rule<'a, Expr, E>) -> Rule<'a, Expr, E> {
     let op = choice((just(Tok::Minus).to(UnaryOp::Neg), just(Tok::Bang).to(UnaryOp::Not)));
     op.map_with(|op, e| (op, span_of(e)))
         .repeated()
-        .foldr_with(operand, |(op, op_span), operand, _| {
+        .foldr_with(operand.labelled("an expression"), |(op, op_span), operand, _| {
             let span = op_span.to(operand.span);
             Expr { kind: ExprKind::Unary { op, op_span, operand: Box::new(operand) }, span }
         })
+        .labelled("an expression")
         .boxed()
 }
 

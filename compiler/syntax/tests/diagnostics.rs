@@ -1,0 +1,181 @@
+//! What is said about broken code: one mistake, one diagnostic, at the right place, and the rest is still read.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
+
+use imm_ir::{Applicability, Diagnostic, FileId};
+use imm_syntax::ast::{BlockBody, EntryKind, ItemKind, Module};
+use imm_syntax::{parse, parse_expr, parse_type};
+
+/// Parses a text in which `«…»` marks the primary place of the one error.
+fn one(marked: &str) -> (Diagnostic, Module) {
+    let start = marked.find('«').unwrap();
+    let end = marked.find('»').unwrap() - '«'.len_utf8();
+    let text = marked.replace(['«', '»'], "");
+    let parsed = parse(FileId(0), &text);
+    let [diagnostic] = parsed.diagnostics.as_slice() else { panic!("{text}\n{:#?}", parsed.diagnostics) };
+    assert_eq!(diagnostic.span().range(), start..end, "{text}\n{diagnostic:#?}");
+    assert!(!parsed.module.items.is_empty());
+    (diagnostic.clone(), parsed.module)
+}
+
+fn fails(code: &str, message: &str, marked: &str) -> Module {
+    let (diagnostic, module) = one(marked);
+    assert_eq!((diagnostic.code.0, diagnostic.message.as_str()), (code, message), "{marked}");
+    module
+}
+
+/// The one fix turns the text into one that parses.
+fn fixed(marked: &str, expected: &str) {
+    let (diagnostic, _) = one(marked);
+    let fix = diagnostic.fixes.first().unwrap_or_else(|| panic!("no fix: {diagnostic:#?}"));
+    assert_eq!(fix.applicability, Applicability::Safe);
+    let mut text = marked.replace(['«', '»'], "");
+    for edit in fix.edits.iter().rev() {
+        text.replace_range(edit.span.range(), &edit.text);
+    }
+    assert_eq!(text, expected);
+    assert_eq!(parse(FileId(0), &text).diagnostics, []);
+}
+
+fn sound(module: &Module) -> usize {
+    module.items.iter().filter(|i| !matches!(i.kind, ItemKind::Error(_))).count()
+}
+
+#[test]
+fn unclosed_brackets() {
+    let code = "unclosed-bracket";
+    let module = fails(code, "this `{` is never closed", "resource a = b «{»\n  x = 1\n\nlet y = 2\n");
+    assert_eq!(sound(&module), 2);
+    let inner = "resource a = b {\n  l = «{» cpu = 1\n  x = 1\n}\nlet y = 2\n";
+    assert_eq!(sound(&fails(code, "this `{` is never closed", inner)), 2);
+    let nested = "component c {\n  resource a = b «{»\n    x = 1\n  let y = 2\n}\nlet z = 3\n";
+    assert_eq!(sound(&fails(code, "this `{` is never closed", nested)), 2);
+    fails(code, "this `(` is never closed", "resource a = b {\n  l = f«(»1, 2\n  x = 1\n}\n");
+    fails(code, "this `[` is never closed", "let a = «[»1, 2\nlet b = 3\n");
+    fails(code, "this `}` closes nothing", "let a = 1\n«}»\nlet b = 3\n");
+    fails(code, "this `${` is never closed", "let a = \"x «${»y\"\nlet b = 3\n");
+}
+
+#[test]
+fn dangling_operators() {
+    let code = "dangling-operator";
+    let module = fails(code, "`+` has nothing on its right side", "let a = 1 «+»\nlet b = 2\n");
+    assert_eq!(sound(&module), 2);
+    assert_eq!(module.items[0].name().unwrap().as_str(), "a");
+    let module = fails(code, "`*` has nothing on its right side", "resource a = b {\n  x = 2 «*»\n  y = 3\n}\n");
+    let ItemKind::Node(node) = &module.items[0].kind else { panic!() };
+    let BlockBody::Entries(entries) = &node.fields.body else { panic!() };
+    assert_eq!(entries.len(), 2);
+    fails(code, "`&&` has nothing on its right side", "assert a «&&» else \"m\"\n");
+    fails(code, "`!` has nothing on its right side", "let a = f(«!»)\n");
+}
+
+#[test]
+fn strings() {
+    let code = "unterminated-string";
+    let module = fails(code, "this string is never closed", "let a = «\"»abc\nlet b = 2\n");
+    assert_eq!(sound(&module), 2);
+    fails(code, "this string is never closed", "resource a = b { x = «\"»abc }\nlet b = 2\n");
+    fails(code, "this string is never closed", "let a = f(«\"»abc)\nlet b = 2\n");
+    let long = "let a = «\"\"\"»\n  abc\nlet b = \"\"\"\n  c\n  \"\"\"\nlet d = 1\n";
+    assert_eq!(fails(code, "this string is never closed", long).items.len(), 3);
+    fails(code, "this string is never closed", "let a = «r\"»abc\nlet b = 2\n");
+    fails("bad-escape", "strings have no escape `\\\\q`", "let a = \"x«\\q»y\"\n");
+    fails("bad-escape", "`\\u` is not a Unicode character", "let a = \"«\\u»12\"\n");
+}
+
+#[test]
+fn numbers() {
+    fails("bad-quantity", "`MiBs` is not a unit", "let a = «5MiBs»\n");
+    fails("bad-quantity", "`0.5ms` is finer than quantities can be", "let a = «0.5ms»\n");
+    fails("bad-quantity", "a digit must follow the dot of a number", "let a = «1.x»\n");
+    fails("bad-quantity", "a digit must follow the dot of a number", "let a = «1.»\nlet b = 2\n");
+    fails("overflow", "`9223372036854775808` is too large", "let a = «9223372036854775808»\n");
+    assert_eq!(parse(FileId(0), "let a = 1.mod(2)\nlet b = 512m\nlet c = 1..5\n").diagnostics, []);
+}
+
+#[test]
+fn items_say_what_they_miss() {
+    fails("syntax", "expected `=` after the name of this let", "let a «5»\nlet b = 2\n");
+    fails("syntax", "a param needs a type", "param a «=» 5\n");
+    fails("syntax", "an assert says what is wrong when it fails", "assert a == 1«»\nlet b = 1\n");
+    fails("syntax", "this `if` has no `else`", "let a = if b then c«»\n");
+    fails("syntax", "comparisons do not chain", "let a = 1 < b «<» 3\n");
+    fails("syntax", "expected a name, found the keyword `match`", "let «match» = 1\n");
+    fails("syntax", "names of values start with a lower-case letter", "let «Foo» = 1\n");
+    fails("syntax", "names of types start with an upper-case letter", "type «foo» = Int\n");
+    fails("syntax", "expected an item, found `variable`", "«variable» a = 1\n");
+    fails("syntax", "`if` is followed by `then` and `else`, not by a block", "let a = if b «{» 1 }\n");
+}
+
+#[test]
+fn certain_fixes() {
+    fixed("let a = «!b in c»\n", "let a = !(b in c)\n");
+    fixed("let a = { x«:» 1 }\n", "let a = { x = 1 }\n");
+    fixed("resource a = b { x «==» 1 }\n", "resource a = b { x = 1 }\n");
+    fixed("assert a «=» 1 else \"m\"\n", "assert a == 1 else \"m\"\n");
+    fixed("let a = 1«;»\nlet b = 2\n", "let a = 1\nlet b = 2\n");
+    fixed("let a = { x = 1«;» y = 2 }\n", "let a = { x = 1, y = 2 }\n");
+    fixed("let a = «'x'»\n", "let a = \"x\"\n");
+    fixed("«#» note\nlet a = 1\n", "// note\nlet a = 1\n");
+}
+
+#[test]
+fn several_mistakes_of_one_node_are_several_diagnostics() {
+    let text = "resource a = b {\n  x: 1\n  y = \n  z = 3 +\n  w = [1 2]\n  v = 5\n}\nlet c = 1\n";
+    let parsed = parse(FileId(0), text);
+    let lines: Vec<usize> =
+        parsed.diagnostics.iter().map(|d| text[..d.span().range().start].matches('\n').count() + 1).collect();
+    assert_eq!(lines, [2, 3, 4, 5], "{:#?}", parsed.diagnostics);
+    let ItemKind::Node(node) = &parsed.module.items[0].kind else { panic!() };
+    let BlockBody::Entries(entries) = &node.fields.body else { panic!() };
+    assert!(entries.iter().any(
+        |e| matches!(&e.kind, EntryKind::Field { key, .. } if key.span.start as usize == text.find("v =").unwrap())
+    ));
+}
+
+#[test]
+fn at_most_twenty() {
+    let text = "let x = )\n".repeat(100);
+    assert_eq!(parse(FileId(0), &text).diagnostics.len(), imm_syntax::MAX_ERRORS);
+}
+
+#[test]
+fn lone_expressions_and_types() {
+    assert_eq!(parse_expr(FileId(0), "[\"a\", \"b\"]").1, []);
+    assert_eq!(parse_expr(FileId(0), " prod \n").1, []);
+    assert_eq!(parse_expr(FileId(0), "1 +").1[0].code.0, "dangling-operator");
+    assert_eq!(parse_expr(FileId(0), "").1.len(), 1);
+    assert_eq!(parse_expr(FileId(0), "1\n2").1.len(), 1);
+    assert_eq!(parse_expr(FileId(0), "let x = 1").1.len(), 1);
+    assert_eq!(parse_type(FileId(0), "Map[~{ a: Int?, b: [T] }]").1, []);
+    assert_eq!(parse_type(FileId(0), "Map[").1.len(), 1);
+}
+
+#[test]
+fn explain_pages_tell_the_truth() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../explain");
+    let codes = [
+        "unclosed-bracket",
+        "dangling-operator",
+        "unterminated-string",
+        "bad-escape",
+        "bad-quantity",
+        "overflow",
+        "syntax",
+    ];
+    for code in codes {
+        let page = std::fs::read_to_string(format!("{folder}/{code}.md")).unwrap();
+        assert!(page.starts_with(&format!("# {code}\n")), "{code}");
+        let block = |kind: &str| {
+            let rest = page.split_once(&format!("```imm {kind}\n")).unwrap().1;
+            parse(FileId(0), rest.split_once("```").unwrap().0).diagnostics
+        };
+        assert!(
+            block("wrong").iter().all(|d| d.code.0 == code) && !block("wrong").is_empty(),
+            "{code}: {:#?}",
+            block("wrong")
+        );
+        assert_eq!(block("right"), [], "{code}");
+    }
+}
