@@ -118,6 +118,12 @@ impl Lease {
         Ok((lease, took_over))
     }
 
+    /// Whether somebody holds the lease of the ledger in `folder` right now.
+    pub fn held(folder: &Path) -> bool {
+        let open = OpenOptions::new().read(true).write(true).open(folder.join("lease"));
+        open.is_ok_and(|file| lock(&file).is_err())
+    }
+
     /// Rises at each take-over.
     pub fn fence(&self) -> u64 {
         self.fence
@@ -183,6 +189,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (first, took) = Lease::take(dir.path(), Holder::current()).unwrap();
         assert_eq!((first.fence(), took), (1, None));
+        assert!(Lease::held(dir.path()));
         match Lease::take(dir.path(), Holder::current()) {
             Err(LeaseError::Held(holder)) => assert_eq!(holder, Holder::current()),
             other => panic!("{other:?}"),
