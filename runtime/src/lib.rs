@@ -4,8 +4,10 @@
 //! difference, then an order), [`rollout`] (strategy to stages), [`apply`] (the executor), [`provider`] (everything that
 //! has effects).
 
+pub mod apply;
 pub mod clock;
 pub mod entry;
+pub mod generation;
 pub mod id;
 pub mod lease;
 pub mod ledger;

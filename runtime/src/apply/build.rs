@@ -1,0 +1,378 @@
+//! Building: everything new is made and verified, as much at once as allowed. All intents that are ready go to disk in one
+//! write before their effects begin; results are written as they come, several at a time.
+
+use super::call::Patience;
+use super::{Engine, EngineError, Event, Step, Stop};
+use crate::entry::{Body, CreateIntent, UnwindCause};
+use crate::id::ObjectId;
+use crate::plan::{Fate, Plan, PlannedSwitch};
+use crate::provider::{Created, Ctx, Error, ErrorKind, Happened, Level, Provider, Request, Result as Called};
+use crate::state::ObjectState;
+use futures_util::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use imm_ir::{Addr, CreateMode, FindMode, Nature};
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Something under way came to an end.
+enum Done {
+    Created(Addr, u32, Called<Created>, Instant),
+    Verified(Addr, u32, Called<Level>, Instant),
+}
+
+type Work = FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>;
+
+struct Progress {
+    /// Not started.
+    waiting: BTreeSet<Addr>,
+    /// Verified, or kept as it is.
+    done: BTreeSet<Addr>,
+    /// New pointers to set as soon as their targets are verified.
+    early: Vec<PlannedSwitch>,
+    work: Work,
+}
+
+impl Engine {
+    pub(super) async fn build(&mut self, plan: &Plan) -> Step<()> {
+        let mut progress = Progress {
+            waiting: BTreeSet::new(),
+            done: BTreeSet::new(),
+            early: plan.switches.iter().filter(|s| s.early).cloned().collect(),
+            work: Work::new(),
+        };
+        for (addr, planned) in &plan.nodes {
+            match planned.fate {
+                Fate::Create | Fate::Reuse => progress.waiting.insert(addr.clone()),
+                Fate::Keep | Fate::Rename(_) | Fate::Attach => progress.done.insert(addr.clone()),
+            };
+        }
+        let mut cancel = self.cancel.clone();
+        loop {
+            self.check_stop()?;
+            self.bind_early(plan, &mut progress).await?;
+            self.launch(plan, &mut progress)?;
+            if progress.work.is_empty() {
+                break;
+            }
+            let first = tokio::select! {
+                biased;
+                _ = cancel.changed() => continue,
+                first = progress.work.next() => first,
+            };
+            let mut results: Vec<Done> = first.into_iter().collect();
+            while let Some(Some(more)) = progress.work.next().now_or_never() {
+                results.push(more);
+            }
+            self.take_results(plan, &mut progress, results)?;
+        }
+        match progress.waiting.first() {
+            Some(addr) => {
+                Err(Stop::Unwind(UnwindCause::Failed(None), format!("{addr} waits for something that never comes")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Starts everything that is ready: one write for all their intents, then their effects.
+    fn launch(&mut self, plan: &Plan, progress: &mut Progress) -> Step<()> {
+        let room = self.limits.parallel.saturating_sub(progress.work.len());
+        let ready: Vec<Addr> = progress
+            .waiting
+            .iter()
+            .filter(|a| plan.nodes.get(*a).is_some_and(|n| n.after.iter().all(|d| progress.done.contains(d))))
+            .take(room)
+            .cloned()
+            .collect();
+        let mut step = self.next_step();
+        let (mut intents, mut starts) = (Vec::new(), Vec::new());
+        for addr in ready {
+            let Some(planned) = plan.nodes.get(&addr) else { continue };
+            progress.waiting.remove(&addr);
+            if planned.fate == Fate::Reuse {
+                self.verify(plan, &addr, planned.object, step, &progress.work)?;
+                step += 1;
+                continue;
+            }
+            let request = self.request(plan, &addr)?;
+            let inputs = self.ledger.keep(&request.inputs).map_err(EngineError::from)?;
+            let Some(intent) = self.intent(plan, &addr, step, inputs) else { continue };
+            starts.push((addr, request, intent.create, intent.find, intent.provider.clone(), step));
+            intents.push(Body::IntentCreate(Box::new(intent)));
+            step += 1;
+        }
+        if intents.is_empty() {
+            return Ok(());
+        }
+        self.append(intents, true)?;
+        for (addr, request, create, find, provider, step) in starts {
+            (self.events)(Event::StepStarted { action: "create", address: addr.clone(), object: request.object });
+            let Some(provider) = self.providers.get(&provider).cloned() else { continue };
+            let Some(with) = plan.graph.nodes.get(&addr).map(|n| &n.with) else { continue };
+            let timeout = Duration::from_millis(with.timeout_ms);
+            let patience = Patience { retries: with.retries, timeout, ..self.patience(0) }.for_step(step);
+            let ctx = self.ctx(timeout);
+            progress.work.push(Box::pin(async move {
+                let began = Instant::now();
+                let made = make(provider, ctx, request, create, find, patience).await;
+                Done::Created(addr, step, made, began)
+            }));
+        }
+        Ok(())
+    }
+
+    fn intent(&self, plan: &Plan, addr: &Addr, step: u32, inputs: imm_ir::Digest) -> Option<CreateIntent> {
+        let (planned, node) = plan.nodes.get(addr).zip(plan.graph.nodes.get(addr))?;
+        let schema = self.schema(node)?;
+        let object_at = |a: &Addr| plan.nodes.get(a).map(|n| n.object);
+        Some(CreateIntent {
+            step,
+            object: planned.object,
+            address: addr.clone(),
+            class: node.class,
+            nature: schema.nature,
+            kind: node.kind.clone(),
+            spec: planned.spec,
+            bindings: planned.bindings.clone(),
+            after: planned.after.iter().filter_map(object_at).filter(|o| !planned.bindings.contains(o)).collect(),
+            serial: planned.serial,
+            provider: node.provider.clone(),
+            schema_version: 1,
+            inputs,
+            claims: planned.claims.clone(),
+            create: schema.create,
+            find: schema.find,
+            dormant: false,
+        })
+    }
+
+    fn verify(&self, plan: &Plan, addr: &Addr, object: ObjectId, step: u32, work: &Work) -> Step<()> {
+        let Some(node) = plan.graph.nodes.get(addr) else { return Ok(()) };
+        let Some(provider) = self.providers.get(&node.provider).cloned() else { return Ok(()) };
+        (self.events)(Event::StepStarted { action: "verify", address: addr.clone(), object });
+        let timeout = Duration::from_millis(node.with.timeout_ms);
+        let (ctx, handle, policy) = (self.ctx(timeout), self.handle(object), self.policy(plan, addr)?);
+        let (addr, kind) = (addr.clone(), node.kind.clone());
+        let nature = self.schema(node).map_or(Nature::Plain, |s| s.nature);
+        let patience = Patience { retries: node.with.retries, timeout, ..self.patience(0) }.for_step(step);
+        work.push(Box::pin(async move {
+            let began = Instant::now();
+            let level = match nature {
+                Nature::Process | Nature::Job => {
+                    patience.call(|| provider.health(&ctx, &kind, object, &handle, &policy)).await
+                }
+                // It is there or it is not.
+                Nature::Content | Nature::Plain => patience
+                    .call(|| provider.find(&ctx, &kind, object))
+                    .await
+                    .map(|found| if found.is_some() { Level::Healthy } else { Level::Missing }),
+            };
+            Done::Verified(addr, step, level, began)
+        }));
+        Ok(())
+    }
+
+    /// Writes results down and starts what follows from them. The first failure ends the building.
+    fn take_results(&mut self, plan: &Plan, progress: &mut Progress, results: Vec<Done>) -> Step<()> {
+        let mut bodies = Vec::new();
+        let (mut verify, mut failure) = (Vec::new(), None);
+        for result in results {
+            match result {
+                Done::Created(addr, step, result, began) => {
+                    let Some(planned) = plan.nodes.get(&addr) else { continue };
+                    let object = planned.object;
+                    match result {
+                        Ok(Created { handle, outputs, tainted }) => {
+                            self.done("create", &addr, object, began);
+                            if let Some(why) = &tainted {
+                                failure.get_or_insert_with(|| format!("{addr} was made but is not usable: {why}"));
+                            }
+                            bodies.push(Body::Created { step, object, handle, outputs, tainted, found: false });
+                            let nature = plan.graph.nodes.get(&addr).and_then(|n| self.schema(n)).map(|s| s.nature);
+                            match nature {
+                                Some(Nature::Process | Nature::Job) => verify.push((addr, object, step)),
+                                Some(Nature::Content | Nature::Plain) | None => {
+                                    progress.done.insert(addr);
+                                }
+                            }
+                        }
+                        Err(error) => {
+                            self.step_failed("create", &addr, object, &error.message);
+                            if error.kind == ErrorKind::Fenced {
+                                return Err(Self::failed(addr.as_str(), &error));
+                            }
+                            bodies.push(not_made(step, object, &error));
+                            let help = error.help.map_or_else(String::new, |h| format!(" ({h})"));
+                            failure.get_or_insert_with(|| format!("{addr}: {}{help}", error.message));
+                        }
+                    }
+                }
+                Done::Verified(addr, step, level, began) => {
+                    let Some(object) = plan.nodes.get(&addr).map(|n| n.object) else { continue };
+                    match level {
+                        Ok(Level::Healthy) => {
+                            self.done("verify", &addr, object, began);
+                            let took_ms = millis(began.elapsed());
+                            bodies.push(Body::Verified { step, object, took_ms });
+                            progress.done.insert(addr);
+                        }
+                        other => {
+                            let why = unhealthy(&addr, &other);
+                            self.step_failed("verify", &addr, object, &why);
+                            failure.get_or_insert(why);
+                        }
+                    }
+                }
+            }
+        }
+        self.append(bodies, false)?;
+        if let Some(why) = failure {
+            return Err(Stop::Unwind(UnwindCause::Failed(None), why));
+        }
+        for (addr, object, step) in verify {
+            self.verify(plan, &addr, object, step, &progress.work)?;
+        }
+        Ok(())
+    }
+
+    /// A pointer that is itself new is set as soon as its targets are verified, so that what uses it can be verified too.
+    async fn bind_early(&mut self, plan: &Plan, progress: &mut Progress) -> Step<()> {
+        let ready = |s: &PlannedSwitch| {
+            progress.done.contains(&s.address) && s.targets.iter().all(|(a, _)| progress.done.contains(a))
+        };
+        let (now, later): (Vec<_>, Vec<_>) = progress.early.iter().cloned().partition(ready);
+        progress.early = later;
+        if now.is_empty() { Ok(()) } else { self.switch(plan, None, &now).await }
+    }
+
+    pub(super) fn done(&self, action: &'static str, address: &Addr, object: ObjectId, began: Instant) {
+        let took_ms = millis(began.elapsed());
+        (self.events)(Event::StepDone { action, address: address.clone(), object, took_ms });
+    }
+
+    pub(super) fn step_failed(&self, action: &'static str, address: &Addr, object: ObjectId, error: &str) {
+        (self.events)(Event::StepFailed { action, address: address.clone(), object, error: error.to_owned() });
+    }
+
+    /// Whether every process among these objects and what they bind is healthy now. A level, not an event: what was verified
+    /// may have died since.
+    pub(super) async fn check_levels(&mut self, plan: &Plan) -> Step<()> {
+        let mut wanted: BTreeSet<ObjectId> =
+            plan.switches.iter().flat_map(|s| s.targets.iter().map(|(_, id)| *id)).collect();
+        let mut open: Vec<ObjectId> = wanted.iter().copied().collect();
+        while let Some(id) = open.pop() {
+            let bound = self.state().objects.get(&id).map(|o| o.bindings.clone()).unwrap_or_default();
+            open.extend(bound.into_iter().filter(|b| wanted.insert(*b)));
+        }
+        let mut calls = FuturesUnordered::new();
+        let by_object: BTreeMap<ObjectId, &Addr> = plan.nodes.iter().map(|(a, n)| (n.object, a)).collect();
+        for id in wanted {
+            let Some(object) = self.state().objects.get(&id) else { continue };
+            let Some(addr) = by_object.get(&id).copied().filter(|_| object.nature == Nature::Process) else { continue };
+            let Some(provider) = self.providers.get(&object.provider).cloned() else { continue };
+            let timeout = plan
+                .graph
+                .nodes
+                .get(addr)
+                .map_or(self.limits.call_timeout, |n| Duration::from_millis(n.with.timeout_ms));
+            let (ctx, kind, handle, policy) =
+                (self.ctx(timeout), object.kind.clone(), self.handle(id), self.policy(plan, addr)?);
+            let patience = Patience { timeout, ..self.patience(3) };
+            let kept = plan.nodes.get(addr).is_some_and(|n| n.fate != Fate::Create);
+            calls.push(async move {
+                let level = patience.call(|| provider.health(&ctx, &kind, id, &handle, &policy)).await;
+                (addr, kept, level)
+            });
+        }
+        let mut failure: Option<(&Addr, String)> = None;
+        while let Some((addr, kept, level)) = calls.next().await {
+            if matches!(level, Ok(Level::Healthy)) {
+                continue;
+            }
+            let mut why = unhealthy(addr, &level);
+            if kept {
+                why = format!("drifted: {why}; it was there before this apply");
+            }
+            // The same failure is named whichever answer came first.
+            if failure.as_ref().is_none_or(|(first, _)| addr < *first) {
+                failure = Some((addr, why));
+            }
+        }
+        failure.map_or(Ok(()), |(_, why)| Err(Stop::Unwind(UnwindCause::Failed(None), why)))
+    }
+
+    /// Whether anything of an object's class is left of it after a failed create.
+    pub(super) fn is_open(state: ObjectState) -> bool {
+        matches!(state, ObjectState::Creating(_) | ObjectState::Unknown(_))
+    }
+}
+
+impl Patience {
+    fn for_step(mut self, step: u32) -> Self {
+        self.seed ^= u64::from(step).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self
+    }
+}
+
+/// Makes an object. What may have been made is looked for before it is made again, unless repeating is safe.
+async fn make(
+    provider: Arc<dyn Provider>,
+    ctx: Ctx,
+    request: Request,
+    create: CreateMode,
+    find: FindMode,
+    patience: Patience,
+) -> Called<Created> {
+    if create == CreateMode::Idempotent {
+        return patience.call(|| provider.create(&ctx, &request)).await;
+    }
+    let once = Patience { retries: 0, ..patience };
+    let mut tries = 0;
+    loop {
+        let error = match once.call(|| provider.create(&ctx, &request)).await {
+            Ok(created) => return Ok(created),
+            Err(error) => error,
+        };
+        tries += 1;
+        let again = error.kind == ErrorKind::Transient && tries <= patience.retries;
+        if error.happened == Happened::No {
+            if again { continue } else { return Err(error) }
+        }
+        match find {
+            FindMode::None => return Err(error),
+            FindMode::Eventual(settle_ms) => tokio::time::sleep(Duration::from_millis(settle_ms)).await,
+            FindMode::Exact => {}
+        }
+        match patience.call(|| provider.find(&ctx, &request.kind, request.object)).await {
+            Ok(Some(created)) => return Ok(created),
+            Ok(None) if again => {}
+            Ok(None) => return Err(Error { happened: Happened::No, ..error }),
+            Err(_) => return Err(error),
+        }
+    }
+}
+
+fn not_made(step: u32, object: ObjectId, error: &Error) -> Body {
+    match error.happened {
+        Happened::No => Body::NotHappened { step, object, proof: crate::entry::Proof::ProviderSaid },
+        Happened::Maybe | Happened::Yes => Body::Unknown { step, object, error: error.message.clone() },
+    }
+}
+
+fn unhealthy(addr: &Addr, level: &Called<Level>) -> String {
+    match level {
+        Ok(Level::Healthy) => format!("{addr} is healthy"),
+        Ok(Level::Starting) => format!("{addr} did not become healthy in time"),
+        Ok(Level::Unhealthy(why)) => format!("{addr} is not healthy: {why}"),
+        Ok(Level::Dormant) => format!("{addr} does not act"),
+        Ok(Level::Exited(status, last)) => format!("{addr} ended with status {status}: {last}"),
+        Ok(Level::Missing) => format!("{addr} is not there"),
+        Err(error) => format!("{addr}: {}", error.message),
+    }
+}
+
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,158 @@
+//! Ending objects, dependents first, several at once: for what retires after a commit and for what a failed apply made.
+
+use super::{Engine, EngineError, Event};
+use crate::entry::{Body, Leftover};
+use crate::id::ObjectId;
+use crate::provider::ErrorKind;
+use crate::state::ObjectState;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use imm_ir::{Nature, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+impl Engine {
+    /// Waits until nothing is in flight to these objects. What is cut at the deadline is recorded.
+    pub(super) async fn drain(&mut self, objects: &BTreeSet<ObjectId>) -> Result<Vec<Leftover>, EngineError> {
+        let deadline = self.drain_deadline();
+        let mut step = self.next_step();
+        let (mut intents, mut calls) = (Vec::new(), FuturesUnordered::new());
+        let mut steps = BTreeMap::new();
+        for id in objects {
+            let Some(object) = self.state().objects.get(id) else { continue };
+            let busy = matches!(object.state, ObjectState::Running | ObjectState::Leaving);
+            let Some(provider) = self.providers.get(&object.provider).cloned() else { continue };
+            if !busy || object.nature != Nature::Process {
+                continue;
+            }
+            intents.push(Body::IntentDrain { step, object: *id, deadline_ms: super::build::millis(deadline) });
+            steps.insert(*id, (step, object.address.clone()));
+            let (ctx, patience) = (self.ctx(deadline), self.patience(self.limits.settle_retries));
+            let patience = super::call::Patience { timeout: deadline + self.limits.call_timeout, ..patience };
+            let id = *id;
+            calls.push(async move {
+                let began = Instant::now();
+                let cut = patience.call(|| provider.drain(&ctx, std::slice::from_ref(&id), deadline)).await;
+                (id, cut, super::build::millis(began.elapsed()))
+            });
+            step += 1;
+        }
+        if intents.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.append(intents, true)?;
+        let (mut bodies, mut leftovers) = (Vec::new(), Vec::new());
+        while let Some((object, cut, took_ms)) = calls.next().await {
+            let Some((step, address)) = steps.get(&object).cloned() else { continue };
+            match cut {
+                Ok(in_flight_cut) => {
+                    bodies.push(Body::Drained { step, object, in_flight_cut, took_ms });
+                    (self.events)(Event::StepDone { action: "drain", address, object, took_ms });
+                }
+                Err(error) if error.kind == ErrorKind::Fenced => return Err(EngineError::Provider(error)),
+                Err(error) => {
+                    self.step_failed("drain", &address, object, &error.message);
+                    leftovers.push(Leftover { object, why: format!("cannot be drained: {}", error.message) });
+                }
+            }
+        }
+        self.append(bodies, false)?;
+        Ok(leftovers)
+    }
+
+    /// As long as the most patient pointer of the open apply says (its `drain` input).
+    fn drain_deadline(&self) -> Duration {
+        let state = self.state();
+        let said = |s: &crate::provider::Setting| s.inputs.get("drain").and_then(Value::as_int);
+        let before = state.open_apply().into_iter().flat_map(|a| a.before.values());
+        let longest = before.chain(state.pointers.values().map(|p| &p.setting)).filter_map(said).max();
+        longest.and_then(|ms| u64::try_from(ms).ok()).map_or(self.limits.drain, Duration::from_millis)
+    }
+
+    /// Destroys objects, dependents before what they depend on. What cannot be is left over, and what it binds with it.
+    /// With `stoppable`, a signal ends it early.
+    pub(super) async fn demolish(
+        &mut self,
+        mut open: BTreeSet<ObjectId>,
+        stoppable: bool,
+    ) -> Result<Vec<Leftover>, EngineError> {
+        let mut leftovers: Vec<Leftover> = Vec::new();
+        while !open.is_empty() {
+            if stoppable && self.signals_seen() > 0 {
+                let stopped = open.iter().map(|id| Leftover { object: *id, why: "stopped by a signal".into() });
+                leftovers.extend(stopped);
+                break;
+            }
+            // Whoever binds or follows it goes first, be it in this set or not.
+            let ready: Vec<ObjectId> =
+                open.iter().filter(|id| self.depended_on(**id, &open).is_none()).copied().collect();
+            if ready.is_empty() {
+                for id in &open {
+                    let why = self.depended_on(*id, &open).unwrap_or_default();
+                    leftovers.push(Leftover { object: *id, why });
+                }
+                break;
+            }
+            for batch in ready.chunks(self.limits.parallel.max(1)) {
+                for id in batch {
+                    open.remove(id);
+                }
+                leftovers.extend(self.destroy_all(batch).await?);
+            }
+        }
+        Ok(leftovers)
+    }
+
+    /// Why an object cannot go yet.
+    fn depended_on(&self, id: ObjectId, open: &BTreeSet<ObjectId>) -> Option<String> {
+        let state = self.state();
+        if state.may_point(id) {
+            return Some("a pointer may still point at it".to_owned());
+        }
+        let by = state.bound_by(id).or_else(|| {
+            let after = |(other, o): &(&ObjectId, &crate::state::Object)| {
+                open.contains(other) && o.state.exists() && o.after.contains(&id)
+            };
+            state.objects.iter().find(after).map(|(_, o)| o)
+        });
+        by.map(|o| format!("{} still needs it", o.address))
+    }
+
+    async fn destroy_all(&mut self, batch: &[ObjectId]) -> Result<Vec<Leftover>, EngineError> {
+        let mut step = self.next_step();
+        let (mut intents, mut calls, mut steps) = (Vec::new(), FuturesUnordered::new(), BTreeMap::new());
+        for id in batch.iter().copied() {
+            let Some(object) = self.state().objects.get(&id) else { continue };
+            let Some(provider) = self.providers.get(&object.provider).cloned() else { continue };
+            intents.push(Body::IntentDestroy { step, object: id });
+            steps.insert(id, (step, object.address.clone()));
+            let (ctx, kind, handle) =
+                (self.ctx(self.limits.call_timeout), Arc::clone(&object.kind), object.handle.clone());
+            let patience = self.patience(self.limits.settle_retries);
+            calls.push(async move {
+                let began = Instant::now();
+                (id, patience.call(|| provider.destroy(&ctx, &kind, id, handle.as_ref())).await, began)
+            });
+            step += 1;
+        }
+        self.append(intents, true)?;
+        let (mut bodies, mut leftovers) = (Vec::new(), Vec::new());
+        while let Some((object, result, began)) = calls.next().await {
+            let Some((step, address)) = steps.get(&object).cloned() else { continue };
+            match result {
+                Ok(was_missing) => {
+                    bodies.push(Body::Destroyed { step, object, was_missing });
+                    self.done("destroy", &address, object, began);
+                }
+                Err(error) if error.kind == ErrorKind::Fenced => return Err(EngineError::Provider(error)),
+                Err(error) => {
+                    self.step_failed("destroy", &address, object, &error.message);
+                    leftovers.push(Leftover { object, why: error.message });
+                }
+            }
+        }
+        self.append(bodies, false)?;
+        Ok(leftovers)
+    }
+}

@@ -1,0 +1,110 @@
+//! From planned nodes to requests and settings: holes are filled with the outputs of objects that are there by now.
+
+use super::{Engine, Step, Stop};
+use crate::entry::UnwindCause;
+use crate::plan::{Plan, PlannedSwitch};
+use crate::provider::{Bound, Handle, Request, Setting, Target};
+use crate::rollout;
+use imm_ir::{Addr, Class, FieldClass, Fields, KindSchema, Node, OutputFrom, Term, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Engine {
+    pub(super) fn schema(&self, node: &Node) -> Option<&KindSchema> {
+        self.providers.get(&node.provider)?.schemas().get(&node.kind)
+    }
+
+    /// A term with all holes filled.
+    pub(super) fn fill(&self, plan: &Plan, term: &Term, what: &str) -> Step<Value> {
+        let stop = |why: String| Stop::Unwind(UnwindCause::Failed(None), format!("{what}: {why}"));
+        let filled = imm_ir::reduce::reduce(term, &|addr, field| self.output(plan, addr, field))
+            .map_err(|e| stop(e.message.clone()))?;
+        let mut missing = None;
+        filled.holes(&mut |addr, field| missing = Some(format!("{addr}.{field}")));
+        filled
+            .into_value()
+            .ok_or_else(|| stop(missing.map_or_else(|| "not a value".into(), |m| format!("{m} is not known"))))
+    }
+
+    fn output(&self, plan: &Plan, addr: &Addr, field: &str) -> Option<Value> {
+        let (planned, node) = plan.nodes.get(addr).zip(plan.graph.nodes.get(addr))?;
+        match &self.schema(node)?.output(field)?.from {
+            OutputFrom::Provider => self.state().objects.get(&planned.object)?.outputs.get(field).cloned(),
+            OutputFrom::Input(input) => node.known(input).cloned(),
+            OutputFrom::Spec => Some(Value::text(planned.spec.hex())),
+            OutputFrom::Members => None,
+        }
+    }
+
+    /// What to ask of a provider to make a node's object.
+    pub(super) fn request(&self, plan: &Plan, addr: &Addr) -> Step<Request> {
+        let gone = || Stop::Unwind(UnwindCause::Failed(None), format!("{addr} is not part of the plan"));
+        let (planned, node) = plan.nodes.get(addr).zip(plan.graph.nodes.get(addr)).ok_or_else(gone)?;
+        let schema = self.schema(node).ok_or_else(gone)?;
+        let mut inputs = Fields::new();
+        let mut bound = BTreeMap::new();
+        for (name, input) in &node.inputs {
+            let class = schema.field(name).map_or(FieldClass::Policy, |f| f.class);
+            // What a pointer is set to comes with the switch; its targets are not there yet.
+            if class == FieldClass::Shape || (class == FieldClass::Movable && node.class == Class::Pointer) {
+                continue;
+            }
+            let value = self.fill(plan, &input.term, &format!("{addr}.{name}"))?;
+            let mut handles = BTreeSet::new();
+            Term::Value(value.clone()).handles(&mut |a| handles.extend(crate::plan::identity::members(&plan.graph, a)));
+            for of in handles {
+                let object = plan.nodes.get(&of).map(|n| n.object).ok_or_else(gone)?;
+                bound.insert(of, Bound { object, handle: self.handle(object) });
+            }
+            inputs.insert(name.clone(), value);
+        }
+        Ok(Request {
+            object: planned.object,
+            address: addr.clone(),
+            kind: node.kind.clone(),
+            spec: planned.spec,
+            inputs,
+            bound,
+            dormant: false,
+        })
+    }
+
+    pub(super) fn handle(&self, object: crate::id::ObjectId) -> Handle {
+        self.state().objects.get(&object).and_then(|o| o.handle.clone()).unwrap_or_default()
+    }
+
+    /// The policy inputs of a node, filled.
+    pub(super) fn policy(&self, plan: &Plan, addr: &Addr) -> Step<Fields<Value>> {
+        let mut policy = Fields::new();
+        let Some(node) = plan.graph.nodes.get(addr) else { return Ok(policy) };
+        let Some(schema) = self.schema(node) else { return Ok(policy) };
+        for field in schema.fields.iter().filter(|f| f.class == FieldClass::Policy) {
+            if let Some(input) = node.inputs.get(&field.name) {
+                policy.insert(field.name.clone(), self.fill(plan, &input.term, &format!("{addr}.{}", field.name))?);
+            }
+        }
+        Ok(policy)
+    }
+
+    /// What a pointer is to be set to.
+    pub(super) fn setting(&self, plan: &Plan, switch: &PlannedSwitch) -> Step<Setting> {
+        let old: BTreeSet<_> = self
+            .state()
+            .pointers
+            .get(&switch.object)
+            .map(|p| p.setting.targets.iter().map(|t| t.object).collect())
+            .unwrap_or_default();
+        let weights = rollout::shares(switch.targets.len());
+        let targets = switch.targets.iter().zip(weights).map(|((address, object), weight)| Target {
+            address: address.clone(),
+            object: *object,
+            handle: self.handle(*object),
+            weight,
+            fresh: !old.contains(object),
+        });
+        let mut inputs = Fields::new();
+        for (name, term) in &switch.inputs {
+            inputs.insert(name.clone(), self.fill(plan, term, &format!("{}.{name}", switch.address))?);
+        }
+        Ok(Setting { targets: targets.collect(), inputs })
+    }
+}

@@ -1,0 +1,148 @@
+//! After the commit: the settings are made permanent, then old objects leave. From recorded state alone, so that a recovery
+//! goes the same way. Nothing here fails the apply: what cannot be cleaned up is left over, with a reason.
+
+use super::{Engine, EngineError, Event, Outcome};
+use crate::entry::{Body, Ending, Leftover, RetainReason, Verb};
+use crate::id::ObjectId;
+use crate::plan::{Action, retire};
+use crate::provider::{Error, Setting};
+use crate::state::Phase;
+use imm_ir::Fields;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::time::Instant;
+
+impl Engine {
+    pub(super) async fn forward(&mut self, began: Instant) -> Result<Outcome, EngineError> {
+        if !matches!(self.open()?.phase, Phase::Retiring)
+            && let Err(error) = self.confirm_all().await?
+        {
+            let why = error.message;
+            let took_ms = super::build::millis(began.elapsed());
+            self.append(vec![Body::Finished { ending: Ending::Stuck, leftovers: Vec::new(), took_ms }], true)?;
+            return Ok(Outcome::Stuck { error: String::new(), why, committed: true });
+        }
+        self.provisional.store(false, Ordering::Relaxed);
+        let leftovers = self.retire().await?;
+        let took_ms = super::build::millis(began.elapsed());
+        let named = self.name(&leftovers);
+        let generation = self.state().current.unwrap_or(0);
+        self.append(vec![Body::Finished { ending: Ending::Committed, leftovers, took_ms }], true)?;
+        let outputs = match self.state().generation() {
+            Some(g) => self.ledger.load(&g.outputs)?,
+            None => Fields::new(),
+        };
+        Ok(Outcome::Committed { generation, leftovers: named, outputs, took_ms })
+    }
+
+    /// Addresses of leftovers, for people.
+    pub(super) fn name(&self, leftovers: &[Leftover]) -> Vec<(imm_ir::Addr, String)> {
+        let address = |l: &Leftover| self.state().objects.get(&l.object).map(|o| o.address.clone());
+        leftovers.iter().filter_map(|l| Some((address(l)?, l.why.clone()))).collect()
+    }
+
+    /// Providers that the open apply, or the generation before it, has something on.
+    fn concerned(&self) -> Vec<Arc<str>> {
+        let state = self.state();
+        let used: BTreeSet<&str> = state.objects.values().filter(|o| o.state.exists()).map(|o| &*o.provider).collect();
+        self.providers.keys().filter(|name| used.contains(&***name)).cloned().collect()
+    }
+
+    /// Makes the settings permanent. Where a provider has gone back by itself, because nobody renewed them, they are set
+    /// again first.
+    pub(super) async fn confirm_all(&mut self) -> Result<Result<(), Error>, EngineError> {
+        let providers = self.concerned();
+        let mut remaining = u32::try_from(providers.len()).unwrap_or(u32::MAX);
+        if providers.is_empty() {
+            let provider = Arc::from("none");
+            self.append(vec![Body::Confirmed { provider, remaining: 0 }], true)?;
+        }
+        for name in providers {
+            let Some(provider) = self.providers.get(&name).cloned() else { continue };
+            let mut moves: Vec<(ObjectId, u64, Setting)> = Vec::new();
+            let wanted: Vec<_> = self
+                .state()
+                .pointers
+                .iter()
+                .filter(|(id, p)| {
+                    let there = self.state().objects.get(id).is_some_and(|o| o.provider == name && o.state.exists());
+                    there && p.provisional
+                })
+                .map(|(id, p)| (*id, p.epoch, p.setting.clone()))
+                .collect();
+            let ctx = self.ctx(self.limits.call_timeout);
+            for (id, epoch, setting) in wanted {
+                let handle = self.handle(id);
+                let patience = self.patience(self.limits.settle_retries);
+                match patience.call(|| provider.setting(&ctx, id, &handle)).await {
+                    Ok(now) => {
+                        let now = now.map_or(0, |(now, _)| now);
+                        if now != epoch {
+                            moves.push((id, now, setting));
+                        }
+                    }
+                    Err(error) => return Ok(Err(error)),
+                }
+            }
+            if !moves.is_empty()
+                && let Err(error) = self.move_batch(&name, None, moves, self.limits.settle_retries).await?
+            {
+                return Ok(Err(error));
+            }
+            let patience = self.patience(self.limits.settle_retries);
+            if let Err(error) = patience.call(|| provider.confirm(&ctx)).await {
+                return Ok(Err(error));
+            }
+            remaining = remaining.saturating_sub(1);
+            self.append(vec![Body::Confirmed { provider: name, remaining }], true)?;
+        }
+        Ok(Ok(()))
+    }
+
+    async fn retire(&mut self) -> Result<Vec<Leftover>, EngineError> {
+        let (verb, keep) = self.open().map(|a| (a.started.verb.clone(), a.started.keep))?;
+        let reason = match verb {
+            Verb::Rollback { .. } | Verb::AutoRollback { .. } => RetainReason::Rollback,
+            Verb::Destroy => RetainReason::Destroy,
+            Verb::Apply | Verb::Heal | Verb::Drill { .. } | Verb::RecoverOnly => RetainReason::Removed,
+        };
+        let (in_use, warm) = (self.state().in_use(), self.state().warm(keep));
+        let (mut facts, mut drain, mut end) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        for (id, object) in self.state().objects.iter().filter(|(id, _)| !in_use.contains(id)) {
+            match retire::tier(object, warm.contains(id)) {
+                Some(Action::Retain) => facts.push(Body::Retained { durable: *id, reason }),
+                Some(Action::Release) => facts.push(Body::Released { object: *id }),
+                Some(Action::Warm) => {
+                    drain.insert(*id);
+                }
+                Some(Action::Destroy) => {
+                    drain.insert(*id);
+                    end.insert(*id);
+                }
+                Some(_) | None => {}
+            }
+        }
+        (self.events)(Event::Retiring { objects: drain.len() });
+        let (retained, released): (Vec<_>, Vec<_>) =
+            facts.into_iter().partition(|f| matches!(f, Body::Retained { .. }));
+        self.append(retained, true)?;
+        let mut leftovers = Vec::new();
+        if self.signals_seen() == 0 {
+            leftovers = self.drain(&drain).await?;
+        }
+        // What could not be drained still has requests in flight.
+        for leftover in &leftovers {
+            end.remove(&leftover.object);
+        }
+        leftovers.extend(self.demolish(end, true).await?);
+        // Content goes last: nothing that binds it is there any more, unless it was left over.
+        let free = |body: &Body| match body {
+            Body::Released { object } => self.state().bound_by(*object).is_none(),
+            _other => true,
+        };
+        let released: Vec<Body> = released.into_iter().filter(free).collect();
+        self.append(released, false)?;
+        Ok(leftovers)
+    }
+}

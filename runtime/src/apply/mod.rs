@@ -1,0 +1,396 @@
+//! The executor: one transaction over the whole graph.
+//!
+//! In order: [`build`] (create, verify, bind new pointers early), [`stage`] (levels, switch, commit), [`forward`] (confirm,
+//! drain, retire), [`back`] (unwind); [`demolish`] ends objects for both, [`call`] makes one provider call with its retries,
+//! [`fill`] fills holes. `forward` and `back` work from recorded state alone, so a recovery runs the same code as the apply
+//! that was interrupted. Single-threaded; all waiting is on tokio's timer.
+
+mod back;
+mod build;
+mod call;
+mod demolish;
+mod event;
+mod fill;
+mod forward;
+mod outcome;
+mod stage;
+
+pub use event::Event;
+pub use outcome::{EngineError, Outcome};
+
+use crate::entry::{ApplyStarted, Body, UnwindCause};
+use crate::id::ApplyId;
+use crate::lease::{Holder, TookOver};
+use crate::ledger::{Ledger, LedgerError};
+use crate::plan::saved::{self, Attached};
+use crate::plan::{Options, Plan};
+use crate::provider::{Ctx, Error, ErrorKind, Provider};
+use crate::random::Random;
+use crate::state::{Apply, State};
+use crate::store::StoreError;
+use imm_ir::{Graph, SchemaSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// Providers by their identity.
+pub type Providers = BTreeMap<Arc<str>, Arc<dyn Provider>>;
+
+/// Bounds of an apply.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Steps under way at once.
+    pub parallel: usize,
+    /// How long a provisional setting lives without a heartbeat.
+    pub ttl: Duration,
+    /// How often a call is tried again while undoing or cleaning up.
+    pub settle_retries: u32,
+    /// How long a call that does not wait for health may take.
+    pub call_timeout: Duration,
+    /// How long to wait for requests in flight when no pointer says so.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            parallel: 16,
+            ttl: Duration::from_secs(30),
+            settle_retries: 6,
+            call_timeout: Duration::from_secs(60),
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Who runs the command: its lease.
+#[derive(Clone, Debug, Default)]
+pub struct Tenure {
+    /// This process.
+    pub holder: Holder,
+    /// Whom it took over from.
+    pub took_over: Option<TookOver>,
+}
+
+/// Tells a running apply to stop: once to unwind, twice to stop at once.
+#[derive(Clone, Debug)]
+pub struct Canceller(Arc<watch::Sender<u8>>);
+
+impl Canceller {
+    /// One more signal.
+    pub fn signal(&self) {
+        self.0.send_modify(|n| *n = n.saturating_add(1));
+    }
+}
+
+/// One command's worth of engine: a ledger, providers, and the lease they are used under.
+pub struct Engine {
+    ledger: Ledger,
+    providers: Providers,
+    limits: Limits,
+    tenure: Tenure,
+    random: Random,
+    events: Box<dyn Fn(Event) + Send>,
+    cancel: watch::Receiver<u8>,
+    canceller: Canceller,
+    /// A setting in force is provisional: the heartbeat beats.
+    provisional: Arc<AtomicBool>,
+    announced: bool,
+}
+
+/// Why the forward part of an apply ends before the commit.
+enum Stop {
+    /// Undo it.
+    Unwind(UnwindCause, String),
+    /// Nothing more can be recorded or decided here.
+    Fatal(EngineError),
+}
+
+impl From<LedgerError> for Stop {
+    fn from(error: LedgerError) -> Self {
+        Self::Fatal(error.into())
+    }
+}
+
+impl From<EngineError> for Stop {
+    fn from(error: EngineError) -> Self {
+        Self::Fatal(error)
+    }
+}
+
+type Step<T> = Result<T, Stop>;
+
+impl Engine {
+    /// Takes a ledger that was opened under a lease.
+    pub fn new(ledger: Ledger, providers: Providers, limits: Limits, tenure: Tenure, random: Random) -> Self {
+        let (sender, cancel) = watch::channel(0);
+        Self {
+            ledger,
+            providers,
+            limits,
+            tenure,
+            random,
+            events: Box::new(drop),
+            cancel,
+            canceller: Canceller(Arc::new(sender)),
+            provisional: Arc::default(),
+            announced: false,
+        }
+    }
+
+    /// Hands every event to `events`.
+    #[must_use]
+    pub fn with_events(mut self, events: impl Fn(Event) + Send + 'static) -> Self {
+        self.events = Box::new(events);
+        self
+    }
+
+    /// For signal handlers.
+    pub fn canceller(&self) -> Canceller {
+        self.canceller.clone()
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Gives the ledger back.
+    pub fn into_ledger(self) -> Ledger {
+        self.ledger
+    }
+
+    /// The recorded state.
+    pub fn state(&self) -> &State {
+        self.ledger.state()
+    }
+
+    /// Kinds by provider: what [`Options::new`] wants.
+    pub fn schemas(&self) -> BTreeMap<Arc<str>, SchemaSet> {
+        self.providers.iter().map(|(name, p)| (Arc::clone(name), p.schemas().clone())).collect()
+    }
+
+    /// The graph of a committed generation; of the newest one for `None`.
+    ///
+    /// # Errors
+    /// It was never committed, or a blob is damaged.
+    pub fn graph(&self, generation: Option<u64>) -> Result<Option<Graph>, EngineError> {
+        let Some(number) = generation.or(self.state().current) else { return Ok(None) };
+        let known = self.state().generations.get(&number).ok_or(EngineError::NoGeneration(number))?;
+        Ok(Some(crate::generation::load(&self.ledger, &known.record)?))
+    }
+
+    /// Plans a graph on the recorded state.
+    ///
+    /// # Errors
+    /// There is no such plan, or the recorded graph cannot be read.
+    pub fn plan(&self, graph: &Graph, options: &Options) -> Result<Plan, EngineError> {
+        let recorded = self.graph(None)?;
+        let recorded = crate::plan::Recorded { state: self.state(), graph: recorded.as_ref() };
+        Ok(crate::plan::plan(graph, recorded, &crate::plan::Observed::default(), options)?)
+    }
+
+    /// Applies a plan. A plan without anything to do changes and records nothing.
+    ///
+    /// # Errors
+    /// Nothing was changed (stale plan, another apply is open, a provider refuses the fence), or recording became impossible
+    /// and [`recover`](Self::recover) has to settle it.
+    pub async fn apply(&mut self, plan: &Plan, attached: &Attached) -> Result<Outcome, EngineError> {
+        if self.state().open_apply().is_some() {
+            return Err(EngineError::Open);
+        }
+        saved::check(plan, self.state())?;
+        if plan.is_empty(self.state()) {
+            return Ok(Outcome::NothingToDo);
+        }
+        self.announce().await?;
+        let began = Instant::now();
+        self.start(plan, attached)?;
+        let heart = self.heartbeat();
+        tokio::select! {
+            biased;
+            outcome = self.drive(plan, began) => outcome,
+            () = heart => Err(EngineError::Interrupted),
+        }
+    }
+
+    /// Settles what an interrupted apply left: before its commit it is undone, after it goes on. `None`: nothing was open.
+    ///
+    /// # Errors
+    /// A provider refuses the fence, or recording is impossible.
+    pub async fn recover(&mut self) -> Result<Option<Outcome>, EngineError> {
+        let Some(forward) = self.state().open_apply().map(|a| a.phase.forward()) else { return Ok(None) };
+        self.announce().await?;
+        let began = Instant::now();
+        let tenure = self.tenure_entry();
+        self.ledger.append(None, vec![tenure], true)?;
+        let heart = self.heartbeat();
+        let settle = async {
+            if forward {
+                self.forward(began).await
+            } else {
+                self.unwind(UnwindCause::Crash, "interrupted", began).await
+            }
+        };
+        tokio::select! {
+            biased;
+            outcome = settle => outcome.map(Some),
+            () = heart => Err(EngineError::Interrupted),
+        }
+    }
+
+    async fn drive(&mut self, plan: &Plan, began: Instant) -> Result<Outcome, EngineError> {
+        let done = async {
+            self.build(plan).await?;
+            self.roll_out(plan).await?;
+            self.commit(plan)
+        };
+        match done.await {
+            Ok(()) => self.forward(began).await,
+            Err(Stop::Unwind(cause, error)) => {
+                (self.events)(Event::Failed { error: error.clone() });
+                self.unwind(cause, &error, began).await
+            }
+            Err(Stop::Fatal(error)) => Err(error),
+        }
+    }
+
+    fn start(&mut self, plan: &Plan, attached: &Attached) -> Result<(), EngineError> {
+        let id = ApplyId(self.random.id());
+        let seed = self.random.number();
+        let sources = if attached.sources.is_empty() { None } else { Some(self.ledger.keep(&attached.sources)?) };
+        let params = if attached.params.is_empty() { None } else { Some(self.ledger.keep(&attached.params)?) };
+        let started = ApplyStarted {
+            verb: plan.verb.clone(),
+            plan_digest: plan.digest(),
+            plan: self.ledger.keep(&plan.steps)?,
+            base_generation: plan.base_generation,
+            base_digest: plan.base,
+            graph_root: plan.graph_root,
+            sources,
+            params,
+            commit: attached.commit.clone(),
+            because: attached.because.clone(),
+            seed,
+            keep: plan.keep,
+            retain: plan.retain,
+        };
+        let tenure = self.tenure_entry();
+        self.ledger.append(Some(id), vec![tenure, Body::ApplyStarted(Box::new(started))], true)?;
+        (self.events)(Event::Started { apply: id, steps: plan.steps.len() });
+        Ok(())
+    }
+
+    fn tenure_entry(&self) -> Body {
+        let took_over = self.tenure.took_over.as_ref().map(|t| crate::entry::Takeover {
+            fence: t.fence,
+            holder: t.holder.clone(),
+            lock_free: true,
+            because: None,
+        });
+        Body::LeaseTaken { holder: self.tenure.holder.clone(), took_over }
+    }
+
+    /// The first act of every apply and recovery: from here on no provider listens to an older engine.
+    async fn announce(&mut self) -> Result<(), EngineError> {
+        if self.announced {
+            return Ok(());
+        }
+        let (ctx, head) = (self.ctx(self.limits.call_timeout), self.ledger.head());
+        for (name, provider) in self.providers.clone() {
+            let seen = self.retry(0, 3, || provider.announce(&ctx, head)).await.map_err(EngineError::Provider)?;
+            // A later entry than our last, or another entry at its place: this is not the ledger it knows.
+            if let Some((seq, _)) = seen.filter(|(seq, hash)| *seq > head.0 || (*seq == head.0 && *hash != head.1)) {
+                return Err(EngineError::Forked { provider: name.to_string(), seq, head: head.0 });
+            }
+        }
+        self.announced = true;
+        Ok(())
+    }
+
+    fn ctx(&self, timeout: Duration) -> Ctx {
+        let state = self.state();
+        // The number the open apply will commit, or has.
+        let generation = match state.open_apply() {
+            Some(apply) if apply.generation.is_none() => state.current.unwrap_or(0) + 1,
+            _other => state.current.unwrap_or(0),
+        };
+        let lineage = state.lineage.unwrap_or(crate::id::Lineage([0; 16]));
+        Ctx { lineage, fence: self.ledger.fence(), generation, timeout }
+    }
+
+    /// Keeps provisional settings alive; never ends.
+    fn heartbeat(&self) -> impl Future<Output = ()> + use<> {
+        let (providers, ctx) = (self.providers.clone(), self.ctx(self.limits.call_timeout));
+        let (ttl, provisional) = (self.limits.ttl, Arc::clone(&self.provisional));
+        async move {
+            loop {
+                tokio::time::sleep(ttl / 3).await;
+                if provisional.load(Ordering::Relaxed) {
+                    for provider in providers.values() {
+                        // A missed beat is no failure: the next one, or the provider's own return, follows.
+                        drop(provider.renew(&ctx, ttl).await);
+                    }
+                }
+            }
+        }
+    }
+
+    fn open(&self) -> Result<&Apply, EngineError> {
+        self.state().open_apply().ok_or(EngineError::Interrupted)
+    }
+
+    /// Appends to the open apply.
+    fn append(&mut self, bodies: Vec<Body>, sync: bool) -> Result<(), EngineError> {
+        let id = self.open()?.id;
+        Ok(self.ledger.append(Some(id), bodies, sync)?)
+    }
+
+    fn next_step(&self) -> u32 {
+        self.state().open_apply().map_or(0, |a| a.next_step)
+    }
+
+    fn signals_seen(&self) -> u8 {
+        *self.cancel.borrow()
+    }
+
+    /// Unwinds when somebody asked for it. Cheap: called wherever something is about to start.
+    fn check_stop(&mut self) -> Step<()> {
+        if self.signals_seen() > 0 {
+            return Err(Stop::Unwind(UnwindCause::Signal, "stopped by a signal".to_owned()));
+        }
+        let signals = self.ledger.signals().map_err(EngineError::from)?;
+        match signals.iter().find(|s| s.verb == "abort") {
+            Some(s) => Err(Stop::Unwind(UnwindCause::Aborted, format!("aborted by {}", s.by))),
+            None => Ok(()),
+        }
+    }
+
+    /// A failed provider call, before the commit.
+    fn failed(what: &str, error: &Error) -> Stop {
+        let help = error.help.as_deref().map_or_else(String::new, |h| format!(" ({h})"));
+        let cause = match error.kind {
+            ErrorKind::Fenced => UnwindCause::LeaseLost,
+            ErrorKind::Transient
+            | ErrorKind::Permanent
+            | ErrorKind::Epoch
+            | ErrorKind::Claim
+            | ErrorKind::Tombstone => UnwindCause::Failed(None),
+        };
+        if cause == UnwindCause::LeaseLost {
+            return Stop::Fatal(EngineError::Provider(error.clone()));
+        }
+        Stop::Unwind(cause, format!("{what}: {}{help}", error.message))
+    }
+}
+
+/// An abort that won the race to the commit.
+fn aborted(error: &LedgerError) -> Option<String> {
+    match error {
+        LedgerError::Store(StoreError::Aborted { by, .. }) => Some(format!("aborted by {by}")),
+        _other => None,
+    }
+}

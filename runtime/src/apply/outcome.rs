@@ -1,0 +1,84 @@
+//! How an apply ends.
+
+use crate::ledger::LedgerError;
+use crate::plan::PlanError;
+use crate::plan::saved::Refused;
+use crate::provider::Error;
+use imm_ir::{Addr, Fields, Value};
+use serde::Serialize;
+
+/// How an apply, or the recovery of one, ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// Equal graph, everything there: nothing was recorded.
+    NothingToDo,
+    /// The new generation is in force.
+    Committed {
+        /// Its number.
+        generation: u64,
+        /// What could not be cleaned up, and why.
+        leftovers: Vec<(Addr, String)>,
+        /// Values of the outputs.
+        #[serde(skip)]
+        outputs: Fields<Value>,
+        /// How long it took.
+        took_ms: u64,
+    },
+    /// The old generation is in force, whole.
+    RolledBack {
+        /// What went wrong first.
+        error: String,
+        /// What could not be cleaned up, and why.
+        leftovers: Vec<(Addr, String)>,
+        /// How long it took.
+        took_ms: u64,
+    },
+    /// Settling failed; nothing more was destroyed. `imm recover` tries again.
+    Stuck {
+        /// What went wrong first, if it was being undone.
+        error: String,
+        /// What could not be settled.
+        why: String,
+        /// The new generation is in force.
+        committed: bool,
+    },
+}
+
+/// Why a command ended without an outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Nothing was changed: another apply has to be settled first.
+    #[error("an earlier apply was interrupted; run `imm recover`")]
+    Open,
+    /// Nothing was changed: there is no plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// Nothing was changed: the plan does not fit.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// There is no such generation.
+    #[error("there is no generation {0}")]
+    NoGeneration(u64),
+    /// The provider has seen a later ledger than this one: it was copied or restored.
+    #[error(
+        "forked-ledger: {provider} has seen entry {seq} of this ledger, which ends with {head}: it is a copy, or was restored"
+    )]
+    Forked {
+        /// Who says so.
+        provider: String,
+        /// What it has seen.
+        seq: u64,
+        /// Our head.
+        head: u64,
+    },
+    /// A provider refused before anything was started, or took the lease away.
+    #[error("{0}")]
+    Provider(Error),
+    /// Recording failed or is impossible.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Stopped at once, by a second signal. `imm recover` settles it.
+    #[error("interrupted; run `imm recover`")]
+    Interrupted,
+}

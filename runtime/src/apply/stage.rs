@@ -1,0 +1,287 @@
+//! From built to committed: levels, late asserts, the stages of the rollout, the one transaction that commits.
+
+use super::{Engine, EngineError, Event, Step, Stop, aborted};
+use crate::entry::{Body, Commit, Moved, RecordedMove, SwitchIntent, UnwindCause};
+use crate::id::ObjectId;
+use crate::plan::{Fate, Plan, PlannedSwitch};
+use crate::provider::{Error, ErrorKind, Happened, Move, Provider, Setting};
+use crate::rollout::{self, Strategy};
+use imm_ir::{Class, Digest, Encoder, Fields, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+impl Engine {
+    pub(super) async fn roll_out(&mut self, plan: &Plan) -> Step<()> {
+        self.check_asserts(plan)?;
+        let moves: Vec<PlannedSwitch> = plan.switches.iter().filter(|s| !s.early).cloned().collect();
+        if moves.is_empty() {
+            return self.check_levels(plan).await;
+        }
+        let holds = self.holds(plan, &moves);
+        let of = u32::try_from(holds.len()).unwrap_or(u32::MAX);
+        for (stage, hold_ms) in (1..).zip(holds) {
+            self.check_stop()?;
+            self.check_levels(plan).await?;
+            let weights = moves.iter().map(|s| (s.object, rollout::WHOLE)).collect();
+            self.append(vec![Body::StageEntered { stage, weights }], false)?;
+            (self.events)(Event::Stage { stage, of });
+            if stage == of {
+                self.switch(plan, Some(stage), &moves).await?;
+            }
+            self.hold(plan, Duration::from_millis(hold_ms)).await?;
+        }
+        Ok(())
+    }
+
+    fn holds(&self, plan: &Plan, moves: &[PlannedSwitch]) -> Vec<u64> {
+        let strategies: Vec<_> = moves
+            .iter()
+            .filter_map(|s| {
+                let node = plan.graph.nodes.get(&s.address).filter(|n| n.class == Class::Pointer)?;
+                let old_side = self.state().pointers.get(&s.object).is_some_and(|p| !p.setting.targets.is_empty());
+                let strategy = node.known("rollout").map_or(Strategy::AllAtOnce, Strategy::read);
+                Some(strategy.stages(old_side))
+            })
+            .collect();
+        rollout::common(&strategies)
+    }
+
+    /// Waits while both sides are there; whoever asks to stop is heard within a second.
+    async fn hold(&mut self, plan: &Plan, mut left: Duration) -> Step<()> {
+        if left.is_zero() {
+            return Ok(());
+        }
+        let mut cancel = self.cancel.clone();
+        while !left.is_zero() {
+            let slice = left.min(Duration::from_secs(1));
+            tokio::select! {
+                biased;
+                _ = cancel.changed() => {}
+                () = tokio::time::sleep(slice) => {}
+            }
+            self.check_stop()?;
+            left -= slice;
+        }
+        self.check_levels(plan).await
+    }
+
+    fn check_asserts(&mut self, plan: &Plan) -> Step<()> {
+        let mut bodies = Vec::new();
+        let mut failure = None;
+        for assert in &plan.graph.asserts {
+            let held = self.fill(plan, &assert.condition, "assert")?.as_bool().unwrap_or(false);
+            let operands = Digest::of(&postcard::to_stdvec(&assert.condition).unwrap_or_default());
+            bodies.push(Body::Checked { what: format!("assert at {}", assert.loc), ok: held, operands });
+            if !held && failure.is_none() {
+                failure = Some(format!("{} ({})", assert.message, assert.loc));
+            }
+        }
+        self.append(bodies, false)?;
+        failure.map_or(Ok(()), |why| Err(Stop::Unwind(UnwindCause::Failed(None), why)))
+    }
+
+    /// Moves pointers, one atomic batch a provider. The intent is on disk before the call.
+    pub(super) async fn switch(&mut self, plan: &Plan, stage: Option<u32>, switches: &[PlannedSwitch]) -> Step<()> {
+        let mut batches: BTreeMap<Arc<str>, Vec<(ObjectId, Setting)>> = BTreeMap::new();
+        for switch in switches {
+            let setting = self.setting(plan, switch)?;
+            let Some(object) = self.state().objects.get(&switch.object) else { continue };
+            batches.entry(object.provider.clone()).or_default().push((switch.object, setting));
+        }
+        for (provider, moves) in batches {
+            let moves = moves.into_iter().map(|(id, to)| (id, self.epoch(id), to)).collect();
+            if let Err(error) = self.move_batch(&provider, stage, moves, 3).await? {
+                let what = "the switch failed";
+                return Err(match error.kind {
+                    ErrorKind::Epoch => Self::failed("a pointer was moved by somebody else", &error),
+                    _other => Self::failed(what, &error),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn epoch(&self, pointer: ObjectId) -> u64 {
+        self.state().pointers.get(&pointer).map_or(0, |p| p.epoch)
+    }
+
+    /// One batch to one provider. The inner error is the provider's, and recorded; the outer one is ours.
+    pub(super) async fn move_batch(
+        &mut self,
+        provider: &Arc<str>,
+        stage: Option<u32>,
+        moves: Vec<(ObjectId, u64, Setting)>,
+        retries: u32,
+    ) -> Result<Result<(), Error>, EngineError> {
+        let Some(target) = self.providers.get(provider).cloned() else {
+            return Ok(Err(unprovided(provider)));
+        };
+        let (step, batch) = self.open().map(|a| (a.next_step, a.next_batch))?;
+        let recorded = moves.iter().map(|(object, from_epoch, to)| RecordedMove {
+            object: *object,
+            from_epoch: *from_epoch,
+            from: self.state().pointers.get(object).map(|p| p.setting.clone()).unwrap_or_default(),
+            to: to.clone(),
+        });
+        let ttl = self.limits.ttl;
+        let intent = SwitchIntent {
+            step,
+            batch,
+            stage,
+            provider: provider.clone(),
+            moves: recorded.collect(),
+            ttl_ms: super::build::millis(ttl),
+            return_to_epoch: moves.iter().map(|(_, epoch, _)| *epoch).collect(),
+        };
+        let calls: Vec<Move> = moves
+            .iter()
+            .filter_map(|(object, from_epoch, to)| {
+                let known = self.state().objects.get(object)?;
+                Some(Move {
+                    object: *object,
+                    address: known.address.clone(),
+                    kind: known.kind.clone(),
+                    handle: known.handle.clone().unwrap_or_default(),
+                    from_epoch: *from_epoch,
+                    to: to.clone(),
+                })
+            })
+            .collect();
+        self.append(vec![Body::IntentSwitch(Box::new(intent))], true)?;
+        self.provisional.store(true, Ordering::Relaxed);
+        let first = moves.first().map(|(object, ..)| *object);
+        match self.call_switch(&target, &calls, ttl, retries).await {
+            Ok(epochs) => {
+                let moved = calls.iter().zip(epochs).map(|(m, epoch)| Moved { object: m.object, epoch }).collect();
+                self.append(vec![Body::Switched { step, batch, moved, provisional: true }], false)?;
+                for m in &calls {
+                    (self.events)(Event::Switched { address: m.address.clone(), targets: m.to.targets.len() });
+                }
+                Ok(Ok(()))
+            }
+            Err(error) => {
+                if let Some(object) = first {
+                    let settled = match error.happened {
+                        Happened::No => Body::NotHappened { step, object, proof: crate::entry::Proof::ProviderSaid },
+                        Happened::Maybe | Happened::Yes => Body::Unknown { step, object, error: error.message.clone() },
+                    };
+                    self.append(vec![settled], false)?;
+                }
+                Ok(Err(error))
+            }
+        }
+    }
+
+    /// A switch is no call to repeat blindly: when it may have happened, the epochs tell.
+    async fn call_switch(
+        &self,
+        provider: &Arc<dyn Provider>,
+        moves: &[Move],
+        ttl: Duration,
+        retries: u32,
+    ) -> Result<Vec<u64>, Error> {
+        let ctx = self.ctx(self.limits.call_timeout);
+        let once = self.patience(0);
+        let mut tries = 0;
+        loop {
+            let error = match once.call(|| provider.switch(&ctx, moves, ttl)).await {
+                Ok(epochs) => return Ok(epochs),
+                Err(error) => error,
+            };
+            if error.kind != ErrorKind::Transient || tries >= retries {
+                return Err(error);
+            }
+            tries += 1;
+            tokio::time::sleep(Duration::from_millis(100 << tries)).await;
+            if error.happened != Happened::No {
+                let mut epochs = Vec::with_capacity(moves.len());
+                for m in moves {
+                    let now = self.patience(retries).call(|| provider.setting(&ctx, m.object, &m.handle)).await?;
+                    epochs
+                        .extend(now.filter(|(epoch, setting)| *epoch > m.from_epoch && *setting == m.to).map(|n| n.0));
+                }
+                if epochs.len() == moves.len() {
+                    return Ok(epochs);
+                }
+            }
+        }
+    }
+
+    /// The point from which there is only forward: one transaction that an abort can still stop.
+    pub(super) fn commit(&mut self, plan: &Plan) -> Step<()> {
+        self.check_stop()?;
+        let (apply, parent) = (self.open()?.id, self.state().current);
+        let generation = self.state().generations.last_key_value().map_or(0, |(n, _)| *n) + 1;
+        let parent_record = self.state().generation().map(|g| g.record);
+        let record = crate::generation::keep(&mut self.ledger, &plan.graph, parent_record)?;
+        let mut outputs = Fields::<Value>::new();
+        for output in &plan.graph.outputs {
+            let value = self.fill(plan, &output.term, &format!("output {}", output.name))?;
+            outputs.insert(output.name.clone(), value);
+        }
+        let outputs = self.ledger.keep(&outputs)?;
+        let before = self.state().generation().map(|g| Arc::clone(&g.objects)).unwrap_or_default();
+        let now = |addr| plan.nodes.get(addr).map(|n| &n.object);
+        let mut bodies = Vec::new();
+        for (addr, planned) in &plan.nodes {
+            match &planned.fate {
+                Fate::Rename(from) => {
+                    bodies.push(Body::Renamed { object: planned.object, from: from.clone(), to: addr.clone() });
+                }
+                Fate::Attach => bodies.push(Body::Attached { durable: planned.object, generation }),
+                Fate::Reuse => {
+                    let was = self.state().objects.get(&planned.object).map(|o| o.address.clone());
+                    if let Some(from) = was.filter(|from| from != addr) {
+                        bodies.push(Body::Renamed { object: planned.object, from, to: addr.clone() });
+                    }
+                }
+                Fate::Create | Fate::Keep => {}
+            }
+        }
+        let mut root = Encoder::new("imm.generation.1");
+        for (addr, planned) in &plan.nodes {
+            root.text(addr.as_str());
+            root.digest(&planned.object.0);
+        }
+        let mut settings = Encoder::new("imm.settings.1");
+        for (id, pointer) in &self.state().pointers {
+            settings.digest(&id.0);
+            settings.number(pointer.epoch);
+        }
+        let added = plan.nodes.iter().filter(|(a, n)| before.get(*a) != Some(&n.object));
+        let signal = self.ledger.signals()?.last().map_or(self.state().signal, |s| s.seq);
+        bodies.push(Body::Committed(Box::new(Commit {
+            generation,
+            parent,
+            graph_root: plan.graph_root,
+            generation_root: root.finish(),
+            record,
+            added: added.map(|(a, n)| (a.clone(), n.object)).collect(),
+            removed: before.keys().filter(|a| now(a).is_none()).cloned().collect(),
+            settings: settings.finish(),
+            outputs,
+            abort_checked_to: signal,
+        })));
+        match self.ledger.append_commit(apply, bodies, self.state().signal) {
+            Ok(()) => {
+                (self.events)(Event::Committed { generation });
+                Ok(())
+            }
+            Err(error) => Err(match aborted(&error) {
+                Some(why) => Stop::Unwind(UnwindCause::Aborted, why),
+                None => Stop::Fatal(error.into()),
+            }),
+        }
+    }
+}
+
+pub(super) fn unprovided(provider: &str) -> Error {
+    Error {
+        message: format!("there is no provider `{provider}`"),
+        help: None,
+        kind: ErrorKind::Permanent,
+        happened: Happened::No,
+    }
+}
