@@ -83,7 +83,7 @@ pub enum ExprKind {
     Method {
         /// Left of the dot.
         receiver: Box<Expr>,
-        /// Right of the dot.
+        /// Which method: [`imm_ir::builtin::Signature::builtin`], for example `optional.map`.
         name: Arc<str>,
         /// Arguments; a lambda is [`ExprKind::Lambda`]. A lambda of a map's `map` and `filter` takes the value, or key
         /// and value when it has two parameters.
@@ -217,6 +217,8 @@ pub enum Function {
     ExecutableSelf,
     /// `some(x)`: the value itself.
     Some,
+    /// A function of a standard module by its full name, for example `encode.json`.
+    Module(&'static str),
 }
 
 /// An arm of a `match`.

@@ -49,7 +49,8 @@ impl ReduceError {
         Self::new(Problem::OutOfRange, message)
     }
 
-    pub(super) fn budget() -> Self {
+    /// Too many steps, elements, bytes or levels.
+    pub fn budget() -> Self {
         Self::new(Problem::Budget, "this needs more steps, elements, bytes or levels than an evaluation may take")
     }
 

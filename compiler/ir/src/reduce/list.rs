@@ -230,6 +230,19 @@ pub(super) fn method(name: &str, args: &[&Value]) -> Result<Value> {
             }
             Ok(Value::text(out))
         }
+        // What a `{ for … }` over a late list becomes: pairs of a key and a value.
+        ("from_pairs", []) => {
+            let mut map = BTreeMap::new();
+            for pair in all.iter() {
+                let (Some(Value::String(key)), Some(value)) = (pair.get("first"), pair.get("second")) else {
+                    return Err(unfit());
+                };
+                if map.insert(Key(Arc::clone(key)), value.clone()).is_some() {
+                    return Err(ReduceError::new(super::Problem::DuplicateKey, format!("the key \"{key}\" occurs twice")));
+                }
+            }
+            Ok(Value::Map(map))
+        }
         _other => Err(unfit()),
     }
 }

@@ -63,6 +63,20 @@ pub fn apply(builtin: &Builtin, args: Vec<Arc<Term>>) -> Result<Term> {
     Reducer::new(&|_, _| None).apply(builtin, args)
 }
 
+/// As [`apply`], with lambdas called by `call`: the compiler evaluates their bodies itself, where it knows their places.
+///
+/// # Errors
+/// What the builtin or `call` could not do with these values.
+pub fn apply_with(
+    builtin: &Builtin,
+    args: Vec<Arc<Term>>,
+    call: &mut dyn FnMut(&Term, &[Term]) -> Result<Term>,
+) -> Result<Term> {
+    let mut reducer = Reducer::new(&|_, _| None);
+    reducer.caller = Some(call);
+    reducer.apply(builtin, args)
+}
+
 /// `if`: picks a branch when the condition is known; a secret condition makes a secret.
 pub fn branch(condition: Arc<Term>, then: Arc<Term>, otherwise: Arc<Term>) -> Term {
     match &*condition {
@@ -78,6 +92,11 @@ pub fn branch(condition: Arc<Term>, then: Arc<Term>, otherwise: Arc<Term>) -> Te
     }
 }
 
+/// A term without its outermost mark of secrecy. Whoever takes it off puts it back on what is made of it.
+pub fn reveal(term: &Term) -> Term {
+    term.clone().revealed()
+}
+
 /// What an error means where it happens.
 #[derive(Clone, Copy, PartialEq)]
 enum Mode {
@@ -90,6 +109,7 @@ enum Mode {
 /// One reduction: holes, bound variables and what is left of the budget.
 pub(crate) struct Reducer<'a> {
     fill: &'a dyn Fn(&Addr, &str) -> Option<Value>,
+    caller: Option<&'a mut dyn FnMut(&Term, &[Term]) -> Result<Term>>,
     bound: Vec<(u32, Term)>,
     steps: u64,
     depth: usize,
@@ -97,7 +117,7 @@ pub(crate) struct Reducer<'a> {
 
 impl<'a> Reducer<'a> {
     fn new(fill: &'a dyn Fn(&Addr, &str) -> Option<Value>) -> Self {
-        Self { fill, bound: Vec::new(), steps: STEPS, depth: 0 }
+        Self { fill, caller: None, bound: Vec::new(), steps: STEPS, depth: 0 }
     }
 
     fn term(&mut self, term: &Term, mode: Mode) -> Result<Term> {
@@ -190,6 +210,9 @@ impl<'a> Reducer<'a> {
 
     /// Applies a lambda.
     fn call(&mut self, lambda: &Term, args: &[Term]) -> Result<Term> {
+        if let Some(caller) = &mut self.caller {
+            return caller(lambda, args);
+        }
         let Term::Lambda { first, arity, body } = lambda else {
             return Err(ReduceError::mismatch("a function is needed here"));
         };
@@ -224,6 +247,14 @@ impl<'a> Reducer<'a> {
                 }
                 folded if declassifies => folded,
                 folded => folded.into_secret(),
+            });
+        }
+        if let (Builtin::Field(name), [base]) = (builtin, args.as_slice())
+            && let Term::Value(Value::Node(addr)) = base.as_ref()
+        {
+            return Ok(match (self.fill)(addr, name) {
+                Some(value) => Term::Value(value),
+                None => Term::Output(addr.clone(), Arc::clone(name)),
             });
         }
         if let Some(folded) = self.structural(builtin, &args)? {

@@ -1,0 +1,88 @@
+//! `.name`: fields of records, outputs of nodes, members of expanded nodes, outputs of instances.
+
+use super::{Evaluator, Result, UNKNOWN};
+use crate::hir::{Access, Expr};
+use imm_ir::builtin::Builtin;
+use imm_ir::{Addr, Key, OutputFrom, Span, Term, Type, Value, kinds};
+use std::sync::Arc;
+
+impl Evaluator<'_> {
+    pub(super) fn field(
+        &mut self,
+        base: &Expr,
+        name: &Arc<str>,
+        access: Access,
+        optional: bool,
+        span: Span,
+    ) -> Result<Arc<Term>> {
+        let base = self.expr(base)?;
+        match (access, base.as_ref()) {
+            (_, Term::Value(Value::None)) if optional => Ok(base),
+            (Access::Output | Access::Members, Term::Value(Value::Node(addr))) => {
+                let addr = addr.clone();
+                Ok(Arc::new(self.output(&addr, name)))
+            }
+            (Access::Component, Term::Value(Value::Node(addr))) => {
+                let bound = self.scopes.instance(addr).and_then(|scope| scope.outputs.get(name)).cloned();
+                Ok(self.read(bound))
+            }
+            (Access::Record, _) | (Access::Output | Access::Members | Access::Component, _) => {
+                self.apply(&Builtin::Field(Arc::clone(name)), vec![base], span)
+            }
+        }
+    }
+
+    /// An output of a node that exists: known from an input or the spec, or a hole.
+    fn output(&mut self, addr: &Addr, name: &Arc<str>) -> Term {
+        if let Some(expanded) = self.graph.expanded.get(addr) {
+            let schema = kinds::builtin().get(&expanded.kind);
+            let from = schema.and_then(|s| s.output(name)).map(|o| &o.from);
+            return match from {
+                Some(OutputFrom::Input(_)) => {
+                    let first = expanded.members.first().cloned();
+                    let term = first.as_ref().and_then(|member| self.graph.nodes.get(member)?.inputs.get(name));
+                    let term = term.map_or(UNKNOWN, |input| input.term.clone());
+                    self.trail.orders.push(addr.clone());
+                    term
+                }
+                Some(OutputFrom::Members | OutputFrom::Provider | OutputFrom::Spec) | None => {
+                    members(&expanded.members)
+                }
+            };
+        }
+        let Some(node) = self.graph.nodes.get(addr) else { return UNKNOWN };
+        let Some(output) = kinds::builtin().get(&node.kind).and_then(|schema| schema.output(name)) else {
+            return UNKNOWN;
+        };
+        match &output.from {
+            OutputFrom::Input(input) => {
+                let term = node.inputs.get(input).map_or(Term::Value(Value::None), |input| input.term.clone());
+                self.trail.orders.push(addr.clone());
+                term
+            }
+            OutputFrom::Spec => {
+                let spec = Term::Value(Value::text(node.spec.hex()));
+                self.trail.orders.push(addr.clone());
+                spec
+            }
+            OutputFrom::Members | OutputFrom::Provider => {
+                let hole = Term::Output(addr.clone(), Arc::clone(name));
+                if is_secret(&output.ty) { hole.into_secret() } else { hole }
+            }
+        }
+    }
+}
+
+fn is_secret(ty: &Type) -> bool {
+    match ty {
+        Type::Secret(_) => true,
+        Type::Late(inner) => is_secret(inner),
+        _plain => false,
+    }
+}
+
+/// `{ "0" = web.instance["0"], … }`
+fn members(members: &[Addr]) -> Term {
+    let handles = members.iter().enumerate();
+    Term::Value(Value::Map(handles.map(|(i, addr)| (Key::from(i.to_string()), Value::Node(addr.clone()))).collect()))
+}

@@ -1,0 +1,165 @@
+//! Making a value fit a type: refinements, Int as Float, String as Content, marks of secrecy, fields left out.
+
+use super::content::short;
+use super::trail::Bound;
+use super::{Evaluator, Result};
+use crate::hir::{Predicate, predicate_of};
+use imm_ir::reduce::call;
+use imm_ir::{Assert, Blob, Content, Diagnostic, FieldType, Fields, RefinedType, Span, Term, Type, Value, code};
+use std::sync::Arc;
+
+impl Evaluator<'_> {
+    /// Makes a term fit a type; `span` is what was written.
+    pub(super) fn coerce(&mut self, term: Arc<Term>, ty: &Type, span: Span) -> Result<Arc<Term>> {
+        if !changes(ty) {
+            return Ok(term);
+        }
+        let term = match ty {
+            Type::Late(inner) => return self.coerce(term, inner, span),
+            Type::Option(inner) => {
+                return if term.known() == Some(&Value::None) { Ok(term) } else { self.coerce(term, inner, span) };
+            }
+            Type::Secret(inner) => {
+                self.hidden += 1;
+                let plain = self.coerce(Arc::new(imm_ir::reduce::reveal(&term)), inner, span);
+                self.hidden -= 1;
+                Arc::unwrap_or_clone(plain?).into_secret()
+            }
+            Type::Refined(refined) => {
+                let term = self.coerce(term, &refined.base, span)?;
+                self.refine(&term, refined, span)?;
+                return Ok(term);
+            }
+            Type::Float => match term.known() {
+                Some(Value::Int(n)) => Term::Value(Value::Float(nearest(*n))),
+                _float => return Ok(term),
+            },
+            Type::Content => match term.known() {
+                Some(Value::String(text)) => {
+                    let bytes = Arc::from(text.as_bytes());
+                    Term::Value(Value::Content(Content::Bytes(Blob { bytes, executable: false })))
+                }
+                _content => return Ok(term),
+            },
+            Type::List(item) => match Arc::unwrap_or_clone(term) {
+                Term::Value(Value::List(items)) => {
+                    let items = items.into_iter().map(|v| self.coerce_owned(Term::Value(v), item, span));
+                    Term::list(items.collect::<Result<_>>()?)
+                }
+                Term::List(items) => {
+                    let items = items.into_iter().map(|t| self.coerce_owned(t, item, span));
+                    Term::list(items.collect::<Result<_>>()?)
+                }
+                hole => hole,
+            },
+            Type::Map(item) => match Arc::unwrap_or_clone(term) {
+                Term::Value(Value::Map(map)) => {
+                    let map = map.into_iter().map(|(k, v)| Ok((k, self.coerce_owned(Term::Value(v), item, span)?)));
+                    Term::map(map.collect::<Result<_>>()?)
+                }
+                Term::Map(map) => {
+                    let map = map.into_iter().map(|(k, t)| Ok((k, self.coerce_owned(t, item, span)?)));
+                    Term::map(map.collect::<Result<_>>()?)
+                }
+                hole => hole,
+            },
+            Type::Record(record) => match Arc::unwrap_or_clone(term) {
+                Term::Value(Value::Record(fields)) => {
+                    Term::record(self.coerce_fields(opened(fields), &record.fields, span)?)
+                }
+                Term::Record(fields) => Term::record(self.coerce_fields(fields, &record.fields, span)?),
+                hole => hole,
+            },
+            Type::Variant(variant) => {
+                let (tag, fields) = match Arc::unwrap_or_clone(term) {
+                    Term::Value(Value::Variant(tag, fields)) => (tag, opened(fields)),
+                    Term::Variant(tag, fields) => (tag, fields),
+                    hole => return Ok(Arc::new(hole)),
+                };
+                let Some(case) = variant.case(&tag) else { return Ok(Arc::new(Term::variant(tag, fields))) };
+                Term::variant(tag, self.coerce_fields(fields, &case.payload.fields, span)?)
+            }
+            _same => return Ok(term),
+        };
+        Ok(Arc::new(term))
+    }
+
+    fn coerce_owned(&mut self, term: Term, ty: &Type, span: Span) -> Result<Term> {
+        self.coerce(Arc::new(term), ty, span).map(Arc::unwrap_or_clone)
+    }
+
+    fn coerce_fields(&mut self, mut given: Fields<Term>, types: &[FieldType], span: Span) -> Result<Fields<Term>> {
+        let mut fields = Fields::new();
+        for field in types {
+            let term = match given.remove(&field.name) {
+                Some(term) => self.coerce_owned(term, &field.ty, span)?,
+                None => Term::Value(field.default.clone().unwrap_or(Value::None)),
+            };
+            fields.insert(Arc::clone(&field.name), term);
+        }
+        fields.extend(given);
+        Ok(fields)
+    }
+
+    /// Checks a refinement: now when the value is known, before cut-over when it is not.
+    fn refine(&mut self, term: &Arc<Term>, refined: &RefinedType, span: Span) -> Result<()> {
+        let holds = self.holds(term, refined)?;
+        match holds.known().and_then(Value::as_bool) {
+            Some(true) => Ok(()),
+            Some(false) if self.guarded > 0 => Ok(()),
+            Some(false) => {
+                let value = term.known().filter(|value| self.hidden == 0 && !value.has_secret()).map(short);
+                let shown = value.unwrap_or_else(|| "this secret".to_owned());
+                let diagnostic = match &self.rejecting {
+                    Some(param) => {
+                        let message = format!("param `{param}` cannot be {shown}");
+                        Diagnostic::error(code::PARAM_REJECTED, span, message)
+                    }
+                    None => Diagnostic::error(code::OUT_OF_RANGE, span, format!("{shown} is no {}", refined.name)),
+                };
+                Err(self.fail(diagnostic.help(format!("it must hold: {}", refined.text))))
+            }
+            None if self.guarded > 0 || Self::is_inside_lambda(&holds) => Ok(()),
+            None => {
+                let loc = self.loc(span);
+                let message = Arc::from(format!("this must be a {}: {}", refined.name, refined.text));
+                self.graph.asserts.push(Assert { condition: (*holds).clone(), message, loc });
+                Ok(())
+            }
+        }
+    }
+
+    /// A refinement's condition over a term.
+    pub(super) fn holds(&mut self, term: &Arc<Term>, refined: &RefinedType) -> Result<Arc<Term>> {
+        match predicate_of(self.module, refined) {
+            Predicate::Builtin(lambda) => match call(lambda, std::slice::from_ref(term)) {
+                Ok(holds) => Ok(Arc::new(holds)),
+                Err(error) => Err(self.failed_to_reduce(error, Span::default())),
+            },
+            Predicate::Declared(refinement) => {
+                self.bind(refinement.it, Bound { term: Arc::clone(term), trail: Arc::default() });
+                let (holds, _) = self.bound_with(|e| e.expr(&refinement.condition))?;
+                Ok(holds)
+            }
+        }
+    }
+}
+
+fn opened(fields: Fields<Value>) -> Fields<Term> {
+    fields.into_iter().map(|(name, value)| (name, Term::Value(value))).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an Int where a Float is expected is the nearest Float")]
+fn nearest(n: i64) -> f64 {
+    n as f64
+}
+
+/// Whether a conversion to this type may change a value at all; most do not, and maps may be large.
+fn changes(ty: &Type) -> bool {
+    match ty {
+        Type::Float | Type::Secret(_) | Type::Refined(_) | Type::Content | Type::Record(_) => true,
+        Type::Variant(variant) => variant.variants.iter().any(|case| !case.payload.fields.is_empty()),
+        Type::Late(inner) | Type::Option(inner) | Type::List(inner) | Type::Map(inner) => changes(inner),
+        _same => false,
+    }
+}

@@ -1,0 +1,255 @@
+//! Expressions: one arm a form, each a few lines or a call of the file that knows more.
+
+use super::trail::Bound;
+use super::{Evaluator, Result, UNKNOWN};
+use crate::hir::{Expr, ExprKind, MapEntry, StringPart};
+use imm_ir::builtin::Builtin;
+use imm_ir::reduce::{Problem, apply};
+use imm_ir::{Diagnostic, Fields, Key, Span, Term, Type, Value, code};
+use imm_syntax::ast::{BinaryOp, UnaryOp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+impl Evaluator<'_> {
+    /// Evaluates an expression; what it was made from is added to the trail.
+    pub(super) fn expr(&mut self, expr: &Expr) -> Result<Arc<Term>> {
+        if let Err(exceeded) = self.budget.enter(expr.span) {
+            return Err(self.fail(exceeded));
+        }
+        let result = self.form(expr);
+        self.budget.leave();
+        result
+    }
+
+    /// Evaluates apart from the current trail, to be bound.
+    pub(super) fn bound(&mut self, expr: &Expr) -> Result<Bound> {
+        let (term, trail) = self.apart(|e| e.expr(expr));
+        Ok(Bound { term: term?, trail: Arc::new(trail.tidy()) })
+    }
+
+    fn form(&mut self, expr: &Expr) -> Result<Arc<Term>> {
+        match &expr.kind {
+            ExprKind::Value(value) => Ok(Arc::new(Term::Value(value.clone()))),
+            ExprKind::String(parts) => self.string(parts, expr.span),
+            ExprKind::Local(id) => {
+                let bound = self.locals.get(id.index()).cloned().flatten();
+                Ok(self.read(bound))
+            }
+            ExprKind::Param(id) => Ok(self.param(*id, expr.span)),
+            ExprKind::Let(id) => {
+                let bound = self.scopes.binding(*id).cloned();
+                Ok(self.read(bound))
+            }
+            ExprKind::Node(id) => {
+                let bound = self.scopes.node(*id).cloned();
+                Ok(self.read(bound))
+            }
+            ExprKind::List(items) => self.list(items),
+            ExprKind::ListFor { head, value } => self.list_for(head, value, expr.span),
+            ExprKind::Record(fields) => Ok(Arc::new(Term::record(self.fields(fields)?))),
+            ExprKind::Map(entries) => self.map(entries),
+            ExprKind::MapFor { head, key, value } => self.map_for(head, key, value, expr.span),
+            ExprKind::Variant { tag, payload } => Ok(Arc::new(Term::variant(Arc::clone(tag), self.fields(payload)?))),
+            ExprKind::Field { base, name, access, optional } => self.field(base, name, *access, *optional, expr.span),
+            ExprKind::Index { base, index } => {
+                let args = vec![self.expr(base)?, self.expr(index)?];
+                self.apply(&operator("[]"), args, expr.span)
+            }
+            ExprKind::Method { receiver, name, args, optional } => self.method(receiver, name, args, *optional, expr),
+            ExprKind::Call { function, args } => self.function(*function, args, expr.span),
+            ExprKind::CallFn { function, args } => self.call_fn(*function, args, expr.span),
+            ExprKind::Unary { op, operand } => {
+                let sign = match op {
+                    UnaryOp::Neg => "neg",
+                    UnaryOp::Not => "!",
+                };
+                let args = vec![self.expr(operand)?];
+                self.apply(&operator(sign), args, expr.span)
+            }
+            ExprKind::Binary { op, left, right } => self.binary(*op, left, right, expr.span),
+            ExprKind::If { condition, then, otherwise } => self.choose(condition, then, otherwise),
+            ExprKind::Match { scrutinee, arms } => self.match_arms(scrutinee, arms),
+            ExprKind::Lambda { params, body } => self.lambda(params, body).map(Arc::new),
+            ExprKind::Coerce(inner) => {
+                let term = self.expr(inner)?;
+                self.coerce(term, &expr.ty, inner.span)
+            }
+            ExprKind::Error => Err(self.fail(Diagnostic::error(code::SYNTAX, expr.span, "this is broken"))),
+        }
+    }
+
+    /// The value of something bound, and its trail. What is not bound is not known: it depends on a param without value.
+    pub(super) fn read(&mut self, bound: Option<Bound>) -> Arc<Term> {
+        match bound {
+            Some(bound) => {
+                self.trail.extend(&bound.trail);
+                bound.term
+            }
+            None => Arc::new(UNKNOWN),
+        }
+    }
+
+    /// Applies a builtin. Behind a condition that is not known, what fails stays unfolded.
+    pub(super) fn apply(&mut self, builtin: &Builtin, args: Vec<Arc<Term>>, span: Span) -> Result<Arc<Term>> {
+        let kept = (self.guarded > 0).then(|| args.clone());
+        match (apply(builtin, args), kept) {
+            (Ok(term), _) => Ok(Arc::new(term)),
+            (Err(error), Some(args)) if error.problem != Problem::Budget => {
+                Ok(Arc::new(Term::Call(builtin.clone(), args)))
+            }
+            (Err(error), _) => Err(self.failed_to_reduce(error, span)),
+        }
+    }
+
+    fn string(&mut self, parts: &[StringPart], span: Span) -> Result<Arc<Term>> {
+        let mut args = Vec::with_capacity(parts.len());
+        for part in parts {
+            args.push(match part {
+                StringPart::Text(text) => Arc::new(Term::Value(Value::String(Arc::clone(text)))),
+                StringPart::Hole(hole) => self.expr(hole)?,
+            });
+        }
+        self.apply(&Builtin::Concat, args, span)
+    }
+
+    fn fields(&mut self, fields: &[(Arc<str>, Expr)]) -> Result<Fields<Term>> {
+        let mut terms = Fields::new();
+        for (name, value) in fields {
+            terms.insert(Arc::clone(name), self.owned(value)?);
+        }
+        Ok(terms)
+    }
+
+    /// An expression's term, to be put into another.
+    pub(super) fn owned(&mut self, expr: &Expr) -> Result<Term> {
+        self.expr(expr).map(Arc::unwrap_or_clone)
+    }
+
+    fn list(&mut self, items: &[(bool, Expr)]) -> Result<Arc<Term>> {
+        let mut terms = Vec::with_capacity(items.len());
+        let mut open = Vec::new();
+        for (spliced, item) in items {
+            let term = self.owned(item)?;
+            match (spliced, term) {
+                (false, term) => terms.push(term),
+                (true, Term::List(inner)) => terms.extend(inner),
+                (true, Term::Value(Value::List(inner))) => terms.extend(inner.into_iter().map(Term::Value)),
+                (true, Term::Value(Value::Range(from, to))) => {
+                    if to.saturating_sub(from) > 1_000_000 {
+                        let what = "more than a million elements in one list".to_owned();
+                        return Err(self.fail(self.budget.exceeded(item.span, what)));
+                    }
+                    terms.extend((from..to).map(|n| Term::Value(Value::Int(n))));
+                }
+                // A list that is not known yet: the whole becomes lists one after the other.
+                (true, hole) => {
+                    open.push(Term::list(std::mem::take(&mut terms)));
+                    open.push(hole);
+                }
+            }
+        }
+        let last = Term::list(terms);
+        if open.is_empty() {
+            return Ok(Arc::new(last));
+        }
+        open.push(last);
+        let span = items.first().map_or_else(Span::default, |(_, item)| item.span);
+        self.apply(&Builtin::Method(Arc::from("flatten")), vec![Arc::new(Term::list(open))], span)
+    }
+
+    fn map(&mut self, entries: &[MapEntry]) -> Result<Arc<Term>> {
+        let mut map: BTreeMap<Key, Term> = BTreeMap::new();
+        let mut written: BTreeMap<Key, Span> = BTreeMap::new();
+        for entry in entries {
+            match entry {
+                MapEntry::Entry { key, value } => {
+                    let Some(text) = self.key(key)? else { return Ok(Arc::new(UNKNOWN)) };
+                    if let Some(before) = written.insert(text.clone(), key.span) {
+                        return Err(self.fail(duplicate_key(&text, key.span).also(before, "it is already here")));
+                    }
+                    let value = self.owned(value)?;
+                    map.insert(text, value);
+                }
+                MapEntry::Spread(spread) => match self.owned(spread)? {
+                    Term::Map(inner) => map.extend(inner),
+                    Term::Value(Value::Map(inner)) => {
+                        map.extend(inner.into_iter().map(|(key, value)| (key, Term::Value(value))));
+                    }
+                    _unknown => return Ok(Arc::new(UNKNOWN)),
+                },
+            }
+        }
+        Ok(Arc::new(Term::map(map)))
+    }
+
+    /// A key; `None` when it depends on a param without value.
+    pub(super) fn key(&mut self, key: &Expr) -> Result<Option<Key>> {
+        let term = self.expr(key)?;
+        Ok(match term.known() {
+            Some(Value::String(text)) => Some(Key(Arc::clone(text))),
+            Some(other) => Some(Key::from(imm_ir::reduce::shown(other))),
+            None => None,
+        })
+    }
+
+    fn binary(&mut self, op: BinaryOp, left: &Expr, right: &Expr, span: Span) -> Result<Arc<Term>> {
+        let builtin = operator(op.as_str());
+        let left = self.expr(left)?;
+        if matches!(op, BinaryOp::And | BinaryOp::Or | BinaryOp::Coalesce) {
+            if left.known().is_some_and(|value| decides(op, value)) {
+                return Ok(left);
+            }
+            if left.known().is_none() {
+                let right = self.guard(|e| e.expr(right))?;
+                return self.apply(&builtin, vec![left, right], span);
+            }
+        }
+        let right = self.expr(right)?;
+        self.apply(&builtin, vec![left, right], span)
+    }
+
+    fn choose(&mut self, condition: &Expr, then: &Expr, otherwise: &Expr) -> Result<Arc<Term>> {
+        let condition = self.expr(condition)?;
+        match condition.known() {
+            Some(value) => {
+                let taken = if value.as_bool() == Some(true) { then } else { otherwise };
+                let secret = matches!(value, Value::Secret(_));
+                let term = self.expr(taken)?;
+                Ok(if secret { Arc::new(Arc::unwrap_or_clone(term).into_secret()) } else { term })
+            }
+            None => {
+                let then = self.guard(|e| e.expr(then))?;
+                let otherwise = self.guard(|e| e.expr(otherwise))?;
+                Ok(Arc::new(imm_ir::reduce::branch(condition, then, otherwise)))
+            }
+        }
+    }
+}
+
+/// Whether the left side of a lazy operator is the result.
+fn decides(op: BinaryOp, left: &Value) -> bool {
+    match op {
+        BinaryOp::And => *left == Value::Bool(false),
+        BinaryOp::Or => *left == Value::Bool(true),
+        BinaryOp::Coalesce => *left != Value::None,
+        _strict => false,
+    }
+}
+
+pub(super) fn operator(sign: &str) -> Builtin {
+    Builtin::Operator(Arc::from(sign))
+}
+
+pub(super) fn duplicate_key(key: &Key, span: Span) -> Diagnostic {
+    Diagnostic::error(code::DUPLICATE_KEY, span, format!("the key \"{key}\" occurs twice"))
+        .help("give each entry a key of its own")
+}
+
+/// The type without `~`, `Secret` and refinements.
+pub(super) fn bare(ty: &Type) -> &Type {
+    match ty {
+        Type::Late(inner) | Type::Secret(inner) => bare(inner),
+        Type::Refined(refined) => bare(&refined.base),
+        _bare => ty,
+    }
+}

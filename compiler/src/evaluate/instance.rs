@@ -1,0 +1,105 @@
+//! Bodies: the root module and each instance of a component.
+
+use super::scope::Scope;
+use super::trail::Bound;
+use super::{Evaluator, Result};
+use crate::hir::{Body, ComponentId, Field, Step};
+use imm_ir::{Addr, Assert, Diagnostic, Loc, Span, Term, Value, code};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+impl Evaluator<'_> {
+    /// Evaluates params, lets and nodes in order, then asserts.
+    pub(super) fn body(&mut self, body: &Body) {
+        let module = self.module;
+        for step in &body.order {
+            match step {
+                Step::Param(id) => self.param_default(*id),
+                Step::Let(id) => self.constant(*id),
+                Step::Node(id) => {
+                    if let Some(node) = module.node(*id) {
+                        self.node(*id, node);
+                    }
+                }
+                Step::Set(id) => {
+                    if let Some(node) = module.node(*id) {
+                        self.set_node(node);
+                    }
+                }
+            }
+            // What follows may need what failed.
+            if !self.diagnostics.is_empty() {
+                return;
+            }
+        }
+        for output in &body.outputs {
+            match self.bound(&output.value) {
+                Ok(bound) => _ = self.scopes.here_mut().outputs.insert(Arc::clone(&output.name), bound),
+                Err(failed) => self.report(failed),
+            }
+        }
+        for assert in &body.asserts {
+            if let Err(failed) = self.assert(assert) {
+                self.report(failed);
+            }
+        }
+    }
+
+    fn assert(&mut self, assert: &crate::hir::Assert) -> Result<()> {
+        let ((condition, message), _) = self.apart(|e| (e.expr(&assert.condition), e.expr(&assert.message)));
+        let (condition, message) = (condition?, message?);
+        let Some(text) = message.known().and_then(Value::as_text) else { return Ok(()) };
+        match condition.known().map(|value| value.as_bool() == Some(true)) {
+            Some(true) => Ok(()),
+            Some(false) => Err(self.fail(
+                Diagnostic::error(code::ASSERT_FAILED, assert.condition.span, text)
+                    .label("this does not hold")
+                    .note("an assert is checked as soon as its condition is known"),
+            )),
+            None if Self::is_inside_lambda(&condition) => Ok(()),
+            None => {
+                let loc = self.loc(assert.span);
+                let message = Arc::from(text);
+                self.graph.asserts.push(Assert { condition: (*condition).clone(), message, loc });
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes an instance of a component at an address, with the fields of its `use`.
+    pub(super) fn instantiate(
+        &mut self,
+        addr: &Addr,
+        component: ComponentId,
+        fields: &[Field],
+        span: Span,
+    ) -> Result<()> {
+        let module = self.module;
+        let Some(component) = module.component(component) else { return Ok(()) };
+        let mut params = HashMap::new();
+        for field in fields {
+            let param = component
+                .body
+                .params
+                .iter()
+                .find(|id| module.param(**id).is_some_and(|param| param.name == field.name));
+            let Some(param) = param else { continue };
+            let (value, trail) = self.bound_with(|e| e.expr(&field.value))?;
+            params.insert(*param, Bound { term: value, trail: Arc::new(trail.tidy()) });
+        }
+        let mut uses: Vec<Loc> = self.scopes.here().uses.clone();
+        uses.push(self.loc(span));
+        let scope = Scope { addr: Some(addr.clone()), uses, params, ..Scope::default() };
+        let before = self.scopes.enter(scope);
+        self.frames.push((span, format!("in this use of `{}`", component.name)));
+        self.body(&component.body);
+        self.frames.pop();
+        self.scopes.leave(before);
+        Ok(())
+    }
+
+    /// The handle of a `use`.
+    pub(super) fn handle(addr: &Addr) -> Term {
+        Term::Value(Value::Node(addr.clone()))
+    }
+}

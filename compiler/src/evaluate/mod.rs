@@ -1,0 +1,241 @@
+//! From a typed program and params to the resource graph.
+//!
+//! Pure and deterministic: the same program, params and files give the same bytes. Only programs without errors are
+//! evaluated. What is known only after create stays a [`Term`]; an error behind a condition that is not known waits for
+//! it. With [`Purpose::Check`] a param without a value stays unknown ([`UNKNOWN`]), and so does what depends on it.
+//!
+//! Read in this order: `scope` (what is bound where), `trail` (why), `expr` and its neighbours `access`, `call`,
+//! `lambda`, `comprehension`, `pattern`, `coerce`, `content` (expressions); then `params`, `node`, `expand`, `edges`,
+//! `instance` (graph), `policy`, `finish`; `budget` bounds it all.
+
+mod access;
+mod budget;
+mod call;
+mod coerce;
+mod comprehension;
+mod content;
+mod edges;
+mod expand;
+mod expr;
+mod finish;
+mod instance;
+mod json;
+mod lambda;
+mod literal;
+mod node;
+mod params;
+mod pattern;
+mod policy;
+mod scope;
+mod trail;
+
+pub use params::{Given, GivenValue, ResolvedParam};
+
+use crate::content::Files;
+use crate::hir::{LocalId, ParamId, TypedModule};
+use crate::world::World;
+use budget::Budget;
+use imm_ir::reduce::ReduceError;
+use imm_ir::{Diagnostic, Graph, Loc, Sources, Span, Term, Value, code};
+use params::ParamCause;
+use scope::Scopes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use trail::{Bound, Trail};
+
+/// What is not known because a param has no value. Never in a graph that is handed out.
+const UNKNOWN: Term = Term::Var(u32::MAX);
+
+/// What the evaluation is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To find mistakes: params may be missing.
+    Check,
+    /// To be planned: every param needs a value.
+    Plan,
+}
+
+/// What an evaluation made.
+pub struct Evaluated {
+    /// The graph; incomplete when there are errors.
+    pub graph: Graph,
+    /// Params of the root module with their values and where those came from. Unknown ones are missing.
+    pub params: Vec<ResolvedParam>,
+    /// Bytes of the files that were read, by path relative to the root module.
+    pub files: BTreeMap<Arc<str>, Arc<[u8]>>,
+    /// Programs of the machine that were read.
+    pub machine: Vec<crate::content::MachineInput>,
+    /// The `state` setting of the environment, if it has one.
+    pub state: Option<Value>,
+    /// What was wrong.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// The evaluation of an expression ended with a diagnostic.
+type Failed = Box<Diagnostic>;
+type Result<T> = std::result::Result<T, Failed>;
+
+/// Evaluates a program without errors.
+pub fn evaluate(
+    module: &TypedModule,
+    sources: &mut Sources,
+    world: &dyn World,
+    folder: &str,
+    given: &BTreeMap<Arc<str>, Given>,
+    environment: &str,
+    purpose: Purpose,
+) -> Evaluated {
+    let mut evaluator = Evaluator {
+        module,
+        sources,
+        files: Files::new(world, folder),
+        purpose,
+        scopes: Scopes::default(),
+        locals: vec![None; module.locals.len()],
+        trail: Trail::default(),
+        guarded: 0,
+        lambdas: 0,
+        frames: Vec::new(),
+        budget: Budget::default(),
+        graph: Graph::default(),
+        params: Vec::new(),
+        param_causes: BTreeMap::new(),
+        rejecting: None,
+        hidden: 0,
+        routes: Vec::new(),
+        state: None,
+        diagnostics: Vec::new(),
+        locs: BTreeMap::new(),
+        reported_files: BTreeMap::new(),
+    };
+    evaluator.program(given, environment);
+    evaluator.hand_out()
+}
+
+/// The state of one evaluation.
+struct Evaluator<'a> {
+    module: &'a TypedModule,
+    sources: &'a mut Sources,
+    files: Files<'a>,
+    purpose: Purpose,
+    scopes: Scopes,
+    /// Bindings of lambdas, patterns, loops and functions. No two share an id and nothing is recursive, so one place
+    /// each is enough.
+    locals: Vec<Option<Bound>>,
+    /// What the expression being evaluated was made from so far.
+    trail: Trail,
+    /// How many conditions that are not known guard the place being evaluated.
+    guarded: u32,
+    /// Parameters of the lambdas around the place being evaluated.
+    lambdas: u32,
+    /// Functions and components being evaluated, outermost first.
+    frames: Vec<(Span, String)>,
+    budget: Budget,
+    graph: Graph,
+    params: Vec<ResolvedParam>,
+    param_causes: BTreeMap<ParamId, ParamCause>,
+    /// The param whose value is being checked.
+    rejecting: Option<Arc<str>>,
+    /// How many secrets are open while a value is checked.
+    hidden: u32,
+    /// The routes with the places of their declarations.
+    routes: Vec<finish::Route>,
+    state: Option<Value>,
+    diagnostics: Vec<Diagnostic>,
+    locs: BTreeMap<Span, Loc>,
+    /// Ids of template files among the sources.
+    reported_files: BTreeMap<Arc<str>, imm_ir::FileId>,
+}
+
+impl Evaluator<'_> {
+    fn program(&mut self, given: &BTreeMap<Arc<str>, Given>, environment: &str) {
+        let module = self.module;
+        for id in &module.constants {
+            self.constant(*id);
+        }
+        let Some(environment) = self.environment(environment) else { return };
+        if !self.root_params(given, environment) {
+            return;
+        }
+        if let Some(environment) = environment {
+            self.policy(environment);
+        }
+        self.body(&module.root);
+        if self.diagnostics.is_empty() {
+            self.finish();
+        }
+    }
+
+    fn hand_out(self) -> Evaluated {
+        let files = self.files.read.into_iter().map(|(path, blob)| (path, blob.bytes)).collect();
+        let machine = self.files.machine.into_iter();
+        let machine = machine.map(|(name, executable)| crate::content::MachineInput { name, executable }).collect();
+        Evaluated {
+            graph: self.graph,
+            params: self.params,
+            files,
+            machine,
+            state: self.state,
+            diagnostics: self.diagnostics,
+        }
+    }
+
+    /// A position that needs no sources, remembered: thousands of nodes of one `for` share it.
+    fn loc(&mut self, span: Span) -> Loc {
+        if let Some(loc) = self.locs.get(&span) {
+            return loc.clone();
+        }
+        let loc = self.sources.loc(span);
+        self.locs.insert(span, loc.clone());
+        loc
+    }
+
+    /// Evaluates something apart, with its own trail.
+    fn apart<T>(&mut self, evaluate: impl FnOnce(&mut Self) -> T) -> (T, Trail) {
+        let outer = std::mem::take(&mut self.trail);
+        let result = evaluate(self);
+        (result, std::mem::replace(&mut self.trail, outer))
+    }
+
+    /// Evaluates what a condition guards that is not known.
+    fn guard<T>(&mut self, evaluate: impl FnOnce(&mut Self) -> T) -> T {
+        self.guarded += 1;
+        let result = evaluate(self);
+        self.guarded -= 1;
+        result
+    }
+
+    /// Records a failure once it cannot be an expression's result any more.
+    fn report(&mut self, failed: Failed) {
+        if !self.diagnostics.contains(&failed) {
+            self.diagnostics.push(*failed);
+        }
+    }
+
+    /// A diagnostic with the functions and components that led to its place.
+    fn fail(&self, diagnostic: Diagnostic) -> Failed {
+        let calls = self.frames.iter().rev().take(8);
+        Box::new(calls.fold(diagnostic, |diagnostic, (span, what)| diagnostic.also(*span, what.clone())))
+    }
+
+    fn failed_to_reduce(&self, error: ReduceError, span: Span) -> Failed {
+        if error.code() == code::BUDGET_EXCEEDED {
+            return self
+                .fail(self.budget.exceeded(span, "more elements, bytes or levels than one value may have".to_owned()));
+        }
+        let diagnostic = Diagnostic::error(error.code(), span, error.message);
+        self.fail(match error.help {
+            Some(help) => diagnostic.help(help),
+            None => diagnostic,
+        })
+    }
+
+    fn bind(&mut self, local: LocalId, bound: Bound) {
+        if let Some(place) = self.locals.get_mut(local.index()) {
+            *place = Some(bound);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

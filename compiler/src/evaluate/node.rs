@@ -1,0 +1,215 @@
+//! Nodes: heads, fields, `with`. What a node becomes in the graph is in `expand`.
+
+use super::comprehension::Round;
+use super::trail::{Bound, Trail};
+use super::{Evaluator, Result, UNKNOWN};
+use crate::hir::{Expr, Field, Head, Node, NodeId, NodeOf};
+use imm_ir::{
+    Addr, Class, Diagnostic, FieldClass, Fields, Input, Key, KindSchema, Origin, Replace, Span, Term, Value, With,
+    code, kinds,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Fields of a node that were evaluated, and the nodes that each must follow.
+#[derive(Debug, Default)]
+pub(super) struct Inputs {
+    pub inputs: Fields<Input>,
+    pub orders: BTreeMap<Arc<str>, Vec<Addr>>,
+}
+
+impl Evaluator<'_> {
+    /// Evaluates a declaration: its head and, for each node it makes, what must be known before others refer to it.
+    pub(super) fn node(&mut self, id: NodeId, node: &Node) {
+        let base = self.scopes.addr(&node.name);
+        let bound = match self.each(node, &base, &mut |e, addr| e.one(node, addr)) {
+            Ok(bound) => bound,
+            Err(failed) => return self.report(failed),
+        };
+        self.scopes.here_mut().nodes.insert(id, bound);
+    }
+
+    /// Evaluates what others need not wait for: the other fields of a pointer or durable.
+    pub(super) fn set_node(&mut self, node: &Node) {
+        let base = self.scopes.addr(&node.name);
+        if let Err(failed) = self.each(node, &base, &mut |e, addr| e.set(node, addr)) {
+            self.report(failed);
+        }
+    }
+
+    /// Calls `make` for each node of a declaration with the head's names bound; the handles.
+    fn each(
+        &mut self,
+        node: &Node,
+        base: &Addr,
+        make: &mut dyn FnMut(&mut Self, &Addr) -> Result<()>,
+    ) -> Result<Bound> {
+        match &node.head {
+            Head::One => {
+                make(self, base)?;
+                Ok(Bound::plain(Self::handle(base)))
+            }
+            Head::If(condition) => {
+                let (taken, trail) = self.bound_with(|e| e.expr(condition))?;
+                match taken.known().and_then(Value::as_bool) {
+                    Some(true) => {
+                        make(self, base)?;
+                        Ok(Bound::new(Self::handle(base), trail))
+                    }
+                    Some(false) => Ok(Bound::new(Term::Value(Value::None), trail)),
+                    None => Ok(Bound::plain(UNKNOWN)),
+                }
+            }
+            Head::For(head) => {
+                let (source, trail) = self.bound_with(|e| e.expr(&head.source))?;
+                let Some(rounds) = self.rounds(&source, head.source.span)? else { return Ok(Bound::plain(UNKNOWN)) };
+                let trail = Arc::new(trail.tidy());
+                let mut handles: BTreeMap<Key, Value> = BTreeMap::new();
+                for Round { key, key_term, value } in rounds {
+                    let round = Round { key, key_term, value };
+                    self.bind_round(head, &round, &trail);
+                    match self.takes(head)? {
+                        Some(true) => {}
+                        Some(false) => continue,
+                        None => return Ok(Bound::plain(UNKNOWN)),
+                    }
+                    let addr = base.key(round.key.as_str());
+                    if handles.insert(round.key.clone(), Value::Node(addr.clone())).is_some() {
+                        let message = format!("two nodes would be `{addr}`");
+                        return Err(self.fail(
+                            Diagnostic::error(code::DUPLICATE_KEY, head.source.span, message)
+                                .help("each value gives one node; `.distinct()` leaves out repetitions"),
+                        ));
+                    }
+                    make(self, &addr)?;
+                }
+                Ok(Bound { term: Arc::new(Term::Value(Value::Map(handles))), trail })
+            }
+        }
+    }
+
+    /// One node of a declaration.
+    fn one(&mut self, node: &Node, addr: &Addr) -> Result<()> {
+        self.budget.node(node.span).map_err(|exceeded| self.fail(exceeded))?;
+        match &node.of {
+            NodeOf::Component(component) => self.instantiate(addr, *component, &node.fields, node.span),
+            NodeOf::Kind { kind, class } => {
+                let Some(schema) = kinds::builtin().get(kind) else { return Ok(()) };
+                let late = matches!(class, Class::Pointer | Class::Durable);
+                let wanted = |field: FieldClass| !late || field == FieldClass::Identity;
+                let given = self.inputs(node, schema, &wanted)?;
+                let with = if *class == Class::Pointer { (With::default(), Vec::new()) } else { self.with(node)? };
+                self.place(node, schema, addr, given, with)
+            }
+            NodeOf::Error => Ok(()),
+        }
+    }
+
+    /// The rest of a pointer or durable.
+    fn set(&mut self, node: &Node, addr: &Addr) -> Result<()> {
+        let NodeOf::Kind { kind, class } = &node.of else { return Ok(()) };
+        let Some(schema) = kinds::builtin().get(kind) else { return Ok(()) };
+        let given = self.inputs(node, schema, &|field| field != FieldClass::Identity)?;
+        let with = if *class == Class::Pointer { Some(self.with(node)?) } else { None };
+        self.complete(addr, schema, given, with);
+        Ok(())
+    }
+
+    /// The fields of the wanted classes: as written, or their defaults; absent optionals are left out.
+    fn inputs(&mut self, node: &Node, schema: &KindSchema, wanted: &dyn Fn(FieldClass) -> bool) -> Result<Inputs> {
+        let mut inputs = Inputs::default();
+        for field in schema.fields.iter().filter(|field| wanted(field.class)) {
+            match node.field(&field.name) {
+                Some(written) => {
+                    let (input, orders) = self.input(written)?;
+                    if *input.term.known().unwrap_or(&Value::Bool(true)) != Value::None {
+                        inputs.orders.insert(Arc::clone(&field.name), orders);
+                        inputs.inputs.insert(Arc::clone(&field.name), input);
+                    }
+                }
+                None => {
+                    let Some(default) = field.default.clone().filter(|value| *value != Value::None) else { continue };
+                    let loc = self.loc(node.name_span);
+                    let input = Input { term: Term::Value(default), loc, causes: Vec::new() };
+                    inputs.inputs.insert(Arc::clone(&field.name), input);
+                }
+            }
+        }
+        Ok(inputs)
+    }
+
+    fn input(&mut self, field: &Field) -> Result<(Input, Vec<Addr>)> {
+        let (term, trail) = self.bound_with(|e| e.expr(&field.value))?;
+        if term.is_deeper_than(imm_ir::reduce::DEPTH) {
+            let what = "an expression that nests too deep to be kept for later".to_owned();
+            return Err(self.fail(self.budget.exceeded(field.value.span, what)));
+        }
+        let Trail { causes, orders } = trail.tidy();
+        let loc = self.loc(field.value.span);
+        Ok((Input { term: Arc::unwrap_or_clone(term), loc, causes }, orders))
+    }
+
+    /// The `with` block and what it needs.
+    fn with(&mut self, node: &Node) -> Result<(With, Vec<Addr>)> {
+        let mut with = With::default();
+        if matches!(&node.of, NodeOf::Kind { kind, .. } if &**kind == "job") {
+            with.timeout_ms = 600_000;
+        }
+        if let Some(timeout) = self.amount(node.with.timeout.as_ref())? {
+            with.timeout_ms = timeout;
+        }
+        if let Some(retries) = self.amount(node.with.retries.as_ref())? {
+            with.retries = u32::try_from(retries).unwrap_or(u32::MAX);
+        }
+        if let Some(protect) = &node.with.protect {
+            with.protect = self.expr(protect)?.known().and_then(Value::as_bool).unwrap_or(true);
+        }
+        if let Some(replace) = &node.with.replace {
+            let (replace, _) = self.bound_with(|e| e.expr(replace))?;
+            if let Some(value) = replace.known() {
+                with.replace = how(value);
+            }
+        }
+        let mut needs = Vec::new();
+        if let Some(expr) = &node.with.needs {
+            let (term, trail) = self.bound_with(|e| e.expr(expr))?;
+            term.handles(&mut |addr| needs.push(addr.clone()));
+            term.holes(&mut |addr, _| needs.push(addr.clone()));
+            needs.extend(trail.orders);
+        }
+        Ok((with, needs))
+    }
+
+    fn amount(&mut self, expr: Option<&Expr>) -> Result<Option<u64>> {
+        let Some(expr) = expr else { return Ok(None) };
+        let (term, _) = self.bound_with(|e| e.expr(expr))?;
+        let Some(n) = term.known().and_then(Value::as_int) else { return Ok(None) };
+        match u64::try_from(n) {
+            Ok(n) => Ok(Some(n)),
+            Err(_) => Err(self.fail(
+                Diagnostic::error(code::OUT_OF_RANGE, expr.span, format!("{n} is less than nothing"))
+                    .help("write 0 or more"),
+            )),
+        }
+    }
+
+    pub(super) fn origin(&mut self, span: Span) -> Origin {
+        let loc = self.loc(span);
+        Origin { loc, uses: self.scopes.here().uses.clone() }
+    }
+}
+
+fn how(value: &Value) -> Replace {
+    let Value::Variant(tag, _) = value else { return Replace::Beside };
+    match &**tag {
+        "handover" => {
+            let outage = value.get("max_outage").and_then(Value::as_int).and_then(|n| u64::try_from(n).ok());
+            Replace::Handover { max_outage_ms: outage.unwrap_or(30_000) }
+        }
+        "stop_first" => {
+            let because = value.get("because").and_then(Value::as_text).unwrap_or_default();
+            Replace::StopFirst { because: Arc::from(because) }
+        }
+        _beside => Replace::Beside,
+    }
+}
