@@ -2,7 +2,7 @@
 
 use super::literal::{is_literal, key, parts, value};
 use super::pattern::pattern;
-use super::{Failure, Rule, Source, binding, name, separator, span_of, text_of, upper, word};
+use super::{Extra, Failure, Input, Rule, Source, binding, name, separator, span_of, text_of, upper, word};
 use crate::ast::{
     Arm, BinaryOp, Block, BlockBody, Element, Entry, EntryKind, Expr, ExprKind, ForHead, ListBody, Name, UnaryOp,
 };
@@ -72,7 +72,19 @@ fn level<'a, E: Failure<'a>>(shared: &Shared<'a, E>, inner: Rule<'a, Expr, E>, p
         .then(inner)
         .map(|(params, body)| ExprKind::Lambda { params, body: Box::new(body) });
     let other = choice((condition, lambda)).map_with(|kind, e| Expr { kind, span: span_of(e) });
-    choice((other, binary(unary(postfix(shared, primary(shared, payload)))))).boxed()
+    choice((single(), other, binary(unary(postfix(shared, primary(shared, payload)))))).boxed()
+}
+
+/// A literal or a name and nothing else: most expressions are one token, and this spares them all other rules.
+fn single<'a, E: Failure<'a>>() -> impl Parser<'a, Input<'a>, Expr, Extra<'a, E>> + Clone {
+    let token = any().filter(|t: &Tok| is_literal(*t) || *t == Tok::Ident);
+    let ends =
+        |t: &Tok| matches!(t, Tok::Newline | Tok::Comma | Tok::RBrace | Tok::RParen | Tok::RBracket | Tok::HoleClose);
+    token.then_ignore(any().filter(ends).rewind()).map_with(|kind, e| {
+        let (text, span) = text_of(e);
+        let name = |text: &str| ExprKind::Name(Name { text: text.into(), span });
+        Expr { kind: if kind == Tok::Ident { name(text) } else { value(kind, text, span) }, span }
+    })
 }
 
 fn primary<'a, E: Failure<'a>>(shared: &Shared<'a, E>, payload: bool) -> Rule<'a, Expr, E> {
