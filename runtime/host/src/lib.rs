@@ -6,11 +6,14 @@
 pub mod api;
 pub mod client;
 mod disk;
+pub mod doctor;
 mod home;
 mod percent;
+mod provider;
 mod server;
 
 pub use home::Home;
+pub use provider::HostProvider;
 
 /// The agent's process.
 pub mod agent {

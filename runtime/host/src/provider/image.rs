@@ -1,0 +1,251 @@
+//! `image`: built in the calling process, into the home's store.
+//!
+//! What an object id became is noted in the lineage's directory, so that a repeated create finds it and a collector knows what is
+//! needed. The store itself finds equal inputs again, whatever their id.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use imm_image::{Base, ContentDigest, Entry, Mode, Recipe, Store};
+use imm_ir::{Content, Executable, HostFile, Value};
+use imm_runtime::id::ObjectId;
+use imm_runtime::provider::{Created, Ctx, Error, ErrorKind, Handle, Happened, Request, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::disk;
+use crate::home::{Home, private_dir};
+
+use super::failure::permanent;
+use super::inputs::{field, record, text, text_map, texts};
+use super::{bound, handle};
+
+/// What an object id became.
+#[derive(Debug, Serialize, Deserialize)]
+struct Note {
+    format: u32,
+    manifest: ContentDigest,
+    size: u64,
+    spec: String,
+}
+
+/// The image store and the notes about it.
+#[derive(Debug)]
+pub struct Images {
+    home: Home,
+    store: Arc<Store>,
+}
+
+impl Images {
+    pub fn open(home: &Home) -> std::result::Result<Self, imm_image::ImageError> {
+        Ok(Self { home: home.clone(), store: Arc::new(Store::open(home.store())?) })
+    }
+
+    /// Builds an image, or finds it built.
+    pub async fn create(&self, ctx: &Ctx, request: &Request) -> Result<Created> {
+        let recipe = recipe(request)?;
+        let store = Arc::clone(&self.store);
+        let note_path = self.note_path(ctx, request.object);
+        let spec = request.spec.to_string();
+        let built = tokio::task::spawn_blocking(move || {
+            // Until the note is on disk, a collector would not know that the image is needed.
+            let _hold = store.hold().map_err(|cause| failed(&cause))?;
+            let built = store.build(&recipe, &|_| {}).map_err(|cause| failed(&cause))?;
+            let note = Note { format: 1, manifest: built.manifest, size: built.size, spec };
+            write(&note_path, &note).map_err(|cause| io_failed(&cause))?;
+            Ok(note)
+        });
+        let note = built.await.unwrap_or_else(|cause| Err(permanent(format!("the image's build broke off: {cause}"), None)))?;
+        Ok(created(&note))
+    }
+
+    /// What an object id became, if its image is in the store.
+    pub fn find(&self, ctx: &Ctx, object: ObjectId) -> Result<Option<Created>> {
+        let note: Option<Note> = disk::read_json(&self.note_path(ctx, object)).map_err(|cause| io_failed(&cause))?;
+        Ok(note.filter(|note| self.store.contains(note.manifest)).map(|note| created(&note)))
+    }
+
+    /// Whether the image is in the store, whole.
+    pub fn contains(&self, handle: &Handle) -> Result<bool> {
+        Ok(self.store.contains(handle::image(handle)?))
+    }
+
+    /// Removes the note; the bytes are the collector's.
+    pub fn forget(&self, ctx: &Ctx, object: ObjectId) -> Result<bool> {
+        match fs::remove_file(self.note_path(ctx, object)) {
+            Ok(()) => Ok(false),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(cause) => Err(io_failed(&cause)),
+        }
+    }
+
+    fn note_path(&self, ctx: &Ctx, object: ObjectId) -> PathBuf {
+        self.home.lineage(&ctx.lineage.to_string()).join("images").join(object.to_string())
+    }
+}
+
+fn write(path: &Path, note: &Note) -> io::Result<()> {
+    if let Some(dir) = path.parent() {
+        private_dir(dir)?;
+    }
+    disk::replace_json(path, note)
+}
+
+fn created(note: &Note) -> Created {
+    let outputs = [
+        ("id", Value::text(note.spec.as_str())),
+        ("manifest", Value::text(note.manifest.to_string())),
+        ("size", Value::Bytes(i64::try_from(note.size).unwrap_or(i64::MAX))),
+    ];
+    Created {
+        handle: handle::of_image(note.manifest),
+        outputs: outputs.into_iter().map(|(name, value)| (Arc::from(name), value)).collect(),
+        tainted: None,
+    }
+}
+
+fn failed(cause: &imm_image::ImageError) -> Error {
+    permanent(cause.to_string(), None)
+}
+
+fn io_failed(cause: &io::Error) -> Error {
+    Error { message: cause.to_string(), help: None, kind: ErrorKind::Transient, happened: Happened::Maybe }
+}
+
+/// The recipe of an image's inputs.
+fn recipe(request: &Request) -> Result<Recipe> {
+    let inputs = &request.inputs;
+    let wrong = |cause: imm_image::ImageError| permanent(format!("{}: {cause}", request.address), None);
+    let mut recipe = Recipe { base: base(request)?, cmd: texts(inputs, "cmd")?, ..Recipe::default() };
+    recipe.env = text_map(inputs, "env")?;
+    recipe.labels = text_map(inputs, "labels")?;
+    if let Some(user) = text(inputs, "user")? {
+        recipe.user = user;
+    }
+    if let Some(workdir) = text(inputs, "workdir")? {
+        recipe.workdir = workdir;
+    }
+    if let Some(Value::List(ports)) = field(inputs, "ports") {
+        recipe.ports = ports.iter().filter_map(|port| u16::try_from(port.as_int()?).ok()).collect();
+    }
+    if let Some(clock) = field(inputs, "clock").and_then(Value::as_int) {
+        recipe.clock = u64::try_from(clock).map_err(|_| permanent(format!("{}: `clock` is before 1970", request.address), None))?;
+    }
+    let files = match field(inputs, "files") {
+        Some(Value::Map(files)) => files.iter().map(|(path, content)| (path.as_str(), content)).collect(),
+        Some(Value::Record(files)) => record(files),
+        Some(_) | None => Vec::new(),
+    };
+    for (path, content) in files {
+        match content.reveal() {
+            Value::String(text) => recipe.add_file(path, Entry::bytes(text.as_bytes())).map_err(wrong)?,
+            Value::Content(Content::Bytes(blob)) => recipe.add_file(path, entry(blob)).map_err(wrong)?,
+            Value::Content(Content::Tree(tree)) => {
+                for (below, blob) in tree {
+                    let path = format!("{}/{below}", path.trim_end_matches('/'));
+                    recipe.add_file(&path, entry(blob)).map_err(wrong)?;
+                }
+            }
+            Value::Content(Content::Executable(executable)) => add_executable(&mut recipe, path, executable).map_err(wrong)?,
+            other => return Err(permanent(format!("{}: {path} is {other:?}, which is no content of a file", request.address), None)),
+        }
+    }
+    Ok(recipe)
+}
+
+fn base(request: &Request) -> Result<Base> {
+    match field(&request.inputs, "from") {
+        None => Ok(Base::Scratch),
+        Some(Value::Variant(tag, _)) if &**tag == "scratch" => Ok(Base::Scratch),
+        Some(Value::Variant(tag, payload)) if &**tag == "node" => {
+            let node = payload.get("image").ok_or_else(|| permanent(format!("{}: `from` names no image", request.address), None))?;
+            Ok(Base::Node { manifest: handle::image(&bound(request, node)?.handle)? })
+        }
+        Some(other) => Err(permanent(
+            format!("{}: `from = {other:?}` is not provided by platform host in this version", request.address),
+            Some("use `scratch` or `node { image = … }`".to_owned()),
+        )),
+    }
+}
+
+fn entry(blob: &imm_ir::Blob) -> Entry {
+    let mode = if blob.executable { Mode::Executable } else { Mode::Plain };
+    Entry::Bytes { bytes: Arc::clone(&blob.bytes), mode }
+}
+
+/// The program at its place, and interpreter and libraries where the compiler found that its loader looks for them.
+fn add_executable(recipe: &mut Recipe, path: &str, executable: &Executable) -> imm_image::Result<()> {
+    let host = |file: &HostFile| Entry::Host {
+        source: PathBuf::from(&*file.path),
+        digest: file.digest.0,
+        size: file.size,
+        mode: Mode::Executable,
+    };
+    place(&mut recipe.programs, path, host(&executable.program))?;
+    for (at, file) in &executable.closure {
+        place(&mut recipe.dependencies, at, host(file))?;
+    }
+    Ok(())
+}
+
+/// Programs share libraries: equal ones merge.
+fn place(tier: &mut BTreeMap<String, Entry>, path: &str, entry: Entry) -> imm_image::Result<()> {
+    if let Some(there) = tier.get(path) && there.digest() != entry.digest() {
+        let (first, second) = (format!("{} bytes", there.size()), format!("{} bytes", entry.size()));
+        return Err(imm_image::ImageError::Duplicate { path: path.to_owned(), first, second });
+    }
+    tier.insert(path.to_owned(), entry);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use imm_ir::{Addr, Digest, Fields, Key};
+    use imm_runtime::id::Lineage;
+
+    use super::*;
+
+    fn request(inputs: Fields<Value>) -> Request {
+        Request {
+            object: ObjectId(Digest([1; 32])),
+            address: Addr::root("app"),
+            kind: Arc::from("image"),
+            spec: Digest([2; 32]),
+            inputs,
+            bound: BTreeMap::new(),
+            dormant: false,
+        }
+    }
+
+    fn greeting(text: &str) -> Request {
+        let files = Value::Map(BTreeMap::from([(Key::from("/greeting"), Value::text(text))]));
+        let cmd = Value::List(vec![Value::text("/bin/true")]);
+        request(Fields::from([(Arc::from("files"), files), (Arc::from("cmd"), cmd)]))
+    }
+
+    #[tokio::test]
+    async fn an_image_is_built_once_found_and_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let images = Images::open(&Home::at(dir.path()).unwrap()).unwrap();
+        let ctx = Ctx { lineage: Lineage([3; 16]), fence: 1, generation: 1, timeout: std::time::Duration::from_secs(5) };
+        let request = greeting("hi");
+        assert_eq!(images.find(&ctx, request.object).unwrap(), None);
+        let created = images.create(&ctx, &request).await.unwrap();
+        assert_eq!(images.create(&ctx, &request).await.unwrap(), created);
+        assert_eq!(images.find(&ctx, request.object).unwrap(), Some(created.clone()));
+        assert!(images.contains(&created.handle).unwrap());
+        let other = images.create(&ctx, &greeting("hello")).await.unwrap();
+        assert_ne!(other.handle, created.handle);
+        assert!(!images.forget(&ctx, request.object).unwrap());
+        assert!(images.forget(&ctx, request.object).unwrap());
+    }
+
+    #[test]
+    fn what_is_not_provided_is_said() {
+        let layout = Value::Variant(Arc::from("layout"), Fields::new());
+        let cause = recipe(&request(Fields::from([(Arc::from("from"), layout)]))).unwrap_err();
+        assert!(cause.message.contains("not provided by platform host"), "{cause}");
+    }
+}

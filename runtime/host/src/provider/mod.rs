@@ -1,0 +1,206 @@
+//! The engine's way to this platform: kinds `image container route volume file`.
+//!
+//! Images are built in the calling process into the home's store; everything else is asked of the agent, which is started when it is
+//! not there. Read `inputs` (values to requests), `image`, `object` (create, look, destroy), `pointer` (switch), `sample`. Decides
+//! nothing that the engine or the agent decides.
+
+mod failure;
+mod handle;
+mod image;
+mod inputs;
+mod object;
+mod pointer;
+mod sample;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use imm_ir::{Digest, Fields, SchemaSet, Value, kinds};
+use imm_runtime::id::ObjectId;
+use imm_runtime::provider::{
+    Bound, Created, Ctx, Handle, Level, Move, Observation, Provider, Request, Result, Sample, Setting,
+};
+
+use crate::api::{Announce, LedgerHead};
+use crate::client::{Client, ClientError, connect_or_start};
+use crate::home::Home;
+
+use failure::{permanent, refused};
+use image::Images;
+
+/// Kinds that this platform provides in this version.
+const KINDS: [&str; 5] = ["container", "file", "image", "route", "volume"];
+
+/// The host platform as the engine sees it.
+#[derive(Debug)]
+pub struct HostProvider {
+    home: Home,
+    program: OsString,
+    schemas: SchemaSet,
+    images: Images,
+    /// The last epoch that this process set, by lineage: a confirm must not confirm what replaced it.
+    set: Mutex<BTreeMap<String, u64>>,
+    samples: Mutex<sample::Seen>,
+}
+
+impl HostProvider {
+    /// The platform of a home. `program` is run as `program agent run` when no agent is there.
+    ///
+    /// # Errors
+    /// The image store cannot be opened.
+    pub fn open(home: &Home, program: impl Into<OsString>) -> std::result::Result<Self, imm_image::ImageError> {
+        let all = &kinds::builtin().kinds;
+        let provided = all.iter().filter(|(name, _)| KINDS.contains(&&***name));
+        Ok(Self {
+            home: home.clone(),
+            program: program.into(),
+            schemas: SchemaSet { kinds: provided.map(|(name, kind)| (Arc::clone(name), kind.clone())).collect() },
+            images: Images::open(home)?,
+            set: Mutex::default(),
+            samples: Mutex::default(),
+        })
+    }
+
+    /// Asks the agent; starts it when nobody listens, in which case nothing was sent yet.
+    async fn ask<T, F>(&self, ctx: &Ctx, request: impl Fn(Client) -> F) -> Result<T>
+    where
+        F: Future<Output = std::result::Result<T, ClientError>>,
+    {
+        // The agent bounds its own work; this bound is for an agent that hangs.
+        let patience = ctx.timeout + Duration::from_secs(15);
+        match request(Client::new(&self.home).with_patience(patience)).await {
+            Err(ClientError::Unreachable { .. }) => {}
+            other => return other.map_err(refused),
+        }
+        let client = connect_or_start(&self.home, &self.program).await.map_err(failure::not_started)?;
+        request(client.with_patience(patience)).await.map_err(refused)
+    }
+
+    fn remember(&self, ctx: &Ctx, epoch: u64) {
+        self.set.lock().unwrap_or_else(PoisonError::into_inner).insert(ctx.lineage.to_string(), epoch);
+    }
+
+    fn remembered(&self, ctx: &Ctx) -> Option<u64> {
+        self.set.lock().unwrap_or_else(PoisonError::into_inner).get(&ctx.lineage.to_string()).copied()
+    }
+}
+
+#[async_trait]
+impl Provider for HostProvider {
+    fn schemas(&self) -> &SchemaSet {
+        &self.schemas
+    }
+
+    fn identity(&self) -> &str {
+        "host"
+    }
+
+    async fn announce(&self, ctx: &Ctx, head: (u64, Digest)) -> Result<Option<(u64, Digest)>> {
+        // The agent must be of this version before the first effect.
+        connect_or_start(&self.home, &self.program).await.map_err(failure::not_started)?;
+        let announce = Announce { fence: ctx.fence, head: Some(LedgerHead { seq: head.0, hash: head.1.0 }) };
+        let lineage = ctx.lineage.to_string();
+        let before = self.ask(ctx, |agent| {
+            let lineage = lineage.clone();
+            async move { agent.announce(&lineage, &announce).await }
+        });
+        Ok(before.await?.map(|head| (head.seq, Digest(head.hash))))
+    }
+
+    async fn create(&self, ctx: &Ctx, request: &Request) -> Result<Created> {
+        match &*request.kind {
+            "image" => self.images.create(ctx, request).await,
+            "container" | "file" | "route" | "volume" => self.create_object(ctx, request).await,
+            other => Err(not_provided(other)),
+        }
+    }
+
+    async fn find(&self, ctx: &Ctx, kind: &str, object: ObjectId) -> Result<Option<Created>> {
+        match kind {
+            "image" => self.images.find(ctx, object),
+            "container" | "file" | "route" | "volume" => self.find_object(ctx, object).await,
+            other => Err(not_provided(other)),
+        }
+    }
+
+    async fn list(&self, ctx: &Ctx) -> Result<Vec<(ObjectId, Arc<str>)>> {
+        self.list_objects(ctx).await
+    }
+
+    async fn observe(&self, ctx: &Ctx, kind: &str, object: ObjectId, handle: &Handle) -> Result<Observation> {
+        let there = match kind {
+            "image" => self.images.contains(handle)?,
+            "container" | "file" | "route" | "volume" => self.find_object(ctx, object).await?.is_some(),
+            other => return Err(not_provided(other)),
+        };
+        Ok(if there { Observation::Intact } else { Observation::Missing })
+    }
+
+    async fn health(&self, ctx: &Ctx, kind: &str, object: ObjectId, handle: &Handle, policy: &Fields<Value>) -> Result<Level> {
+        match kind {
+            "image" => Ok(if self.images.contains(handle)? { Level::Healthy } else { Level::Missing }),
+            "container" => self.container_health(ctx, object, policy).await,
+            "file" | "route" | "volume" => {
+                let there = self.find_object(ctx, object).await?.is_some();
+                Ok(if there { Level::Healthy } else { Level::Missing })
+            }
+            other => Err(not_provided(other)),
+        }
+    }
+
+    async fn activate(&self, ctx: &Ctx, kind: &str, object: ObjectId, _handle: &Handle) -> Result<()> {
+        self.set_activity(ctx, kind, object, true).await
+    }
+
+    async fn deactivate(&self, ctx: &Ctx, kind: &str, object: ObjectId, _handle: &Handle) -> Result<()> {
+        self.set_activity(ctx, kind, object, false).await
+    }
+
+    async fn destroy(&self, ctx: &Ctx, kind: &str, object: ObjectId, _handle: Option<&Handle>) -> Result<bool> {
+        match kind {
+            "image" => self.images.forget(ctx, object),
+            "container" | "file" | "route" | "volume" => self.destroy_object(ctx, object).await,
+            other => Err(not_provided(other)),
+        }
+    }
+
+    async fn switch(&self, ctx: &Ctx, moves: &[Move], ttl: Duration) -> Result<Vec<u64>> {
+        self.switch_pointers(ctx, moves, ttl).await
+    }
+
+    async fn renew(&self, ctx: &Ctx, ttl: Duration) -> Result<()> {
+        self.renew_setting(ctx, ttl).await
+    }
+
+    async fn confirm(&self, ctx: &Ctx) -> Result<()> {
+        self.confirm_setting(ctx).await
+    }
+
+    async fn setting(&self, ctx: &Ctx, object: ObjectId, _handle: &Handle) -> Result<Option<(u64, Setting)>> {
+        self.pointer_setting(ctx, object).await
+    }
+
+    async fn sample(&self, ctx: &Ctx, pointer: ObjectId) -> Result<BTreeMap<ObjectId, Sample>> {
+        self.sample_pointer(ctx, pointer).await
+    }
+
+    async fn drain(&self, ctx: &Ctx, objects: &[ObjectId], deadline: Duration) -> Result<u64> {
+        self.drain_objects(ctx, objects, deadline).await
+    }
+}
+
+fn not_provided(kind: &str) -> imm_runtime::provider::Error {
+    permanent(format!("kind `{kind}` is not provided by platform host in this version"), None)
+}
+
+/// The object that a handle value stands for.
+fn bound<'a>(request: &'a Request, value: &Value) -> Result<&'a Bound> {
+    let Value::Node(address) = value else {
+        return Err(permanent(format!("{}: a node is expected where {value:?} is given", request.address), None));
+    };
+    request.bound.get(address).ok_or_else(|| permanent(format!("{}: {address} is not bound to an object", request.address), None))
+}
