@@ -10,7 +10,7 @@ use crate::provider::{Created, Ctx, Error, ErrorKind, Happened, Level, Provider,
 use crate::state::ObjectState;
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use imm_ir::{Addr, CreateMode, FindMode, Nature};
+use imm_ir::{Addr, Class, CreateMode, FieldClass, Fields, FindMode, Nature};
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -98,7 +98,7 @@ impl Engine {
             }
             let request = self.request(plan, &addr)?;
             let inputs = self.ledger.keep(&request.inputs).map_err(EngineError::from)?;
-            let Some(intent) = self.intent(plan, &addr, step, inputs) else { continue };
+            let Some(intent) = self.intent(plan, &addr, step, &request, inputs) else { continue };
             starts.push((addr, request, intent.create, intent.find, intent.provider.clone(), step));
             intents.push(Body::IntentCreate(Box::new(intent)));
             step += 1;
@@ -123,9 +123,22 @@ impl Engine {
         Ok(())
     }
 
-    fn intent(&self, plan: &Plan, addr: &Addr, step: u32, inputs: imm_ir::Digest) -> Option<CreateIntent> {
+    fn intent(
+        &self,
+        plan: &Plan,
+        addr: &Addr,
+        step: u32,
+        request: &Request,
+        inputs: imm_ir::Digest,
+    ) -> Option<CreateIntent> {
         let (planned, node) = plan.nodes.get(addr).zip(plan.graph.nodes.get(addr))?;
         let schema = self.schema(node)?;
+        let movable = |name: &str| schema.field(name).is_some_and(|f| f.class == FieldClass::Movable);
+        let cells = if node.class == Class::Durable {
+            request.inputs.iter().filter(|(name, _)| movable(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
+        } else {
+            Fields::new()
+        };
         let object_at = |a: &Addr| plan.nodes.get(a).map(|n| n.object);
         Some(CreateIntent {
             step,
@@ -141,6 +154,7 @@ impl Engine {
             provider: node.provider.clone(),
             schema_version: 1,
             inputs,
+            cells,
             claims: planned.claims.clone(),
             create: schema.create,
             find: schema.find,

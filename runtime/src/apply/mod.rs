@@ -18,7 +18,7 @@ mod stage;
 pub use event::Event;
 pub use outcome::{EngineError, Outcome};
 
-use crate::entry::{ApplyStarted, Body, UnwindCause};
+use crate::entry::{ApplyStarted, Body, SignalVerb, UnwindCause};
 use crate::id::ApplyId;
 use crate::lease::{Holder, TookOver};
 use crate::ledger::{Ledger, LedgerError};
@@ -278,8 +278,10 @@ impl Engine {
             keep: plan.keep,
             retain: plan.retain,
         };
-        let tenure = self.tenure_entry();
-        self.ledger.append(Some(id), vec![tenure, Body::ApplyStarted(Box::new(started))], true)?;
+        let mut bodies = vec![self.tenure_entry(), Body::ApplyStarted(Box::new(started))];
+        // What was said before it began is not meant for it.
+        bodies.extend(self.unheard()?);
+        self.ledger.append(Some(id), bodies, true)?;
         (self.events)(Event::Started { apply: id, steps: plan.steps.len() });
         Ok(())
     }
@@ -362,11 +364,27 @@ impl Engine {
         if self.signals_seen() > 0 {
             return Err(Stop::Unwind(UnwindCause::Signal, "stopped by a signal".to_owned()));
         }
-        let signals = self.ledger.signals().map_err(EngineError::from)?;
-        match signals.iter().find(|s| s.verb == "abort") {
-            Some(s) => Err(Stop::Unwind(UnwindCause::Aborted, format!("aborted by {}", s.by))),
-            None => Ok(()),
-        }
+        let heard = self.unheard()?;
+        let abort = heard.iter().find_map(|body| match body {
+            Body::Signalled { verb: SignalVerb::Abort, by, .. } => Some(format!("aborted by {by}")),
+            _other => None,
+        });
+        self.append(heard, false)?;
+        abort.map_or(Ok(()), |why| Err(Stop::Unwind(UnwindCause::Aborted, why)))
+    }
+
+    /// Words of other processes that are not recorded yet.
+    fn unheard(&self) -> Result<Vec<Body>, EngineError> {
+        let word = |s: crate::store::Signal| {
+            let verb = match s.verb.as_str() {
+                "pause" => SignalVerb::Pause,
+                "promote" => SignalVerb::Promote,
+                // Whatever else is said to a running apply, stopping is the safe way to hear it.
+                _abort => SignalVerb::Abort,
+            };
+            Body::Signalled { signal: s.seq, verb, by: s.by }
+        };
+        Ok(self.ledger.signals()?.into_iter().map(word).collect())
     }
 
     /// A failed provider call, before the commit.

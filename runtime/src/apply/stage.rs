@@ -122,7 +122,7 @@ impl Engine {
         let recorded = moves.iter().map(|(object, from_epoch, to)| RecordedMove {
             object: *object,
             from_epoch: *from_epoch,
-            from: self.state().pointers.get(object).map(|p| p.setting.clone()).unwrap_or_default(),
+            from: self.state().setting(*object),
             to: to.clone(),
         });
         let ttl = self.limits.ttl;
@@ -251,7 +251,6 @@ impl Engine {
             settings.number(pointer.epoch);
         }
         let added = plan.nodes.iter().filter(|(a, n)| before.get(*a) != Some(&n.object));
-        let signal = self.ledger.signals()?.last().map_or(self.state().signal, |s| s.seq);
         bodies.push(Body::Committed(Box::new(Commit {
             generation,
             parent,
@@ -262,17 +261,21 @@ impl Engine {
             removed: before.keys().filter(|a| now(a).is_none()).cloned().collect(),
             settings: settings.finish(),
             outputs,
-            abort_checked_to: signal,
+            abort_checked_to: self.state().signal,
         })));
         match self.ledger.append_commit(apply, bodies, self.state().signal) {
             Ok(()) => {
                 (self.events)(Event::Committed { generation });
                 Ok(())
             }
-            Err(error) => Err(match aborted(&error) {
-                Some(why) => Stop::Unwind(UnwindCause::Aborted, why),
-                None => Stop::Fatal(error.into()),
-            }),
+            Err(error) => match aborted(&error) {
+                Some(why) => {
+                    let heard = self.unheard()?;
+                    self.append(heard, false)?;
+                    Err(Stop::Unwind(UnwindCause::Aborted, why))
+                }
+                None => Err(Stop::Fatal(error.into())),
+            },
         }
     }
 }

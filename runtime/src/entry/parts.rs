@@ -4,7 +4,7 @@
 use crate::id::ObjectId;
 use crate::lease::Holder;
 use crate::provider::Setting;
-use imm_ir::{Addr, Class, CreateMode, Digest, FindMode, Nature};
+use imm_ir::{Addr, Class, CreateMode, Digest, Fields, FindMode, Nature, Value};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -159,6 +159,8 @@ pub struct CreateIntent {
     pub schema_version: u32,
     /// Its inputs, holes filled.
     pub inputs: Digest,
+    /// Movable inputs of a durable, as it is made with them.
+    pub cells: Fields<Value>,
     /// What it claims.
     pub claims: Vec<Claim>,
     /// Whether repeating is safe.

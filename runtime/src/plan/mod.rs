@@ -282,7 +282,8 @@ pub fn plan(graph: &Graph, recorded: Recorded<'_>, observed: &Observed, options:
     let order = order::levels(graph)?;
     let nodes = matching::assign(graph, recorded, observed, options, lineage, &order)?;
     let switches = settings::switches(graph, recorded, &nodes, options);
-    let keep = options.keep.unwrap_or(graph.policy.keep);
+    // A destroy leaves nothing warm: a rollback from there is cold.
+    let keep = if options.verb == Verb::Destroy { 0 } else { options.keep.unwrap_or(graph.policy.keep) };
     identity::check_claims(graph, state, &nodes)?;
     let mut steps = Vec::new();
     reasons::forward(graph, recorded, observed, &nodes, &order, options, &mut steps);

@@ -107,18 +107,18 @@ pub(super) fn switches(
 
 /// Whether a kept pointer is set like this already.
 fn in_force(recorded: Recorded<'_>, wanted: &PlannedSwitch, schema: &KindSchema) -> bool {
-    let Some(pointer) = recorded.state.pointers.get(&wanted.object) else { return false };
-    let now: BTreeSet<ObjectId> = pointer.setting.targets.iter().map(|t| t.object).collect();
+    let setting = recorded.state.setting(wanted.object);
+    let now: BTreeSet<ObjectId> = setting.targets.iter().map(|t| t.object).collect();
     now == wanted.targets.iter().map(|(_, id)| *id).collect() && same_cells(recorded, wanted, schema)
 }
 
 fn same_cells(recorded: Recorded<'_>, wanted: &PlannedSwitch, schema: &KindSchema) -> bool {
     let known: Option<Fields<_>> =
         wanted.inputs.iter().map(|(name, term)| Some((name.clone(), term.known()?.clone()))).collect();
-    if let (Some(known), Some(pointer)) = (known, recorded.state.pointers.get(&wanted.object)) {
-        return known == pointer.setting.inputs;
+    if let Some(known) = known {
+        return known == recorded.state.setting(wanted.object).inputs;
     }
-    // Late values, and durables that never moved: compared as terms with those of the recorded graph.
+    // Late values are compared as terms with those of the recorded graph.
     let address = recorded.state.objects.get(&wanted.object).map(|o| &o.address);
     let before = address.and_then(|a| recorded.graph?.nodes.get(a));
     before.is_some_and(|node| inputs(node, schema) == wanted.inputs)

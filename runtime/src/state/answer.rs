@@ -33,6 +33,12 @@ impl State {
         })
     }
 
+    /// What a pointer, or the cells of a durable, were last set to.
+    pub fn setting(&self, id: ObjectId) -> Setting {
+        let cells = || self.objects.get(&id).map(|o| Setting { targets: Vec::new(), inputs: o.cells.clone() });
+        self.pointers.get(&id).map(|p| p.setting.clone()).or_else(cells).unwrap_or_default()
+    }
+
     /// An object that exists and binds this one.
     pub fn bound_by(&self, object: ObjectId) -> Option<&Object> {
         self.objects.values().find(|o| o.state.exists() && o.bindings.contains(&object))

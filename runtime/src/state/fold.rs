@@ -77,7 +77,8 @@ impl State {
 
     fn advance_phase(&mut self, header: &Header, body: &Body) -> Result<(), Illegal> {
         let Some(id) = header.apply else { return Ok(()) };
-        if matches!(body, Body::ApplyStarted(_)) {
+        // These two open it.
+        if matches!(body, Body::ApplyStarted(_) | Body::LeaseTaken { .. }) {
             return Ok(());
         }
         let Some(apply) = self.applies.last_mut().filter(|a| a.id == id) else {
@@ -323,6 +324,7 @@ impl Object {
             handle: None,
             outputs: imm_ir::Fields::new(),
             inputs: intent.inputs,
+            cells: intent.cells.clone(),
             claims: intent.claims.clone(),
             create: intent.create,
             find: intent.find,

@@ -78,6 +78,8 @@ pub struct Object {
     pub outputs: Fields<Value>,
     /// Blob of its inputs.
     pub inputs: Digest,
+    /// Movable inputs of a durable, as it was made with them.
+    pub cells: Fields<Value>,
     /// What it claims.
     pub claims: Vec<Claim>,
     /// Whether a create may be repeated.

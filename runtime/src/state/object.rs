@@ -176,12 +176,12 @@ pub fn next(state: ObjectState, body: &Body) -> Result<ObjectState, Illegal> {
         Body::Unknown { .. } => match state {
             S::Creating(family) | S::Unknown(family) => Some(S::Unknown(family)),
             // A switch that may have happened: the pointer says so beside its state.
-            S::Reserved | S::Bound | S::Attached | S::Running | S::Dormant | S::Destroying => Some(state),
+            S::Reserved | S::Bound | S::Attached | S::Retained | S::Running | S::Dormant | S::Destroying => Some(state),
             _other => None,
         },
         Body::NotHappened { .. } => match state {
             S::Creating(_) | S::Unknown(_) => Some(S::Failed),
-            S::Reserved | S::Bound | S::Attached | S::Running | S::Dormant => Some(state),
+            S::Reserved | S::Bound | S::Attached | S::Retained | S::Running | S::Dormant => Some(state),
             _other => None,
         },
         // Proven to work, a warm object is in service again.
@@ -218,16 +218,16 @@ pub fn next(state: ObjectState, body: &Body) -> Result<ObjectState, Illegal> {
             _other => None,
         },
         Body::IntentSwitch(_) => match state {
-            S::Reserved | S::Bound | S::Attached => Some(state),
+            S::Reserved | S::Bound | S::Attached | S::Retained => Some(state),
             _other => None,
         },
         Body::Switched { .. } => match state {
             S::Reserved | S::Bound => Some(S::Bound),
-            S::Attached => Some(state),
+            S::Attached | S::Retained => Some(state),
             _other => None,
         },
         Body::Reverted { .. } => match state {
-            S::Reserved | S::Bound | S::Attached => Some(state),
+            S::Reserved | S::Bound | S::Attached | S::Retained => Some(state),
             _other => None,
         },
         Body::IntentDestroy { .. } => match state {

@@ -1,0 +1,323 @@
+//! The engine against a provider in memory: whole applies, what they leave, and what a crash at any append leaves.
+
+mod program;
+mod shelf;
+
+use imm_ir::{Addr, Graph};
+use imm_runtime::apply::{Engine, EngineError, Event, Limits, Outcome, Providers, Tenure};
+use imm_runtime::clock::Clock;
+use imm_runtime::entry::{Actor, Verb};
+use imm_runtime::id::Lineage;
+use imm_runtime::ledger::Ledger;
+use imm_runtime::plan::saved::Attached;
+use imm_runtime::plan::{Action, Options, Plan};
+use imm_runtime::random::Random;
+use imm_runtime::state::ObjectState;
+use imm_runtime::store::Store;
+use imm_runtime::store::memory::{Crash, MemoryStore};
+use program::{hello, instance};
+use shelf::Shelf;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+struct Noon;
+
+impl Clock for Noon {
+    fn now_ms(&self) -> i64 {
+        1_000
+    }
+}
+
+/// One disk and one world; every engine on it is a new process.
+#[derive(Clone, Default)]
+struct Bench {
+    store: MemoryStore,
+    shelf: Shelf,
+    fence: u64,
+}
+
+impl Bench {
+    fn engine(&mut self) -> Engine {
+        self.fence += 1;
+        let store = Box::new(self.store.clone());
+        let mut ledger = Ledger::open(store, Arc::new(Noon), Actor::default(), self.fence).unwrap();
+        ledger.initialize(Lineage([7; 16]), "local").unwrap();
+        let providers: Providers = BTreeMap::from([(Arc::from("host"), Arc::new(self.shelf.clone()) as _)]);
+        Engine::new(ledger, providers, Limits::default(), Tenure::default(), Random::seeded(self.fence))
+    }
+
+    async fn run(&mut self, graph: &Graph, verb: Verb) -> Result<(Outcome, Plan, Engine), EngineError> {
+        let mut engine = self.engine();
+        let options = Options { verb, ..Options::new(engine.schemas()) };
+        let plan = engine.plan(graph, &options)?;
+        let outcome = engine.apply(&plan, &Attached::default()).await?;
+        engine.ledger().verify().unwrap();
+        Ok((outcome, plan, engine))
+    }
+
+    async fn apply(&mut self, graph: &Graph) -> (Outcome, Plan, Engine) {
+        self.run(graph, Verb::Apply).await.unwrap()
+    }
+
+    fn count(&self, kind: &str) -> usize {
+        self.shelf.0.lock().unwrap().made.values().filter(|k| &***k == kind).count()
+    }
+
+    fn targets(&self) -> usize {
+        self.shelf.0.lock().unwrap().pointers.values().map(|(_, s)| s.targets.len()).sum()
+    }
+
+    fn take_log(&self) -> Vec<String> {
+        std::mem::take(&mut self.shelf.0.lock().unwrap().log)
+    }
+}
+
+fn committed(outcome: &Outcome) -> u64 {
+    match outcome {
+        Outcome::Committed { generation, leftovers, .. } if leftovers.is_empty() => *generation,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn steps(plan: &Plan) -> Vec<String> {
+    plan.steps.iter().map(|s| format!("{} {}", s.action.word(), s.address)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_replaces_and_the_old_generation_stays_warm() {
+    let mut bench = Bench::default();
+    let (outcome, plan, _) = bench.apply(&hello("Hello", 2, 1)).await;
+    assert_eq!(committed(&outcome), 1);
+    let first = [
+        "create app",
+        "create front",
+        "create uploads",
+        "create web.instance[\"0\"]",
+        "create web.instance[\"1\"]",
+        "switch front",
+    ];
+    assert_eq!(steps(&plan), first);
+    assert_eq!((bench.count("container"), bench.targets()), (2, 2));
+
+    bench.take_log();
+    let (entries, (outcome, ..)) = (bench.store.appends(), bench.apply(&hello("Hello", 2, 1)).await);
+    assert_eq!((outcome, bench.store.appends(), bench.take_log()), (Outcome::NothingToDo, entries, vec![]));
+
+    let (outcome, plan, engine) = bench.apply(&hello("Hi", 2, 1)).await;
+    assert_eq!(committed(&outcome), 2);
+    let change = [
+        "create app",
+        "create web.instance[\"0\"]",
+        "create web.instance[\"1\"]",
+        "switch front",
+        "warm app",
+        "warm web.instance[\"0\"]",
+        "warm web.instance[\"1\"]",
+    ];
+    assert_eq!(steps(&plan), change);
+    assert_eq!(plan.kept, 2);
+    let why: Vec<String> = plan.steps[..2].iter().flat_map(|s| s.reasons.iter().map(ToString::to_string)).collect();
+    assert_eq!(why, ["greeting changed (main.imm:7:1, --param)", "app is replaced"]);
+    assert_eq!(plan.steps[3].note.as_deref(), Some("2 old → 2 new targets, blue-green, no outage"));
+    assert_eq!((bench.count("container"), bench.targets()), (4, 2));
+    let warm = engine.state().objects.values().filter(|o| o.state == ObjectState::Idle).count();
+    assert_eq!(warm, 2);
+    let log = bench.take_log();
+    let at = |what: &str| log.iter().position(|l| l == what).unwrap();
+    assert!(at("switch front") < at("confirm") && at("confirm") < at("drain 1"), "{log:?}");
+
+    let (outcome, ..) = bench.apply(&hello("Hey", 2, 1)).await;
+    assert_eq!((committed(&outcome), bench.count("container")), (3, 4));
+    let (outcome, ..) = bench.apply(&hello("Ho", 2, 0)).await;
+    assert_eq!((committed(&outcome), bench.count("container")), (4, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_is_never_healthy_is_undone() {
+    let mut bench = Bench::default();
+    bench.apply(&hello("Hello", 2, 1)).await;
+    let before = bench.shelf.0.lock().unwrap().pointers.clone();
+    bench.shelf.0.lock().unwrap().all_sick = true;
+    bench.take_log();
+    let (outcome, _, engine) = bench.apply(&hello("Hi", 2, 1)).await;
+    match outcome {
+        Outcome::RolledBack { error, leftovers, .. } => {
+            assert!(error.contains("no answer on /healthz"), "{error}");
+            assert!(leftovers.is_empty());
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(bench.shelf.0.lock().unwrap().pointers, before);
+    assert!(!bench.take_log().iter().any(|l| l.starts_with("switch")));
+    assert_eq!((bench.count("container"), engine.state().current), (2, Some(1)));
+    // The next one goes on from there.
+    bench.shelf.0.lock().unwrap().all_sick = false;
+    drop(engine);
+    assert_eq!(committed(&bench.apply(&hello("Hi", 2, 1)).await.0), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rollback_is_one_switch_while_warm_and_a_new_start_when_cold() {
+    let mut bench = Bench::default();
+    bench.apply(&hello("Hello", 2, 1)).await;
+    let (_, _, engine) = bench.apply(&hello("Hi", 2, 1)).await;
+    assert_eq!(engine.state().rollback_target(), Some(1));
+    let old = engine.graph(Some(1)).unwrap().unwrap();
+    assert_eq!(old, hello("Hello", 2, 1));
+    drop(engine);
+    bench.take_log();
+    let (outcome, plan, engine) = bench.run(&old, Verb::Rollback { to: 1 }).await.unwrap();
+    assert_eq!(committed(&outcome), 3);
+    assert_eq!(plan.steps.iter().filter(|s| s.action == Action::Create).count(), 0);
+    assert!(!bench.take_log().iter().any(|l| l.starts_with("create")));
+    // Generation 2 was rolled back from; 1 has the same graph as 3.
+    assert_eq!(engine.state().rollback_target(), None);
+    drop(engine);
+    let (outcome, ..) = bench.apply(&hello("Hey", 2, 0)).await;
+    assert_eq!((committed(&outcome), bench.count("container")), (4, 2));
+    let engine = bench.engine();
+    let cold = engine.graph(Some(1)).unwrap().unwrap();
+    drop(engine);
+    let (outcome, plan, _) = bench.run(&cold, Verb::Rollback { to: 1 }).await.unwrap();
+    assert_eq!(committed(&outcome), 5);
+    assert_eq!(plan.steps.iter().filter(|s| s.action == Action::Create).count(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn destroy_retains_what_holds_data_and_the_next_apply_attaches_it() {
+    let mut bench = Bench::default();
+    bench.apply(&hello("Hello", 2, 1)).await;
+    bench.apply(&hello("Hi", 2, 1)).await;
+    let mut nothing = Graph::default();
+    nothing.policy.keep = 0;
+    let (outcome, _, engine) = bench.run(&nothing, Verb::Destroy).await.unwrap();
+    assert_eq!(committed(&outcome), 3);
+    let left: Vec<_> = engine.state().objects.values().filter(|o| o.state.exists()).collect();
+    assert_eq!(
+        left.iter().map(|o| (o.address.as_str(), o.state)).collect::<Vec<_>>(),
+        [("uploads", ObjectState::Retained)]
+    );
+    assert_eq!((bench.count("container"), bench.count("route"), bench.count("volume")), (0, 0, 1));
+    drop(engine);
+    let (outcome, plan, engine) = bench.apply(&hello("Hello", 1, 1)).await;
+    assert_eq!(committed(&outcome), 4);
+    assert!(steps(&plan).contains(&"attach uploads".to_owned()));
+    assert_eq!(engine.state().at(&Addr::root("uploads")).unwrap().1.state, ObjectState::Attached);
+    assert_eq!(bench.count("volume"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn scaling_keeps_and_a_rename_touches_nothing() {
+    let mut bench = Bench::default();
+    bench.apply(&hello("Hello", 2, 0)).await;
+    bench.take_log();
+    let (outcome, plan, _) = bench.apply(&hello("Hello", 3, 0)).await;
+    assert_eq!((committed(&outcome), bench.count("container"), bench.targets()), (2, 3, 3));
+    assert_eq!(steps(&plan), ["create web.instance[\"2\"]", "switch front"]);
+    bench.apply(&hello("Hello", 1, 0)).await;
+    assert_eq!((bench.count("container"), bench.targets()), (1, 1));
+    // The image under another name: containers bind the object, not the name.
+    let mut renamed = hello("Hello", 1, 0);
+    let image = renamed.nodes.remove(&Addr::root("app")).unwrap();
+    let base = Addr::root("base");
+    renamed.nodes.insert(base.clone(), image);
+    let web = renamed.nodes.get_mut(&instance(0)).unwrap();
+    web.inputs.get_mut("image").unwrap().term = imm_ir::Value::Node(base.clone()).into();
+    web.edges[0].to = base;
+    bench.take_log();
+    let (outcome, plan, _) = bench.apply(&renamed).await;
+    assert_eq!(committed(&outcome), 4);
+    assert_eq!(steps(&plan), ["rename base"]);
+    assert_eq!(bench.take_log(), ["confirm"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_at_any_append_is_settled_by_recovery() {
+    let scenario = async |crash: Option<(u64, bool)>| {
+        let mut bench = Bench::default();
+        bench.apply(&hello("Hello", 2, 1)).await;
+        let start = bench.store.appends();
+        if let Some((at, after)) = crash {
+            bench.store.crash_at(Some(Crash { at: start + at, after }));
+        }
+        let result = bench.run(&hello("Hi", 2, 0), Verb::Apply).await.map(|(outcome, ..)| outcome);
+        (bench, result, start)
+    };
+    let (whole, result, start) = scenario(None).await;
+    assert_eq!(committed(&result.unwrap()), 2);
+    let appends = whole.store.appends() - start;
+    assert!(appends > 8, "{appends}");
+    for at in 1..=appends {
+        for after in [false, true] {
+            let (mut bench, result, _) = scenario(Some((at, after))).await;
+            assert!(result.is_err(), "append {at}");
+            bench.store.lose_unsynced();
+            let mut engine = bench.engine();
+            let recovered = engine.recover().await.unwrap();
+            engine.ledger().verify().unwrap();
+            let (forward, current) = (engine.state().current == Some(2), engine.state().current);
+            match recovered {
+                Some(Outcome::Committed { generation: 2, .. }) => assert!(forward),
+                Some(Outcome::RolledBack { .. }) | None => assert!(current.is_some()),
+                other => panic!("append {at} {after}: {other:?}"),
+            }
+            assert_eq!((bench.count("container"), bench.targets()), (2, 2), "append {at} {after}");
+            let appended = bench.store.appends();
+            assert_eq!(engine.recover().await.unwrap(), None);
+            assert_eq!(bench.store.appends(), appended);
+            drop(engine);
+            let (outcome, _, engine) = bench.apply(&hello("Hi", 2, 0)).await;
+            assert!(matches!(outcome, Outcome::Committed { generation: 2, .. } | Outcome::NothingToDo), "{outcome:?}");
+            let live = engine.state().objects.values().filter(|o| o.state.exists()).count();
+            assert_eq!((live, bench.count("container"), bench.targets()), (5, 2, 2), "append {at} {after}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_writes_the_same_bytes() {
+    let bytes = async || {
+        let mut bench = Bench::default();
+        bench.apply(&hello("Hello", 3, 1)).await;
+        bench.apply(&hello("Hi", 2, 1)).await;
+        bench.store.head()
+    };
+    assert_eq!(bytes().await, bytes().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_plan_is_refused_and_changes_nothing() {
+    let mut bench = Bench::default();
+    let engine = bench.engine();
+    let plan = engine.plan(&hello("Hello", 1, 1), &Options::new(engine.schemas())).unwrap();
+    drop(engine);
+    bench.apply(&hello("Hi", 1, 1)).await;
+    let mut engine = bench.engine();
+    let appends = bench.store.appends();
+    let refused = engine.apply(&plan, &Attached::default()).await;
+    assert!(matches!(refused, Err(EngineError::Refused(_))), "{refused:?}");
+    assert_eq!(bench.store.appends(), appends);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abort_before_the_commit_wins() {
+    let mut bench = Bench::default();
+    bench.apply(&hello("Hello", 2, 1)).await;
+    let mut signals = bench.store.clone();
+    signals.signal("abort", "a word to nobody").unwrap();
+    let speak = std::sync::Mutex::new(bench.store.clone());
+    let mut engine = bench.engine().with_events(move |event| {
+        if matches!(event, Event::Stage { .. }) {
+            speak.lock().unwrap().signal("abort", "ada").unwrap();
+        }
+    });
+    let plan = engine.plan(&hello("Hi", 2, 1), &Options::new(engine.schemas())).unwrap();
+    match engine.apply(&plan, &Attached::default()).await.unwrap() {
+        Outcome::RolledBack { error, .. } => assert_eq!(error, "aborted by ada"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!((bench.count("container"), bench.targets()), (2, 2));
+    drop(engine);
+    // It was heard once; it does not stop the next apply.
+    assert_eq!(committed(&bench.apply(&hello("Hi", 2, 1)).await.0), 2);
+}
