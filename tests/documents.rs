@@ -1,0 +1,192 @@
+//! Every program in the documents is a complete module and gets exactly what the document says it gets.
+//!
+//! A block is fenced as ```` ```imm ````. Plain ones, and those marked `right`, get no diagnostic; one marked `wrong` stands in
+//! the explain page of a code and gets that code and no other. `// --- path` inside a block begins a further file. Every
+//! module finds an `index.html` beside it (that of hello) and a program that `executable` may name.
+
+use imm_compiler::{Given, MemoryWorld};
+use imm_ir::{Diagnostic, code};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Codes that only a plan can say: a check has neither the values of params nor recorded state.
+const SAID_LATER: [&str; 2] = ["missing-param", "durable-change"];
+
+/// What a block claims to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Claim {
+    /// No diagnostic at all.
+    Plain,
+    /// No error, and not what its page is about.
+    Right,
+    /// What its page is about.
+    Wrong,
+}
+
+/// One fenced program.
+struct Block {
+    claim: Claim,
+    /// Of the document, from 1.
+    line: usize,
+    text: String,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn pages(folder: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root().join(folder)).unwrap().map(|e| e.unwrap().path());
+    let mut pages: Vec<_> = entries.filter(|p| p.extension().is_some_and(|e| e == "md")).collect();
+    pages.sort();
+    pages
+}
+
+fn blocks(text: &str) -> Vec<Block> {
+    let mut found = Vec::new();
+    let mut open: Option<Block> = None;
+    for (line, content) in (1..).zip(text.lines()) {
+        match (&mut open, content.strip_prefix("```")) {
+            (Some(_), Some(_)) => found.extend(open.take()),
+            (Some(block), None) => block.text.extend([content, "\n"]),
+            (None, Some(info)) => {
+                let claim = match info.trim() {
+                    "imm" => Claim::Plain,
+                    "imm right" => Claim::Right,
+                    "imm wrong" => Claim::Wrong,
+                    other => {
+                        assert!(!other.starts_with("imm"), "line {line}: `{other}` is neither right nor wrong");
+                        // Something else, up to its own fence.
+                        open = Some(Block { claim: Claim::Plain, line: 0, text: String::new() });
+                        continue;
+                    }
+                };
+                open = Some(Block { claim, line, text: String::new() });
+            }
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "a block is never closed");
+    found.retain(|block| block.line > 0);
+    found
+}
+
+fn check(block: &Block) -> Vec<Diagnostic> {
+    let mut world = MemoryWorld::default();
+    world.insert("index.html", include_str!("../examples/hello/index.html"));
+    world.insert_program(None, b"the running program");
+    for (i, file) in format!("// --- main.imm\n{}", block.text).split("// --- ").skip(1).enumerate() {
+        let (path, text) = file.split_once('\n').unwrap();
+        // The first part is empty when the block itself begins with a path.
+        if i > 0 || !text.trim().is_empty() {
+            world.insert(path.trim(), text);
+        }
+    }
+    imm_compiler::check(&world, Path::new(""), &Given::default()).diagnostics
+}
+
+fn codes(diagnostics: &[Diagnostic]) -> BTreeSet<&'static str> {
+    diagnostics.iter().map(|d| d.code.0).collect()
+}
+
+/// The documents in which a block stands on its own.
+fn documents() -> Vec<PathBuf> {
+    let mut all = vec![root().join("README.md")];
+    all.extend(pages("docs"));
+    all
+}
+
+#[test]
+fn programs_in_the_documents_are_right() {
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for path in documents() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for block in blocks(&text) {
+            seen += 1;
+            let place = format!("{}:{}", path.display(), block.line);
+            assert_ne!(block.claim, Claim::Wrong, "{place}: which code? wrong programs belong to explain pages");
+            let said = check(&block);
+            if !said.is_empty() {
+                wrong.push(format!("{place}: {said:#?}\n{}", block.text));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen >= 10, "only {seen} programs were found");
+}
+
+#[test]
+fn programs_in_explain_pages_get_what_the_page_says() {
+    let mut wrong = Vec::new();
+    for path in pages("compiler/explain") {
+        let page = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let blocks = blocks(&std::fs::read_to_string(&path).unwrap());
+        for claim in [Claim::Wrong, Claim::Right] {
+            if !blocks.iter().any(|b| b.claim == claim) {
+                wrong.push(format!("{page}: no block is marked {claim:?}"));
+            }
+        }
+        for block in &blocks {
+            let said = check(block);
+            let errors: Vec<_> = said.iter().filter(|d| d.is_error()).cloned().collect();
+            let place = format!("{}:{}", path.display(), block.line);
+            let holds = match block.claim {
+                Claim::Plain => said.is_empty(),
+                Claim::Right => errors.is_empty() && !codes(&said).contains(&*page),
+                Claim::Wrong if SAID_LATER.contains(&&*page) => errors.is_empty(),
+                // What a page about a warning shows works, apart from that.
+                Claim::Wrong if errors.is_empty() => codes(&said) == BTreeSet::from([&*page]),
+                Claim::Wrong => codes(&errors) == BTreeSet::from([&*page]),
+            };
+            if !holds {
+                wrong.push(format!("{place} ({:?}): {said:#?}\n{}", block.claim, block.text));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_code_has_a_page_and_every_page_a_code() {
+    let codes: BTreeSet<String> = code::ALL.iter().map(|c| c.0.to_owned()).collect();
+    let stem = |p: PathBuf| p.file_stem().unwrap().to_str().unwrap().to_owned();
+    let pages: BTreeSet<String> = pages("compiler/explain").into_iter().map(stem).collect();
+    assert_eq!(codes.difference(&pages).collect::<Vec<_>>(), [""; 0], "codes without a page");
+    assert_eq!(pages.difference(&codes).collect::<Vec<_>>(), [""; 0], "pages without a code");
+    for code in code::ALL {
+        let page = imm_compiler::explain::page(code.0).unwrap_or_else(|| panic!("`imm explain {code}` knows no page"));
+        assert!(page.starts_with(&format!("# {code}\n")), "the page of {code} has another title");
+    }
+}
+
+/// Links between documents lead somewhere.
+#[test]
+fn links_lead_to_files() {
+    let mut wrong = Vec::new();
+    for path in documents() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().unwrap();
+            if !file.is_empty() && !file.contains("://") && !path.parent().unwrap().join(file).exists() {
+                wrong.push(format!("{}: {target}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Fields of kinds are named in `docs/language.md` as the schemas have them.
+#[test]
+fn the_tables_of_kinds_are_those_of_the_schemas() {
+    let text = std::fs::read_to_string(root().join("docs/language.md")).unwrap();
+    for kind in imm_ir::kinds::builtin().kinds.values() {
+        let heading = format!("### `{}`", kind.name);
+        let (_, rest) = text.split_once(&heading).unwrap_or_else(|| panic!("{heading} is missing"));
+        let section = rest.split("\n### ").next().unwrap().split("\n## ").next().unwrap();
+        let written: BTreeSet<&str> =
+            section.lines().filter_map(|l| l.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name).collect();
+        let fields = kind.fields.iter().map(|f| &*f.name).chain(kind.outputs.iter().map(|o| &*o.name));
+        assert_eq!(written, fields.collect::<BTreeSet<_>>(), "{}", kind.name);
+        assert!(section.contains(&*kind.doc), "{}: {}", kind.name, kind.doc);
+    }
+}
