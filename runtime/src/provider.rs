@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Under whose authority a call is made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ctx {
     /// The ledger's lineage.
     pub lineage: Lineage,
@@ -31,7 +31,7 @@ pub struct Ctx {
 pub struct Handle(pub Vec<u8>);
 
 /// What to make.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     /// Which one: the idempotency token.
     pub object: ObjectId,
@@ -59,7 +59,7 @@ pub struct Bound {
 }
 
 /// What was made.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Created {
     /// How to name it from now on.
     pub handle: Handle,

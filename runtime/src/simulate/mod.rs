@@ -4,3 +4,12 @@
 //! (judges that log and the durable ledger entries against the invariants of the engine reference, on its own), `shapes`
 //! (programs as graphs, without a compiler), `harness` (runs the engine, kills it anywhere, recovers, judges), `remote`
 //! (the world at the other end of a socket, for an engine that is killed as a process).
+
+pub mod call;
+pub mod effect;
+pub mod fault;
+mod law;
+pub mod life;
+pub mod oracle;
+pub mod shapes;
+pub mod world;

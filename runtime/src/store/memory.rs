@@ -43,6 +43,11 @@ impl MemoryStore {
         self.locked().appends
     }
 
+    /// How many entries a crash cannot take.
+    pub fn synced(&self) -> u64 {
+        self.locked().synced as u64
+    }
+
     /// What a power cut leaves: everything up to the last sync.
     pub fn lose_unsynced(&self) {
         let mut disk = self.locked();

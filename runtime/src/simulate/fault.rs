@@ -1,0 +1,95 @@
+//! What goes wrong in the world, from a seed. Chances are parts per thousand of the calls with an effect.
+
+use crate::random::Random;
+
+/// How often what goes wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Fails before the effect and may be tried again.
+    pub transient: u64,
+    /// Fails before the effect, for good.
+    pub permanent: u64,
+    /// Has its effect and says that it cannot tell.
+    pub unanswered: u64,
+    /// A create makes something unusable.
+    pub tainted: u64,
+    /// A create or switch says that it cannot tell, and arrives later.
+    pub delayed: u64,
+    /// Has its effect, is answered, and arrives once more later.
+    pub duplicated: u64,
+    /// A call whose sender died arrives nevertheless, before or after the next take-over.
+    pub left_behind: u64,
+}
+
+impl Faults {
+    /// A bit of everything.
+    pub fn some() -> Self {
+        Self { transient: 60, permanent: 8, unanswered: 20, tainted: 8, delayed: 12, duplicated: 30, left_behind: 500 }
+    }
+}
+
+/// What happens to one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Normal,
+    Transient,
+    Permanent,
+    Unanswered,
+    Tainted,
+    /// Until it arrives, milliseconds.
+    Delayed(u64),
+    /// Until it arrives again, milliseconds.
+    Duplicated(u64),
+}
+
+/// When a call arrives whose sender died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Straggler {
+    Never,
+    BeforeTakeOver,
+    AfterTakeOver,
+}
+
+#[derive(Debug)]
+pub(super) struct Chance {
+    pub faults: Faults,
+    pub random: Random,
+}
+
+impl Chance {
+    /// Decides about a call. Always draws the same number of times, so that one fault more does not move the others.
+    pub fn fate(&mut self, create: bool, switch: bool) -> Fate {
+        let (draw, delay) = (self.random.below(1000), 1 + self.random.below(20_000));
+        let f = self.faults;
+        let mut edge = 0;
+        let mut within = |chance: u64, applies: bool| {
+            let from = edge;
+            edge += chance;
+            applies && (from..edge).contains(&draw)
+        };
+        if within(f.transient, true) {
+            Fate::Transient
+        } else if within(f.permanent, true) {
+            Fate::Permanent
+        } else if within(f.unanswered, true) {
+            Fate::Unanswered
+        } else if within(f.tainted, create) {
+            Fate::Tainted
+        } else if within(f.delayed, create || switch) {
+            Fate::Delayed(delay)
+        } else if within(f.duplicated, create || switch) {
+            Fate::Duplicated(delay)
+        } else {
+            Fate::Normal
+        }
+    }
+
+    pub fn straggler(&mut self) -> Straggler {
+        let (draw, after) = (self.random.below(1000), self.random.below(2) == 0);
+        match (draw < self.faults.left_behind, after) {
+            (false, _) => Straggler::Never,
+            (true, false) => Straggler::BeforeTakeOver,
+            (true, true) => Straggler::AfterTakeOver,
+        }
+    }
+}

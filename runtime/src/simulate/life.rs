@@ -1,0 +1,161 @@
+//! The life of one simulated engine, and when it ends. Every append and every provider call has an instant before and one
+//! after it; an engine can be made to die at any of them, and from then on nothing it does has an effect.
+
+use super::call::{Ask, Call, Reply};
+use super::world::World;
+use crate::provider::{Ctx, Result};
+use crate::store::memory::MemoryStore;
+use crate::store::{Batch, Record, Signal, Store, StoreError};
+use async_trait::async_trait;
+use imm_ir::Digest;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
+
+/// Shared by the store and the provider of one engine.
+#[derive(Clone, Debug, Default)]
+pub struct Life {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    span: Mutex<Span>,
+    died: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Span {
+    /// Instants passed.
+    passed: u64,
+    ends_at: Option<u64>,
+    /// Where it ended.
+    ended: Option<String>,
+    /// Names of the instants passed, for reports.
+    instants: Vec<String>,
+}
+
+impl Life {
+    /// Dies at an instant, counted from 1; `None`: lives on.
+    pub fn ending_at(instant: Option<u64>) -> Self {
+        let life = Self::default();
+        life.span().ends_at = instant;
+        life
+    }
+
+    /// How many instants there were.
+    pub fn instants(&self) -> u64 {
+        self.span().passed
+    }
+
+    /// Their names in order, like `before append Committed` or `after call switch`.
+    pub fn names(&self) -> Vec<String> {
+        self.span().instants.clone()
+    }
+
+    /// Where it died.
+    pub fn ended(&self) -> Option<String> {
+        self.span().ended.clone()
+    }
+
+    /// Returns when it died.
+    pub async fn end(&self) {
+        loop {
+            let died = self.inner.died.notified();
+            if self.span().ended.is_some() {
+                return;
+            }
+            died.await;
+        }
+    }
+
+    /// Passes one instant; false: dead.
+    fn pass(&self, name: impl FnOnce() -> String) -> bool {
+        let mut span = self.span();
+        if span.ended.is_some() {
+            return false;
+        }
+        span.passed += 1;
+        let name = name();
+        span.instants.push(name.clone());
+        if span.ends_at == Some(span.passed) {
+            span.ended = Some(name);
+            drop(span);
+            self.inner.died.notify_one();
+            return false;
+        }
+        true
+    }
+
+    fn span(&self) -> std::sync::MutexGuard<'_, Span> {
+        self.inner.span.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The world as a mortal engine sees it: a call at whose instant it dies never returns.
+#[derive(Clone, Debug)]
+pub struct Mortal {
+    /// The world.
+    pub world: World,
+    /// Whose calls they are.
+    pub life: Life,
+}
+
+#[async_trait]
+impl Ask for Mortal {
+    async fn ask(&self, ctx: &Ctx, call: Call) -> Result<Reply> {
+        let name = call.name();
+        if !self.life.pass(|| format!("before call {name}")) {
+            // It was on its way when its sender died: it may still arrive.
+            self.world.leave_behind(ctx, call);
+            return std::future::pending().await;
+        }
+        let reply = self.world.perform(ctx, call).await;
+        if !self.life.pass(|| format!("after call {name}")) {
+            return std::future::pending().await;
+        }
+        reply
+    }
+}
+
+/// The disk as a mortal engine sees it: refuses everything once it is dead.
+#[derive(Clone, Debug)]
+pub struct MortalStore {
+    /// The disk.
+    pub disk: MemoryStore,
+    /// Whose writes they are.
+    pub life: Life,
+}
+
+impl Store for MortalStore {
+    fn head(&self) -> (u64, Digest) {
+        self.disk.head()
+    }
+
+    fn read(&self, from_seq: u64) -> std::result::Result<Vec<Record>, StoreError> {
+        self.disk.read(from_seq)
+    }
+
+    fn append(&mut self, batch: Batch) -> std::result::Result<(), StoreError> {
+        let what = batch.records.first().map_or_else(String::new, |r| super::oracle::entry_name(&r.bytes));
+        if !self.life.pass(|| format!("before append {what}")) {
+            return Err(StoreError::Crash);
+        }
+        let appended = self.disk.append(batch);
+        if !self.life.pass(|| format!("after append {what}")) {
+            return Err(StoreError::Crash);
+        }
+        appended
+    }
+
+    fn blob(&self, digest: &Digest) -> std::result::Result<Option<Vec<u8>>, StoreError> {
+        self.disk.blob(digest)
+    }
+
+    fn signals(&self, after: u64) -> std::result::Result<Vec<Signal>, StoreError> {
+        self.disk.signals(after)
+    }
+
+    fn signal(&mut self, verb: &str, by: &str) -> std::result::Result<(), StoreError> {
+        self.disk.signal(verb, by)
+    }
+}

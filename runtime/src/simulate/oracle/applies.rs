@@ -1,0 +1,134 @@
+//! I12 and I13: what the entries of one apply say about each other and about its plan.
+
+use super::{Findings, Promise, name};
+use crate::entry::{Body, Ending, Entry, SignalVerb};
+use crate::id::{ApplyId, ObjectId};
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Debug, Default)]
+struct Seen {
+    commits: u32,
+    unwound: bool,
+    aborted: bool,
+    confirmed: bool,
+    ended: bool,
+    creates: BTreeSet<ObjectId>,
+    switches: BTreeSet<ObjectId>,
+    destroys: BTreeSet<ObjectId>,
+}
+
+/// Judges every apply.
+pub(super) fn judge(entries: &[(u64, Entry)], promises: &BTreeMap<ApplyId, Promise>, findings: &mut Findings) {
+    let mut open: Option<ApplyId> = None;
+    let mut seen: BTreeMap<ApplyId, Seen> = BTreeMap::new();
+    for (seq, entry) in entries {
+        let Some(id) = entry.header.apply else { continue };
+        if let Body::ApplyStarted(_) = entry.body {
+            if let Some(before) = open.replace(id) {
+                findings.add("I11", format!("entry {seq} starts apply {id} while {before} is open"));
+            }
+            if seen.insert(id, Seen::default()).is_some() {
+                findings.add("I11", format!("entry {seq} starts apply {id} a second time"));
+            }
+            continue;
+        }
+        let Some(apply) = seen.get_mut(&id) else {
+            if !matches!(entry.body, Body::LeaseTaken { .. } | Body::Consented { .. } | Body::Approved { .. }) {
+                findings
+                    .add("I11", format!("entry {seq} ({}) belongs to an apply that never started", name(&entry.body)));
+            }
+            continue;
+        };
+        if apply.ended {
+            findings.add("I11", format!("entry {seq} ({}) follows the end of apply {id}", name(&entry.body)));
+        }
+        apply.follow(*seq, &entry.body, findings);
+        if apply.ended {
+            open = None;
+        }
+    }
+    for (id, promise) in promises {
+        if let Some(apply) = seen.get(id) {
+            apply.compare(id, promise, findings);
+        }
+    }
+}
+
+impl Seen {
+    fn follow(&mut self, seq: u64, body: &Body, findings: &mut Findings) {
+        match body {
+            Body::Committed(_) => {
+                self.commits += 1;
+                if self.commits > 1 {
+                    findings.add("I12", format!("entry {seq} commits a second time"));
+                }
+                if self.unwound {
+                    findings.add("I12", format!("entry {seq} commits what is being undone"));
+                }
+                if self.aborted {
+                    findings.add("I12", format!("entry {seq} commits after an abort"));
+                }
+            }
+            Body::UnwindStarted { .. } => {
+                if self.commits > 0 {
+                    findings.add("I12", format!("entry {seq} undoes what is committed"));
+                }
+                self.unwound = true;
+            }
+            Body::Signalled { verb: SignalVerb::Abort, .. } => self.aborted = true,
+            Body::Confirmed { remaining: 0, .. } => self.confirmed = true,
+            Body::IntentCreate(intent) => {
+                if !self.creates.insert(intent.object) {
+                    findings
+                        .add("I2", format!("entry {seq} intends {} ({}) twice", intent.address, intent.object.short()));
+                }
+                if self.commits > 0 || self.unwound {
+                    findings.add("I12", format!("entry {seq} creates {} when it is too late for that", intent.address));
+                }
+            }
+            Body::IntentSwitch(intent) if !self.unwound => {
+                self.switches.extend(intent.moves.iter().map(|m| m.object));
+            }
+            Body::IntentDestroy { object, .. } => {
+                if self.commits == 0 && !self.unwound {
+                    findings.add("I12", format!("entry {seq} destroys {} before the commit", object.short()));
+                }
+                if self.commits > 0 && !self.confirmed {
+                    findings.add("I4", format!("entry {seq} destroys {} before all have confirmed", object.short()));
+                }
+                self.destroys.insert(*object);
+            }
+            Body::Finished { ending, .. } => {
+                match ending {
+                    Ending::Committed if self.commits == 0 => {
+                        findings.add("Q3", format!("entry {seq} ends as committed without a commit"));
+                    }
+                    Ending::RolledBack if self.commits > 0 => {
+                        findings.add("Q3", format!("entry {seq} ends as rolled back after a commit"));
+                    }
+                    Ending::Committed | Ending::RolledBack | Ending::Stuck => {}
+                }
+                self.ended = *ending != Ending::Stuck;
+            }
+            _other => {}
+        }
+    }
+
+    /// Plan and deed: nothing that was not planned; all of it when it was committed.
+    fn compare(&self, id: &ApplyId, promise: &Promise, findings: &mut Findings) {
+        let committed = self.commits > 0;
+        let mut check = |what: &str, done: &BTreeSet<ObjectId>, planned: &BTreeSet<ObjectId>, all: bool| {
+            for object in done.difference(planned) {
+                findings.add("I13", format!("apply {id} {what} {}, its plan does not", object.short()));
+            }
+            for object in planned.difference(done).filter(|_| all) {
+                findings.add("I13", format!("the plan of {id} {what} {}, the apply did not", object.short()));
+            }
+        };
+        check("creates", &self.creates, &promise.creates, committed);
+        check("switches", &self.switches, &promise.switches, committed);
+        if committed {
+            check("destroys", &self.destroys, &promise.destroys, false);
+        }
+    }
+}

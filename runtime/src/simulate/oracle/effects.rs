@@ -1,0 +1,278 @@
+//! What happened in the world against what was on disk before it: I1 to I10 and I16.
+//!
+//! Effects and entries are walked in one order: an effect comes after exactly the entries that were durable when it
+//! happened. A late call is judged like any other where the world let it through.
+
+use super::Findings;
+use super::record::Recorded;
+use crate::entry::Entry;
+use crate::id::{Lineage, ObjectId};
+use crate::provider::{Level, Setting};
+use crate::simulate::effect::{Deed, Effect, Made};
+use imm_ir::{Class, Nature, kinds};
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Debug)]
+struct Thing {
+    made: Made,
+    /// Its create had been given up, or was repeated on the way.
+    late: bool,
+    there: bool,
+    acts: bool,
+    /// An engine was told that it is healthy.
+    proven: bool,
+}
+
+#[derive(Debug, Default)]
+struct Pointer {
+    setting: Setting,
+    back: Setting,
+    until_ms: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Fold {
+    things: BTreeMap<ObjectId, Thing>,
+    pointers: BTreeMap<ObjectId, Pointer>,
+    announced: BTreeMap<Lineage, u64>,
+    recorded: Recorded,
+}
+
+/// Walks both in one order.
+pub(super) fn judge(entries: &[(u64, Entry)], effects: &[Effect], findings: &mut Findings) {
+    let mut fold = Fold { recorded: Recorded::foreseeing(entries), ..Fold::default() };
+    let mut rest = entries.iter().peekable();
+    let mut durable = 0;
+    for effect in effects {
+        if effect.durable < durable {
+            findings.add("I11", format!("at {} ms durable entries had vanished", effect.at_ms));
+        }
+        durable = durable.max(effect.durable);
+        while let Some((_, entry)) = rest.next_if(|(seq, _)| *seq <= effect.durable) {
+            fold.recorded.follow(entry);
+        }
+        fold.effect(effect, findings);
+    }
+}
+
+impl Fold {
+    fn effect(&mut self, effect: &Effect, findings: &mut Findings) {
+        let at = format!("at {} ms", effect.at_ms);
+        self.unattended(effect, findings);
+        if effect.fence > 0 && !matches!(effect.deed, Deed::Announced | Deed::Refused(_) | Deed::Probed(..)) {
+            let announced = self.announced.get(&effect.lineage).copied().unwrap_or(0);
+            if effect.fence < announced {
+                findings
+                    .add("I10", format!("{at} a call with fence {} was let through after {announced}", effect.fence));
+            } else if effect.fence > announced {
+                findings.add("I10", format!("{at} fence {} had an effect before it was announced", effect.fence));
+            }
+        }
+        match &effect.deed {
+            Deed::Announced => {
+                self.announced.insert(effect.lineage, effect.fence);
+            }
+            Deed::Created(made) => self.created(made, effect.late, &at, findings),
+            Deed::Activated(object) => {
+                if !self.recorded.activates.contains(object) {
+                    findings.add("I1", format!("{at} {} was activated without an intent on disk", self.named(*object)));
+                }
+                self.begins_to_act(*object, &at, findings);
+            }
+            Deed::Deactivated(object) => {
+                if !self.recorded.deactivates.contains(object) {
+                    findings
+                        .add("I1", format!("{at} {} was deactivated without an intent on disk", self.named(*object)));
+                }
+                if self.recorded.old_before_confirm(*object) && !self.recorded.staged() {
+                    findings.add(
+                        "I4",
+                        format!("{at} {} of the old generation was deactivated too early", self.named(*object)),
+                    );
+                }
+                if let Some(thing) = self.things.get_mut(object) {
+                    thing.acts = false;
+                }
+                self.dangling(&at, findings);
+            }
+            Deed::Destroyed { object, missing } => self.destroyed(*object, *missing, &at, findings),
+            Deed::Switched { object, from_epoch, to, until_ms, .. } => {
+                self.switched(*object, *from_epoch, to, &at, findings);
+                let pointer = self.pointers.entry(*object).or_default();
+                pointer.setting = to.clone();
+                pointer.until_ms = Some(*until_ms);
+                self.dangling(&at, findings);
+            }
+            Deed::Reverted { object, to, .. } => {
+                let pointer = self.pointers.entry(*object).or_default();
+                if pointer.back != *to {
+                    findings.add("I16", format!("{at} {} went back to what was never confirmed", object.short()));
+                }
+                pointer.setting = to.clone();
+                pointer.until_ms = None;
+                self.dangling(&at, findings);
+            }
+            Deed::Renewed { until_ms } => {
+                for pointer in self.pointers.values_mut().filter(|p| p.until_ms.is_some()) {
+                    pointer.until_ms = Some(*until_ms);
+                }
+            }
+            Deed::Confirmed => {
+                if self.recorded.open_uncommitted() {
+                    findings.add("I5", format!("{at} settings were confirmed before the commit"));
+                }
+                for pointer in self.pointers.values_mut() {
+                    pointer.back = pointer.setting.clone();
+                    pointer.until_ms = None;
+                }
+            }
+            Deed::Drained(objects) => {
+                for object in objects.iter().filter(|o| !self.recorded.drains.contains(o)) {
+                    findings.add("I1", format!("{at} {} was drained without an intent on disk", self.named(*object)));
+                }
+            }
+            Deed::Probed(object, level) => {
+                if let (Level::Healthy, Some(thing)) = (level, self.things.get_mut(object)) {
+                    thing.proven = true;
+                }
+            }
+            Deed::Refused(_) => {}
+        }
+    }
+
+    fn created(&mut self, made: &Made, late: bool, at: &str, findings: &mut Findings) {
+        let what = format!("{} ({})", made.address, made.object.short());
+        if !self.recorded.creates.contains(&made.object) {
+            findings.add("I1", format!("{at} {what} was created without an intent on disk"));
+        }
+        if self.things.contains_key(&made.object) {
+            findings.add("I2", format!("{at} {what} was created a second time"));
+        }
+        // A pointer's targets are no part of what it is: I3 looks after them.
+        for bound in made.bound.iter().filter(|_| made.class != Class::Pointer) {
+            if !self.things.get(bound).is_some_and(|t| t.there) {
+                findings.add("I9", format!("{at} {what} was created on {}, which is not there", bound.short()));
+            }
+        }
+        let by_itself = kinds::builtin().get(&made.kind).is_some_and(|k| k.acts_by_itself);
+        if by_itself && !made.dormant {
+            findings.add("I7", format!("{at} {what} acts by itself and was not created dormant"));
+        }
+        self.things.insert(made.object, Thing { made: made.clone(), late, there: true, acts: false, proven: false });
+        if !made.dormant {
+            self.begins_to_act(made.object, at, findings);
+        }
+    }
+
+    /// Two that act may not hold the same thing alone.
+    fn begins_to_act(&mut self, object: ObjectId, at: &str, findings: &mut Findings) {
+        let Some(thing) = self.things.get_mut(&object) else { return };
+        thing.acts = true;
+        let made = thing.made.clone();
+        let by_itself = kinds::builtin().get(&made.kind).is_some_and(|k| k.acts_by_itself);
+        if by_itself && !self.recorded.staged() {
+            findings.add("I7", format!("{at} {} acts before the final stage", made.address));
+        }
+        let others = self.things.values().filter(|t| t.there && t.acts && t.made.object != object);
+        for other in others {
+            for (scope, key) in other.made.exclusive.iter().filter(|c| made.exclusive.contains(c)) {
+                let (a, b) = (&made.address, &other.made.address);
+                findings.add("I6", format!("{at} {a} and {b} both hold {scope} {key}"));
+            }
+        }
+    }
+
+    fn destroyed(&mut self, object: ObjectId, missing: bool, at: &str, findings: &mut Findings) {
+        let what = self.named(object);
+        if !self.recorded.destroys.contains(&object) {
+            findings.add("I1", format!("{at} {what} was destroyed without an intent on disk"));
+        }
+        if missing {
+            return;
+        }
+        if self.recorded.old_before_confirm(object) {
+            findings.add("I4", format!("{at} {what} of the old generation was destroyed before all had confirmed"));
+        }
+        if self.recorded.in_force(object) {
+            findings.add("I4", format!("{at} {what} was destroyed, it belongs to the committed generation"));
+        }
+        if self.recorded.made_before_undo(object) {
+            findings.add("I12", format!("{at} {what} was destroyed before its apply was being undone"));
+        }
+        if let Some(thing) = self.things.get_mut(&object) {
+            thing.there = false;
+            thing.acts = false;
+            let durable = thing.made.class == Class::Durable;
+            // A create that arrived after it was given up, between looking for it and leaving a tombstone: nobody was ever
+            // told of it and nothing was bound to it, so it holds nothing.
+            let strayed = thing.late && !self.recorded.acknowledged.contains(&object);
+            if durable && !strayed && !self.recorded.consents.contains(&object) {
+                findings.add("I8", format!("{at} {what} holds data and was destroyed without consent"));
+            }
+            if thing.made.nature == Nature::Content {
+                findings.add("I1", format!("{at} {what} is content and was destroyed instead of released"));
+            }
+        }
+        for other in self.things.values().filter(|t| t.there && t.made.class != Class::Pointer) {
+            if other.made.bound.contains(&object) {
+                findings.add("I9", format!("{at} {what} was destroyed, {} is bound to it", other.made.address));
+            }
+        }
+        self.pointers.remove(&object);
+        self.dangling(at, findings);
+    }
+
+    fn switched(&mut self, object: ObjectId, from_epoch: u64, to: &Setting, at: &str, findings: &mut Findings) {
+        let what = self.named(object);
+        let targets: BTreeSet<ObjectId> = to.targets.iter().map(|t| t.object).collect();
+        if !self.recorded.switches.contains(&(object, from_epoch, targets.clone())) {
+            findings.add("I1", format!("{at} {what} was switched without an intent on disk"));
+        }
+        for target in &targets {
+            if !self.things.get(target).is_some_and(|t| t.proven) {
+                findings.add(
+                    "I3",
+                    format!("{at} {what} was set to {}, which was never proven healthy", self.named(*target)),
+                );
+            }
+            if !self.recorded.may_serve(*target) {
+                let target = self.named(*target);
+                findings
+                    .add("I5", format!("{at} {what} was set to {target}, of neither the old nor the new generation"));
+            }
+        }
+    }
+
+    /// Every target in force, and every one that may come back, is there and acts.
+    fn dangling(&mut self, at: &str, findings: &mut Findings) {
+        for (id, pointer) in &self.pointers {
+            let back = if pointer.until_ms.is_some() { pointer.back.targets.as_slice() } else { &[] };
+            for target in pointer.setting.targets.iter().chain(back) {
+                if !self.things.get(&target.object).is_some_and(|t| t.there && t.acts && !t.made.tainted) {
+                    let (pointer, target) = (self.named(*id), self.named(target.object));
+                    findings
+                        .add("I3", format!("{at} {pointer} points at {target}, which is not there or does not act"));
+                }
+            }
+        }
+    }
+
+    /// A provisional setting that nobody renewed has to be gone by its time.
+    fn unattended(&mut self, effect: &Effect, findings: &mut Findings) {
+        for (id, pointer) in &self.pointers {
+            if let Some(until) = pointer.until_ms.filter(|until| *until < effect.at_ms) {
+                let sentence = format!(
+                    "at {} ms {} was still provisional, its time ended at {until} ms",
+                    effect.at_ms,
+                    id.short()
+                );
+                findings.add("I16", sentence);
+            }
+        }
+    }
+
+    fn named(&self, object: ObjectId) -> String {
+        let address = self.things.get(&object).map(|t| t.made.address.to_string());
+        format!("{} ({})", address.unwrap_or_else(|| "an unknown object".to_owned()), object.short())
+    }
+}

@@ -1,0 +1,106 @@
+//! The oracle: judges what an engine did from the world's log and the ledger's durable records alone.
+//!
+//! It folds both on its own and shares no code with state, plan or executor; of the engine it knows only how an entry is
+//! decoded. To read: [`chain`] (I10, I11: the records themselves), [`applies`] (I12, I13: entries by apply), [`effects`]
+//! (everything that relates an effect to the entries before it), [`rest`] (Q1 to Q3: what is there once all is quiet).
+
+mod applies;
+mod chain;
+mod effects;
+mod record;
+pub mod rest;
+
+use super::effect::Effect;
+use crate::entry::{Body, Entry};
+use crate::id::{ApplyId, ObjectId};
+use crate::store::Record;
+use imm_ir::Addr;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is judged.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// The durable records.
+    pub records: Vec<Record>,
+    /// The world's log.
+    pub effects: Vec<Effect>,
+    /// What the applies' plans said, for I13; an apply that is not here is not judged by it.
+    pub promises: BTreeMap<ApplyId, Promise>,
+}
+
+/// What a plan said, without its code.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Promise {
+    /// Objects it creates.
+    pub creates: BTreeSet<ObjectId>,
+    /// Pointers and durables it switches.
+    pub switches: BTreeSet<ObjectId>,
+    /// Objects it destroys.
+    pub destroys: BTreeSet<ObjectId>,
+}
+
+/// A sentence about what was violated.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Violation {
+    /// `I1` … `Q4`.
+    pub invariant: &'static str,
+    /// What, which object, when.
+    pub sentence: String,
+}
+
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.invariant, self.sentence)
+    }
+}
+
+/// Collects violations.
+#[derive(Debug, Default)]
+pub(super) struct Findings(pub Vec<Violation>);
+
+impl Findings {
+    pub fn add(&mut self, invariant: &'static str, sentence: String) {
+        let found = Violation { invariant, sentence };
+        if !self.0.contains(&found) {
+            self.0.push(found);
+        }
+    }
+}
+
+/// Everything that must hold at every instant.
+pub fn judge(evidence: &Evidence) -> Vec<Violation> {
+    let mut findings = Findings::default();
+    let entries = chain::read(&evidence.records, &mut findings);
+    applies::judge(&entries, &evidence.promises, &mut findings);
+    effects::judge(&entries, &evidence.effects, &mut findings);
+    findings.0
+}
+
+/// The durable entries with their numbers; what cannot be read is left out.
+pub fn entries(records: &[Record]) -> Vec<(u64, Entry)> {
+    records.iter().filter_map(|r| Some((r.seq, Entry::decode(r.seq, &r.bytes).ok()?))).collect()
+}
+
+/// Every committed generation in order: its number, the apply that made it, its objects.
+pub(super) fn entries_generations(entries: &[(u64, Entry)]) -> Vec<(u64, ApplyId, BTreeMap<Addr, ObjectId>)> {
+    let mut all: Vec<(u64, ApplyId, BTreeMap<Addr, ObjectId>)> = Vec::new();
+    for (_, entry) in entries {
+        let (Body::Committed(commit), Some(apply)) = (&entry.body, entry.header.apply) else { continue };
+        let parent = all.iter().find(|(number, ..)| Some(*number) == commit.parent);
+        let mut objects = parent.map(|(_, _, objects)| objects.clone()).unwrap_or_default();
+        objects.retain(|address, _| !commit.removed.contains(address));
+        objects.extend(commit.added.iter().cloned());
+        all.push((commit.generation, apply, objects));
+    }
+    all
+}
+
+/// The name of a stored entry, for reports.
+pub fn entry_name(bytes: &[u8]) -> String {
+    Entry::decode(0, bytes).map_or_else(|_| "?".to_owned(), |e| name(&e.body))
+}
+
+/// The variant's name.
+pub(super) fn name(body: &Body) -> String {
+    format!("{body:?}").chars().take_while(char::is_ascii_alphanumeric).collect()
+}

@@ -1,0 +1,146 @@
+//! The oracle's own fold of the entries: intents, generations, and how far the open apply is.
+
+use super::entries_generations;
+use crate::entry::{Body, ConsentKind, Ending, Entry};
+use crate::id::{ApplyId, ObjectId};
+use imm_ir::Addr;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is on disk up to some entry.
+#[derive(Debug, Default)]
+pub(super) struct Recorded {
+    pub creates: BTreeSet<ObjectId>,
+    pub destroys: BTreeSet<ObjectId>,
+    pub activates: BTreeSet<ObjectId>,
+    pub deactivates: BTreeSet<ObjectId>,
+    pub drains: BTreeSet<ObjectId>,
+    /// Pointer, epoch before, targets after.
+    pub switches: BTreeSet<(ObjectId, u64, BTreeSet<ObjectId>)>,
+    /// Creates that were answered.
+    pub acknowledged: BTreeSet<ObjectId>,
+    /// Durables that may be destroyed.
+    pub consents: BTreeSet<ObjectId>,
+    /// What each apply commits in the end.
+    foreseen: BTreeMap<ApplyId, BTreeSet<ObjectId>>,
+    generations: BTreeMap<u64, BTreeMap<Addr, ObjectId>>,
+    current: BTreeSet<ObjectId>,
+    ever: BTreeSet<ObjectId>,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    id: ApplyId,
+    old: BTreeSet<ObjectId>,
+    made: BTreeSet<ObjectId>,
+    staged: bool,
+    committed: bool,
+    confirmed: bool,
+    unwinding: bool,
+}
+
+impl Recorded {
+    /// Knows beforehand which generation each apply will commit.
+    pub fn foreseeing(entries: &[(u64, Entry)]) -> Self {
+        let mut foreseen = BTreeMap::new();
+        for (_, apply, objects) in entries_generations(entries) {
+            foreseen.insert(apply, objects.values().copied().collect());
+        }
+        Self { foreseen, ..Self::default() }
+    }
+
+    pub fn follow(&mut self, entry: &Entry) {
+        match &entry.body {
+            Body::ApplyStarted(_) => {
+                let Some(id) = entry.header.apply else { return };
+                self.open = Some(Open {
+                    id,
+                    old: self.current.clone(),
+                    made: BTreeSet::new(),
+                    staged: false,
+                    committed: false,
+                    confirmed: false,
+                    unwinding: false,
+                });
+            }
+            Body::IntentCreate(intent) => {
+                self.creates.insert(intent.object);
+                self.with_open(|open| open.made.extend([intent.object]));
+            }
+            Body::IntentDestroy { object, .. } => self.destroys.extend([*object]),
+            Body::IntentActivate { object, .. } => self.activates.extend([*object]),
+            Body::IntentDeactivate { object, .. } => self.deactivates.extend([*object]),
+            Body::IntentDrain { object, .. } => self.drains.extend([*object]),
+            Body::IntentSwitch(intent) => {
+                for m in &intent.moves {
+                    let targets = m.to.targets.iter().map(|t| t.object).collect();
+                    self.switches.insert((m.object, m.from_epoch, targets));
+                }
+            }
+            Body::Created { object, .. } => self.acknowledged.extend([*object]),
+            Body::Consented { kind: ConsentKind::DurableDestroy, subjects, .. } => self.consents.extend(subjects),
+            Body::StageEntered { .. } => self.with_open(|open| open.staged = true),
+            Body::UnwindStarted { .. } => self.with_open(|open| open.unwinding = true),
+            Body::Confirmed { remaining: 0, .. } => self.with_open(|open| open.confirmed = open.committed),
+            Body::Committed(commit) => {
+                let mut objects = commit.parent.and_then(|p| self.generations.get(&p)).cloned().unwrap_or_default();
+                objects.retain(|address, _| !commit.removed.contains(address));
+                objects.extend(commit.added.iter().cloned());
+                self.current = objects.values().copied().collect();
+                self.ever.extend(&self.current);
+                self.generations.insert(commit.generation, objects);
+                self.with_open(|open| open.committed = true);
+            }
+            Body::Finished { ending: Ending::Committed | Ending::RolledBack, .. } => self.open = None,
+            _other => {}
+        }
+    }
+
+    /// It belongs to the generation that an unconfirmed apply is to replace, or to an earlier one: nothing but unwinding
+    /// ends anything before the confirm.
+    pub fn old_before_confirm(&self, object: ObjectId) -> bool {
+        match &self.open {
+            Some(open) => !open.confirmed && self.ever.contains(&object),
+            None => false,
+        }
+    }
+
+    /// It belongs to the newest committed generation and no apply is about to replace it.
+    pub fn in_force(&self, object: ObjectId) -> bool {
+        self.current.contains(&object)
+    }
+
+    /// The open apply made it and neither undoes nor committed yet.
+    pub fn made_before_undo(&self, object: ObjectId) -> bool {
+        self.open.as_ref().is_some_and(|o| o.made.contains(&object) && !o.unwinding && !o.committed)
+    }
+
+    /// The open apply has entered a stage, or is past all of them.
+    pub fn staged(&self) -> bool {
+        self.open.as_ref().is_none_or(|o| o.staged || o.committed || o.unwinding)
+    }
+
+    /// An apply is open that did not commit.
+    pub fn open_uncommitted(&self) -> bool {
+        self.open.as_ref().is_some_and(|o| !o.committed && !o.unwinding)
+    }
+
+    /// A pointer may be set to it now: it is of the old or the new generation.
+    pub fn may_serve(&self, object: ObjectId) -> bool {
+        match &self.open {
+            Some(open) => match self.foreseen.get(&open.id) {
+                Some(new) if open.confirmed => new.contains(&object),
+                Some(new) => new.contains(&object) || open.old.contains(&object),
+                // It never commits: what it made, or took back into service.
+                None => open.old.contains(&object) || open.made.contains(&object) || self.ever.contains(&object),
+            },
+            None => self.current.contains(&object),
+        }
+    }
+
+    fn with_open(&mut self, change: impl FnOnce(&mut Open)) {
+        if let Some(open) = &mut self.open {
+            change(open);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Q1, Q2, Q3: what is there once all is quiet. Judges the world as it is, not what was done to it.
+
+use super::{Evidence, Findings, Violation, entries, entries_generations};
+use crate::entry::{Body, Ending};
+use crate::id::ObjectId;
+use crate::provider::Level;
+use crate::simulate::world::World;
+use imm_ir::{Class, Nature};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything that must hold when no apply is under way and nothing goes wrong any more. `degraded` are objects that a
+/// fault after their commit made unhealthy.
+pub fn judge(evidence: &Evidence, world: &World, degraded: &BTreeSet<ObjectId>) -> Vec<Violation> {
+    let mut findings = Findings::default();
+    let entries = entries(&evidence.records);
+    let generations = entries_generations(&entries);
+    let current: BTreeMap<_, _> = generations.last().map(|(_, _, objects)| objects.clone()).unwrap_or_default();
+
+    let mut open = None;
+    let mut classes = BTreeMap::new();
+    let mut retained = BTreeSet::new();
+    let mut leftovers = BTreeSet::new();
+    let mut keep = 0;
+    let mut asked = 0;
+    // What each pointer is set to by applies that committed.
+    let (mut proposed, mut promised) = (BTreeMap::new(), BTreeMap::<ObjectId, BTreeSet<ObjectId>>::new());
+    for (_, entry) in &entries {
+        match &entry.body {
+            Body::ApplyStarted(started) => {
+                open = entry.header.apply;
+                asked = started.keep;
+                proposed.clear();
+            }
+            Body::IntentCreate(intent) => {
+                classes.insert(intent.object, (intent.class, intent.nature, intent.address.clone()));
+            }
+            Body::IntentSwitch(intent) => {
+                for m in &intent.moves {
+                    proposed.insert(m.object, m.to.targets.iter().map(|t| t.object).collect::<BTreeSet<_>>());
+                }
+            }
+            Body::Committed(_) => {
+                promised.append(&mut proposed);
+                keep = asked;
+            }
+            Body::Retained { durable, .. } => retained.extend([*durable]),
+            Body::Attached { durable, .. } => retained.retain(|d| d != durable),
+            Body::Finished { ending, leftovers: left, .. } => {
+                leftovers = left.iter().map(|l| l.object).collect();
+                if *ending == Ending::Stuck {
+                    findings.add("Q12", "an apply is stuck".to_owned());
+                } else {
+                    open = None;
+                }
+            }
+            _other => {}
+        }
+    }
+    if let Some(id) = open {
+        findings.add("Q3", format!("apply {id} has no end"));
+    }
+    let there: BTreeSet<ObjectId> = world.objects().into_iter().collect();
+    for (address, object) in &current {
+        if !there.contains(object) {
+            findings.add("Q1", format!("{address} ({}) of the newest generation is not there", object.short()));
+            continue;
+        }
+        let process = classes.get(object).is_some_and(|(_, nature, _)| *nature == Nature::Process);
+        let level = world.level(*object);
+        if process && level != Level::Healthy && !degraded.contains(object) {
+            findings.add("Q1", format!("{address} ({}) of the newest generation is {level:?}", object.short()));
+        }
+    }
+    let in_use: BTreeSet<ObjectId> = current.values().copied().collect();
+    for object in &in_use {
+        let pointer = classes.get(object).is_some_and(|(class, ..)| *class == Class::Pointer);
+        let (Some(wanted), true) = (promised.get(object), pointer) else { continue };
+        let now = world.pointer(*object);
+        let targets: BTreeSet<ObjectId> =
+            now.iter().flat_map(|(_, setting, _)| setting.targets.iter().map(|t| t.object)).collect();
+        if targets != *wanted {
+            findings.add("Q1", format!("{} is not set as its generation says", object.short()));
+        }
+        if let Some(stray) = targets.iter().find(|t| !in_use.contains(t)) {
+            findings.add("Q1", format!("{} points at {}, of no generation in force", object.short(), stray.short()));
+        }
+        if now.is_some_and(|(_, _, provisional)| provisional) {
+            findings.add("Q1", format!("{} is still provisional", object.short()));
+        }
+    }
+    let before = generations.iter().rev().skip(1).take(keep as usize);
+    let warm: BTreeSet<ObjectId> = before.flat_map(|(_, _, objects)| objects.values().copied()).collect();
+    for object in &there {
+        let known = classes.get(object);
+        let content = known.is_some_and(|(_, nature, _)| *nature == Nature::Content);
+        let stays = content
+            || in_use.contains(object)
+            || (warm.contains(object) && known.is_some_and(|(class, ..)| *class == Class::Resource))
+            || retained.contains(object)
+            || leftovers.contains(object);
+        if !stays {
+            let address = known.map_or_else(|| "nothing".to_owned(), |(_, _, address)| address.to_string());
+            findings.add("Q2", format!("{} is there, declared as {address}, and nobody wants it", object.short()));
+        }
+    }
+    for durable in retained.iter().filter(|d| !there.contains(d)) {
+        findings.add("Q2", format!("the retained {} is not there", durable.short()));
+    }
+    findings.0
+}

@@ -1,0 +1,239 @@
+//! Programs as graphs, written down without a compiler: what the simulation applies.
+//!
+//! [`Builder`] makes nodes as evaluation would (defaults filled in, edges from the fields' classes, spec digests); the
+//! functions below are the shapes of the engine reference.
+
+use super::call::IDENTITY;
+use imm_ir::{
+    Addr, Blob, Content, Edge, EdgeKind, Expanded, FieldClass, Fields, Graph, Input, Key, KindSchema, Loc, Node,
+    Origin, Output, Term, Type, Value, With, kinds, spec,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Builds a graph node by node; what a node refers to comes first.
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    graph: Graph,
+    line: u32,
+}
+
+impl Builder {
+    /// An empty program.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A node of a built-in kind with these inputs; the schema's defaults are added. An unknown kind adds nothing.
+    #[must_use]
+    pub fn node(mut self, address: Addr, kind: &str, inputs: Vec<(&str, Value)>) -> Self {
+        let inputs = inputs.into_iter().map(|(name, value)| (name, Term::Value(value))).collect();
+        self.add(address, kind, inputs, With::default());
+        self
+    }
+
+    /// As [`node`](Self::node), with holes in its inputs.
+    #[must_use]
+    pub fn late(mut self, address: Addr, kind: &str, inputs: Vec<(&str, Term)>) -> Self {
+        self.add(address, kind, inputs, With::default());
+        self
+    }
+
+    /// Equal containers under a service's address, which then stands for all of them.
+    #[must_use]
+    pub fn service(mut self, address: &Addr, replicas: u32, inputs: &[(&str, Value)]) -> Self {
+        let mut members = Vec::new();
+        for number in 0..replicas {
+            let member = address.child("instance").key(&number.to_string());
+            let inputs = inputs.iter().map(|(name, value)| (*name, Term::Value(value.clone()))).collect();
+            // Short, so that a version that never becomes healthy is given up soon.
+            self.add(member.clone(), "container", inputs, With { timeout_ms: 10_000, ..With::default() });
+            members.push(member);
+        }
+        let (origin, count_loc) = (Origin { loc: self.loc(), uses: Vec::new() }, self.loc());
+        self.graph
+            .expanded
+            .insert(address.clone(), Expanded { kind: Arc::from("service"), members, origin, count_loc });
+        self
+    }
+
+    /// Shows an output of a node to the user.
+    #[must_use]
+    pub fn output(mut self, name: &str, of: Addr, field: &str) -> Self {
+        let term = Term::Output(of, Arc::from(field));
+        self.graph.outputs.push(Output { name: Arc::from(name), ty: Type::String, term, loc: self.loc() });
+        self
+    }
+
+    /// The graph.
+    pub fn build(self) -> Graph {
+        self.graph
+    }
+
+    fn loc(&self) -> Loc {
+        Loc { file: Arc::from("main.imm"), line: self.line.max(1), column: 1 }
+    }
+
+    fn add(&mut self, address: Addr, kind: &str, given: Vec<(&str, Term)>, with: With) {
+        let Some(schema) = kinds::builtin().get(kind) else { return };
+        self.line += 1;
+        let mut inputs: Fields<Term> = given.into_iter().map(|(name, term)| (Arc::from(name), term)).collect();
+        for field in &schema.fields {
+            if let Some(default) = &field.default {
+                inputs.entry(Arc::clone(&field.name)).or_insert_with(|| Term::Value(default.clone()));
+            }
+        }
+        let edges = self.edges(schema, &inputs);
+        let loc = self.loc();
+        let inputs: Fields<Input> = inputs
+            .into_iter()
+            .map(|(name, term)| (name, Input { term, loc: loc.clone(), causes: Vec::new() }))
+            .collect();
+        let (digest, _) = spec::spec(schema, IDENTITY, &inputs);
+        let node = Node {
+            kind: Arc::from(kind),
+            class: schema.class,
+            provider: Arc::from(IDENTITY),
+            inputs,
+            edges,
+            with,
+            origin: Origin { loc, uses: Vec::new() },
+            spec: digest,
+        };
+        self.graph.nodes.insert(address, node);
+    }
+
+    fn edges(&self, schema: &KindSchema, inputs: &Fields<Term>) -> Vec<Edge> {
+        let mut edges = Vec::new();
+        for (name, term) in inputs {
+            let kind = match schema.field(name).map(|f| f.class) {
+                Some(FieldClass::Identity) => EdgeKind::Bind,
+                Some(FieldClass::Movable) => EdgeKind::Set,
+                Some(FieldClass::Policy | FieldClass::Shape) | None => EdgeKind::Order,
+            };
+            let mut found = |addr: &Addr| {
+                let members = self.graph.expanded.get(addr).map(|e| e.members.clone());
+                let reached = members.unwrap_or_else(|| vec![addr.clone()]);
+                edges.extend(reached.into_iter().map(|to| Edge { to, kind }));
+            };
+            term.handles(&mut found);
+            term.holes(&mut |addr, _| found(addr));
+        }
+        edges.sort();
+        edges.dedup();
+        edges
+    }
+}
+
+/// A version of a small program; the fields are what a person would edit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Goes into the image: a change replaces the containers.
+    pub greeting: String,
+    /// How many containers.
+    pub replicas: u32,
+    /// Name of the service.
+    pub service: String,
+    /// A directory that outlives the containers, mounted by all of them.
+    pub volume: bool,
+    /// A second route to the same service.
+    pub second_route: bool,
+    /// The routes' drain, seconds: a policy.
+    pub drain_s: i64,
+    /// The containers say so in their environment; a test makes those sick.
+    pub broken: bool,
+    /// Another image and so many containers that are not in any route, each bound to it.
+    pub fan: u32,
+    /// So many files, each made from the path of the one before.
+    pub chain: u32,
+}
+
+impl Default for Program {
+    fn default() -> Self {
+        Self {
+            greeting: "Hello".to_owned(),
+            replicas: 2,
+            service: "web".to_owned(),
+            volume: true,
+            second_route: false,
+            drain_s: 1,
+            broken: false,
+            fan: 0,
+            chain: 0,
+        }
+    }
+}
+
+impl Program {
+    /// The program that the handbook begins with.
+    pub fn hello() -> Self {
+        Self::default()
+    }
+
+    /// Its graph.
+    pub fn graph(&self) -> Graph {
+        let root = Addr::root;
+        let image = |text: &str| {
+            let blob = Blob { bytes: Arc::from(text.as_bytes()), executable: true };
+            let files = BTreeMap::from([(Key::from("/app"), Value::Content(Content::Bytes(blob)))]);
+            vec![("files", Value::Map(files)), ("cmd", Value::List(vec![Value::text("/app")]))]
+        };
+        let mut builder = Builder::new().node(root("image"), "image", image(&self.greeting));
+        let mut inputs = vec![("image", Value::Node(root("image"))), ("port", Value::Int(80))];
+        inputs.push(("health", Value::Variant(Arc::from("http"), Fields::new())));
+        if self.volume {
+            let shape = vec![("size", Value::Bytes(1 << 20)), ("access", Value::tag("shared"))];
+            builder = builder.node(root("data"), "volume", shape);
+            let mount = Fields::from([
+                (Arc::from("of"), Value::Node(root("data"))),
+                (Arc::from("read_only"), Value::Bool(false)),
+            ]);
+            let mounts = BTreeMap::from([(Key::from("/data"), Value::Variant(Arc::from("volume"), mount))]);
+            inputs.push(("mounts", Value::Map(mounts)));
+        }
+        if self.broken {
+            inputs.push(("env", Value::Map(BTreeMap::from([(Key::from("BROKEN"), Value::text("1"))]))));
+        }
+        let web = root(&self.service);
+        builder = builder.service(&web, self.replicas, &inputs);
+        let route = |listen: i64| {
+            vec![
+                ("listen", Value::Int(listen)),
+                ("to", Value::Node(web.clone())),
+                ("drain", Value::Duration(self.drain_s * 1000)),
+            ]
+        };
+        builder = builder.node(root("front"), "route", route(8080));
+        if self.second_route {
+            builder = builder.node(root("back"), "route", route(8081));
+        }
+        if self.fan > 0 {
+            let inputs = [("image", Value::Node(root("image"))), ("env", env("FAN", &self.greeting))];
+            builder = builder.service(&root("fan"), self.fan, &inputs);
+        }
+        for number in 0..self.chain {
+            let name = format!("link{number}");
+            let content = match number.checked_sub(1) {
+                Some(before) => Term::Output(root(&format!("link{before}")), Arc::from("path")),
+                None => Term::Value(Value::text(self.greeting.as_str())),
+            };
+            builder = builder.late(root(&name), "file", vec![("content", content)]);
+        }
+        builder.output("url", root("front"), "url").build()
+    }
+
+    /// The spec of its containers.
+    pub fn container_spec(&self) -> Option<imm_ir::Digest> {
+        let first = Addr::root(&self.service).child("instance").key("0");
+        self.graph().nodes.get(&first).map(|n| n.spec)
+    }
+}
+
+/// The program that `imm destroy` applies.
+pub fn nothing() -> Graph {
+    Graph::default()
+}
+
+fn env(name: &str, value: &str) -> Value {
+    Value::Map(BTreeMap::from([(Key::from(name), Value::text(value))]))
+}

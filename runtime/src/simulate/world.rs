@@ -1,0 +1,268 @@
+//! The simulated world: objects, pointers and their laws, in memory. It outlives every engine that works on it.
+//!
+//! It keeps the promises of a provider (idempotent creates, tombstones, refused fences, compare-and-swap, provisional
+//! settings that revert by themselves) and nothing more: an engine that asks to destroy a thing in use gets it done, and
+//! the oracle tells. Single-threaded runs with one seed are equal call for call. The laws are in [`super::law`].
+
+use super::call::{Call, Reply, error};
+use super::effect::Effect;
+use super::fault::{Chance, Fate, Faults, Straggler};
+use super::law::Things;
+use crate::id::ObjectId;
+use crate::provider::{Ctx, ErrorKind, Happened, Level, Result};
+use crate::random::Random;
+use imm_ir::{Addr, Digest};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How objects behave once they act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Healthy so many milliseconds after it began to act.
+    HealthyAfter(u64),
+    /// Never healthy; says so after so many milliseconds.
+    NeverHealthy(u64),
+    /// Healthy at first, dead so many milliseconds after it began to act.
+    DiesAfter(u64),
+}
+
+/// Tells how many entries of the ledger are durable.
+pub type DurableHead = Box<dyn Fn() -> u64 + Send>;
+
+/// The world. Clones are the same world.
+#[derive(Clone)]
+pub struct World {
+    inner: Arc<Mutex<Inner>>,
+    began: Instant,
+}
+
+struct Inner {
+    things: Things,
+    chance: Chance,
+    durable: DurableHead,
+    /// Longest time of one call, milliseconds.
+    latency_ms: u64,
+    late: Vec<Late>,
+}
+
+/// A call that is still on its way.
+struct Late {
+    ctx: Ctx,
+    call: Call,
+    due: Due,
+}
+
+enum Due {
+    At(u64),
+    NextTakeOver { after: bool },
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "World({} effects)", self.locked().things.log.len())
+    }
+}
+
+impl World {
+    /// An empty world. `durable` links its log to a ledger.
+    pub fn new(seed: u64, durable: DurableHead) -> Self {
+        let chance = Chance { faults: Faults::default(), random: Random::seeded(seed) };
+        let inner = Inner { things: Things::default(), chance, durable, latency_ms: 5, late: Vec::new() };
+        Self { inner: Arc::new(Mutex::new(inner)), began: Instant::now() }
+    }
+
+    /// What goes wrong from now on.
+    pub fn set_faults(&self, faults: Faults) {
+        self.locked().chance.faults = faults;
+    }
+
+    /// Every call takes a seeded time up to this; 0: none at all.
+    pub fn set_latency(&self, milliseconds: u64) {
+        self.locked().latency_ms = milliseconds;
+    }
+
+    /// How objects with this spec behave.
+    pub fn behave(&self, spec: Digest, behaviour: Behaviour) {
+        self.locked().things.by_spec.insert(spec, behaviour);
+    }
+
+    /// How objects at this address behave, whatever they are.
+    pub fn behave_at(&self, address: Addr, behaviour: Behaviour) {
+        self.locked().things.by_address.insert(address, behaviour);
+    }
+
+    /// Everything that happened up to now.
+    pub fn log(&self) -> Vec<Effect> {
+        let mut inner = self.locked();
+        self.pass_time(&mut inner);
+        inner.things.log.clone()
+    }
+
+    /// How an object is now, without anybody having asked.
+    pub fn level(&self, object: ObjectId) -> Level {
+        let mut inner = self.locked();
+        self.pass_time(&mut inner);
+        inner.things.level(object).0
+    }
+
+    /// What a pointer is set to now: epoch, setting, and whether it is provisional.
+    pub fn pointer(&self, object: ObjectId) -> Option<(u64, crate::provider::Setting, bool)> {
+        let mut inner = self.locked();
+        self.pass_time(&mut inner);
+        inner.things.pointer(object)
+    }
+
+    /// The objects that exist, those that no engine knows of too.
+    pub fn objects(&self) -> Vec<ObjectId> {
+        let mut inner = self.locked();
+        self.pass_time(&mut inner);
+        inner.things.existing()
+    }
+
+    /// Somebody removes an object by hand.
+    pub fn lose(&self, object: ObjectId) {
+        self.locked().things.lose(object);
+    }
+
+    /// Answers one call, faults included.
+    ///
+    /// # Errors
+    /// As the provider's method.
+    pub async fn perform(&self, ctx: &Ctx, call: Call) -> Result<Reply> {
+        let (wait, fate) = {
+            let mut inner = self.locked();
+            let bound = inner.latency_ms;
+            let wait = inner.chance.random.below(bound + 1);
+            let create = matches!(call, Call::Create(_));
+            let switch = matches!(call, Call::Switch { .. });
+            let fate = if call.has_effect() { inner.chance.fate(create, switch) } else { Fate::Normal };
+            (wait, fate)
+        };
+        self.pause(wait).await;
+        let name = call.name();
+        let no =
+            |kind| Err(error(kind, Happened::No, format!("{name}: the simulated world failed it before its effect")));
+        let unanswered =
+            || Err(error(ErrorKind::Transient, Happened::Maybe, format!("{name}: no answer from the simulated world")));
+        match fate {
+            Fate::Transient => no(ErrorKind::Transient),
+            Fate::Permanent => no(ErrorKind::Permanent),
+            Fate::Unanswered => {
+                drop(self.act(ctx, &call, false, false));
+                unanswered()
+            }
+            Fate::Delayed(ms) => {
+                self.later(ctx, call, ms);
+                unanswered()
+            }
+            Fate::Duplicated(ms) => {
+                let reply = self.act(ctx, &call, false, false);
+                self.later(ctx, call, ms);
+                reply
+            }
+            Fate::Tainted => self.act(ctx, &call, false, true),
+            Fate::Normal => match call {
+                Call::Health { object } => self.health(ctx, object).await,
+                call => self.act(ctx, &call, false, false),
+            },
+        }
+    }
+
+    /// A call whose sender died: it may be lost, or arrive before or after another engine takes over.
+    pub fn leave_behind(&self, ctx: &Ctx, call: Call) {
+        if !call.has_effect() || matches!(call, Call::Announce { .. }) {
+            return;
+        }
+        let mut inner = self.locked();
+        let after = match inner.chance.straggler() {
+            Straggler::Never => return,
+            Straggler::BeforeTakeOver => false,
+            Straggler::AfterTakeOver => true,
+        };
+        inner.late.push(Late { ctx: ctx.clone(), call, due: Due::NextTakeOver { after } });
+    }
+
+    fn later(&self, ctx: &Ctx, call: Call, ms: u64) {
+        let due = Due::At(self.now_ms() + ms);
+        self.locked().late.push(Late { ctx: ctx.clone(), call, due });
+    }
+
+    /// Waits while it is starting, as long as the call may take.
+    async fn health(&self, ctx: &Ctx, object: ObjectId) -> Result<Reply> {
+        let limit = self.now_ms() + u64::try_from(ctx.timeout.as_millis()).unwrap_or(u64::MAX);
+        loop {
+            let (level, until) = {
+                let mut inner = self.locked();
+                self.pass_time(&mut inner);
+                inner.things.level(object)
+            };
+            let now = self.now_ms();
+            if level != Level::Starting || now >= limit {
+                let mut inner = self.locked();
+                self.pass_time(&mut inner);
+                return inner.things.probed(ctx, object, level);
+            }
+            self.pause(until.min(limit).saturating_sub(now).max(1)).await;
+        }
+    }
+
+    fn act(&self, ctx: &Ctx, call: &Call, late: bool, taint: bool) -> Result<Reply> {
+        let mut inner = self.locked();
+        self.pass_time(&mut inner);
+        let take_over = matches!(call, Call::Announce { .. });
+        if take_over {
+            inner.arrive(|due| matches!(due, Due::NextTakeOver { after: false }));
+        }
+        let reply = inner.things.act(ctx, call, late, taint);
+        if take_over && reply.is_ok() {
+            inner.arrive(|due| matches!(due, Due::NextTakeOver { after: true }));
+        }
+        reply
+    }
+
+    /// What happened by itself since the last look, in the order in which it did.
+    fn pass_time(&self, inner: &mut Inner) {
+        let now = self.now_ms();
+        inner.things.durable = (inner.durable)();
+        loop {
+            let call = inner.late.iter().filter_map(|l| if let Due::At(at) = l.due { Some(at) } else { None }).min();
+            let revert = inner.things.next_revert();
+            let Some(next) = call.into_iter().chain(revert).min().filter(|at| *at <= now) else { break };
+            inner.things.now_ms = next;
+            if revert == Some(next) {
+                inner.things.revert_due();
+            } else {
+                inner.arrive(|due| matches!(due, Due::At(at) if *at == next));
+            }
+        }
+        inner.things.now_ms = now;
+    }
+
+    async fn pause(&self, ms: u64) {
+        if ms > 0 {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
+    }
+
+    /// Milliseconds since it began.
+    pub fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn arrive(&mut self, due: impl Fn(&Due) -> bool) {
+        let (arriving, waiting): (Vec<Late>, Vec<Late>) =
+            std::mem::take(&mut self.late).into_iter().partition(|l| due(&l.due));
+        self.late = waiting;
+        for late in arriving {
+            // Nobody waits for the answer.
+            drop(self.things.act(&late.ctx, &late.call, true, false));
+        }
+    }
+}
