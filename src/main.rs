@@ -1,3 +1,55 @@
-//! The `imm` command.
+//! The `imm` command: reads the command line, runs one command, ends with its exit code.
 
-fn main() {}
+mod cli;
+mod commands;
+mod compile;
+mod failure;
+mod platform;
+mod project;
+mod records;
+mod session;
+mod ui;
+mod world;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use failure::Outcome;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // A monitor must be alone in its process: nothing is opened or started before it.
+    if let Command::Container { dir } = &cli.command {
+        return commands::agent::container(dir);
+    }
+    let style = ui::Style::choose(cli.global.color);
+    match run(&cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            ui::failure(&failure, style);
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Outcome {
+    let global = &cli.global;
+    match &cli.command {
+        Command::New(args) => commands::new::run(args),
+        Command::Check(args) => commands::check::run(global, args),
+        Command::Plan(args) => commands::plan::run(global, args),
+        Command::Apply(args) => commands::apply::run(global, args),
+        Command::Rollback(args) => commands::rollback::run(global, args),
+        Command::Destroy(args) => commands::destroy::run(global, args),
+        Command::Recover(args) => commands::recover::run(global, args),
+        Command::Status(args) => commands::status::run(global, args),
+        Command::History(args) => commands::history::run(global, args),
+        Command::Logs(args) => commands::logs::run(global, args),
+        Command::Audit(args) => commands::audit::run(global, args),
+        Command::Explain(args) => commands::explain::run(args),
+        Command::Agent(args) => commands::agent::run(args),
+        Command::Serve(args) => commands::serve::run(args),
+        Command::Completions(args) => commands::completions::run(args),
+        Command::Container { .. } => Ok(failure::Exit::Done),
+    }
+}

@@ -4,6 +4,12 @@
 //! `err` below put it where it belongs.
 
 pub mod diagnostics;
+pub mod events;
+pub mod plan;
+pub mod report;
+mod table;
+
+pub use table::columns;
 
 use crate::failure::Failure;
 use std::io::{IsTerminal, Write};

@@ -105,12 +105,24 @@ pub async fn connect_or_start(home: &Home, program: &OsStr) -> Result<Client, St
     }
 }
 
+/// Stops the agent of a home and waits until it has ended; containers go on. Answers whether one ran.
+pub async fn stop(home: &Home) -> Result<bool, StartError> {
+    let Some((client, report)) = running(home).await? else { return Ok(false) };
+    end(home, &client, report, Instant::now() + BOUND).await?;
+    Ok(true)
+}
+
 /// The agent that runs, if it is of this version; another one is ended first.
 async fn current(home: &Home, deadline: Instant) -> Result<Option<Client>, StartError> {
     let Some((client, report)) = running(home).await? else { return Ok(None) };
     if report.api == API && report.version == env!("CARGO_PKG_VERSION") {
         return Ok(Some(client));
     }
+    end(home, &client, report, deadline).await?;
+    Ok(None)
+}
+
+async fn end(home: &Home, client: &Client, report: AgentReport, deadline: Instant) -> Result<(), StartError> {
     client.stop().await?;
     while held(home) {
         if Instant::now() >= deadline {
@@ -118,7 +130,7 @@ async fn current(home: &Home, deadline: Instant) -> Result<Option<Client>, Start
         }
         sleep(LOOK_EVERY).await;
     }
-    Ok(None)
+    Ok(())
 }
 
 /// Whether an agent has the home's lock.

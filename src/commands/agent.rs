@@ -1,0 +1,117 @@
+//! `imm agent`: the process that runs containers and routes.
+
+use crate::cli::Agent;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::platform;
+use crate::ui;
+use imm_host::{Home, client};
+use serde_json::json;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// One of the agent's subcommands.
+pub fn run(args: &Agent) -> Outcome {
+    let home = platform::home()?;
+    match args {
+        Agent::Run => {
+            let ended = imm_host::agent::run(&home, imm_host::agent::Options::this_program());
+            ended.map(|()| Exit::Done).map_err(|e| Failure::new(e.to_string()))
+        }
+        Agent::Status { json } => status(&home, *json),
+        Agent::Stop => stop(&home),
+        Agent::Doctor { json } => doctor(*json),
+        Agent::Ps { json } => ps(&home, *json),
+        Agent::Metrics => {
+            let text = platform::block_on(async {
+                match client::running(&home).await.map_err(|e| platform::agent(&e))? {
+                    Some((client, _)) => client.metrics().await.map_err(|e| platform::agent(&e)),
+                    None => Err(not_running(&home)),
+                }
+            })??;
+            ui::out(&text);
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// The monitor of one container. Ends with the monitor's own code.
+pub fn container(dir: &Path) -> ExitCode {
+    ExitCode::from(u8::try_from(imm_sandbox::monitor_main(dir)).unwrap_or(1))
+}
+
+fn not_running(home: &Home) -> Failure {
+    Failure::new(format!("no agent runs with {}", home.root().display())).help("`imm apply` starts one, or `imm agent run`")
+}
+
+fn status(home: &Home, as_json: bool) -> Outcome {
+    let report = platform::block_on(client::running(home))?.map_err(|e| platform::agent(&e))?;
+    match (report, as_json) {
+        (Some((_, report)), true) => ui::json(&json!({ "format": 1, "running": true, "agent": report })),
+        (None, true) => ui::json(&json!({ "format": 1, "running": false, "agent": null })),
+        (Some((_, report)), false) => ui::out(&format!(
+            "agent {} runs as process {} with {}, {} lineages\n",
+            report.version,
+            report.pid,
+            report.home,
+            report.lineages.len()
+        )),
+        (None, false) => ui::out(&format!("no agent runs with {}\n", home.root().display())),
+    }
+    Ok(Exit::Done)
+}
+
+fn stop(home: &Home) -> Outcome {
+    let stopped = platform::block_on(client::stop(home))?.map_err(|e| Failure::new(e.to_string()))?;
+    ui::out(if stopped { "stopped; containers go on\n" } else { "no agent was running\n" });
+    Ok(Exit::Done)
+}
+
+fn doctor(as_json: bool) -> Outcome {
+    let probe = imm_sandbox::probe();
+    if as_json {
+        ui::json(&json!({ "format": 1, "probe": probe }));
+        return Ok(Exit::Done);
+    }
+    let yes = |b: bool| if b { "yes" } else { "no" };
+    let mut text = format!(
+        "isolation   {:?}\nrootless    {}\ncgroups     {:?}\nlandlock    {}\nseccomp     {}\n",
+        probe.level,
+        yes(probe.rootless),
+        probe.cgroups,
+        if probe.landlock_abi == 0 { "no".to_owned() } else { format!("ABI {}", probe.landlock_abi) },
+        yes(probe.seccomp)
+    );
+    probe.reasons.iter().for_each(|reason| text.push_str(&format!("note: {reason}\n")));
+    ui::out(&text);
+    Ok(Exit::Done)
+}
+
+fn ps(home: &Home, as_json: bool) -> Outcome {
+    let reports = platform::block_on(async {
+        let Some((client, report)) = client::running(home).await.map_err(|e| platform::agent(&e))? else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        for lineage in report.lineages {
+            found.push(client.lineage(&lineage).await.map_err(|e| platform::agent(&e))?);
+        }
+        Ok::<_, Failure>(found)
+    })??;
+    if as_json {
+        ui::json(&json!({ "format": 1, "lineages": reports }));
+        return Ok(Exit::Done);
+    }
+    let rows: Vec<Vec<String>> = reports
+        .iter()
+        .flat_map(|l| l.objects.iter().map(|o| (l, o)))
+        .map(|(l, o)| {
+            let short = |id: &str| id.chars().take(10).collect::<String>();
+            let port = o.port.map_or_else(String::new, |p| p.to_string());
+            let generation = o.generation.map_or_else(String::new, |g| format!("generation {g}"));
+            let level = format!("{:?}", o.health.level).to_lowercase();
+            vec![short(&l.lineage), o.address.clone(), o.kind.clone(), level, port, generation, short(&o.object)]
+        })
+        .collect();
+    ui::out(&ui::columns(0, &rows));
+    Ok(Exit::Done)
+}

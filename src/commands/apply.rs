@@ -1,0 +1,66 @@
+//! `imm apply`: what runs becomes what the program says.
+
+use crate::cli::{Apply, Global};
+use crate::compile;
+use crate::failure::{Failure, Outcome};
+use crate::platform;
+use crate::project::{Project, plain};
+use crate::session::Session;
+use crate::ui::Style;
+use imm_runtime::plan::saved::SavedPlan;
+use std::path::{Path, PathBuf};
+
+/// Applies a module, or a saved plan.
+pub fn run(global: &Global, args: &Apply) -> Outcome {
+    match &args.path {
+        Some(file) if file.extension().is_some_and(|e| e == "immplan") => saved(global, args, file),
+        _ => module(global, args),
+    }
+}
+
+fn module(global: &Global, args: &Apply) -> Outcome {
+    let style = Style::choose(global.color);
+    let project = Project::find(global, args.path.as_deref())?;
+    let compiled = compile::compile(&project, &args.params, &args.tuning, style, args.answer.json)?;
+    platform::block_on(async {
+        let mut session = Session::open(project, args.answer.json, global.quiet, style).await?;
+        session.settled().await?;
+        let plan = session.plan(&compiled.graph, |_| {})?;
+        let mut attached = compiled.attached;
+        attached.because.clone_from(&args.answer.because);
+        session.carry_out(&plan, &attached, &args.answer).await
+    })?
+}
+
+fn saved(global: &Global, args: &Apply, file: &Path) -> Outcome {
+    let style = Style::choose(global.color);
+    let bytes = std::fs::read(file).map_err(|e| {
+        Failure::new(format!("{}: {}", file.display(), plain(&e))).help("`imm plan --out FILE` makes a plan")
+    })?;
+    let saved = SavedPlan::decode(&bytes)
+        .map_err(|e| Failure::new(format!("{}: {e}", file.display())).help("`imm plan --out FILE` makes a plan"))?;
+    if args.tuning.keep.is_some() || args.tuning.retain.is_some() {
+        return Err(Failure::usage("a saved plan already says how many generations to keep").help("give --keep to `imm plan`"));
+    }
+    let state = state_of(global, file, &saved);
+    let name = file.file_stem().map_or_else(|| "plan".to_owned(), |n| n.to_string_lossy().into_owned());
+    let project = Project { path: PathBuf::new(), name, environment: saved.plan.environment.clone(), state };
+    platform::block_on(async {
+        let mut session = Session::open(project, args.answer.json, global.quiet, style).await?;
+        session.settled().await?;
+        let mut attached = saved.attached;
+        if args.answer.because.is_some() {
+            attached.because.clone_from(&args.answer.because);
+        }
+        session.carry_saved(&saved.plan, &attached, &args.answer).await
+    })?
+}
+
+/// `--state` wins; then the folder beside the plan as it was when it was made; then where it was on this machine.
+fn state_of(global: &Global, file: &Path, saved: &SavedPlan) -> PathBuf {
+    if let Some(state) = &global.state {
+        return state.join(&saved.plan.environment);
+    }
+    let beside = saved.state_relative.as_ref().map(|r| file.parent().unwrap_or(Path::new("")).join(r));
+    beside.filter(|p| p.join("ledger.db").is_file()).unwrap_or_else(|| PathBuf::from(&saved.state_absolute))
+}

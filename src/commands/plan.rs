@@ -1,0 +1,79 @@
+//! `imm plan`: what an apply would do, and why. Takes no lease and changes nothing.
+
+use crate::cli::{Global, Plan};
+use crate::compile::{self, Compiled};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::platform;
+use crate::project::{Project, plain};
+use crate::records;
+use crate::session;
+use crate::ui::{self, Style};
+use imm_runtime::apply::{Engine, Limits, Tenure};
+use imm_runtime::plan::Options;
+use imm_runtime::plan::saved::SavedPlan;
+use imm_runtime::random::Random;
+use std::path::{Path, PathBuf};
+
+/// Shows the plan; with `--out` keeps it.
+pub fn run(global: &Global, args: &Plan) -> Outcome {
+    let style = Style::choose(global.color);
+    let project = Project::find(global, args.module.path.as_deref())?;
+    let Compiled { graph, attached, machine } = compile::compile(&project, &args.params, &args.tuning, style, args.json)?;
+    // A kept plan names its ledger, so there must be one.
+    let kept = args.out.is_some().then(|| records::write(&project)).transpose()?;
+    let ledger = match kept {
+        Some(writer) => writer.ledger,
+        None => records::read_or_empty(&project, style)?,
+    };
+    let engine = Engine::new(ledger, platform::providers(&platform::home()?)?, Limits::default(), Tenure::default(), Random::seeded(0));
+    let plan = engine.plan(&graph, &Options::new(engine.schemas())).map_err(|e| session::failure(&project, false, e))?;
+    let empty = plan.is_empty(engine.state());
+    if args.json {
+        ui::json(&ui::plan::document(&plan));
+    } else if empty {
+        let serves = plan.base_generation.map_or_else(String::new, |g| format!(": generation {g} is what the program says"));
+        ui::out(&format!("Nothing to do{serves}.\n"));
+    } else {
+        ui::out(&ui::plan::render(&plan, &project.name, style));
+        if !machine.is_empty() {
+            ui::out(&format!("Reads of this machine: {}.\n", machine.join(", ")));
+        }
+    }
+    if let Some(file) = &args.out {
+        let absolute = std::path::absolute(file).map_err(|e| Failure::new(format!("{}: {}", file.display(), plain(&e))))?;
+        let state_relative = relative(&absolute, &project.state).map(|p| p.display().to_string());
+        let saved = SavedPlan { plan, state_relative, state_absolute: project.state.display().to_string(), attached };
+        let bytes = saved.encode().map_err(|e| Failure::new(e.to_string()))?;
+        let beside = absolute.with_extension("immplan.new");
+        let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, &absolute));
+        written.map_err(|e| Failure::new(format!("{}: {}", file.display(), plain(&e))))?;
+        if !args.json {
+            ui::err(&format!("Kept in {}; `imm apply {}` carries it out.\n", file.display(), file.display()));
+        }
+    }
+    Ok(if args.exit_code && !empty { Exit::Different } else { Exit::Done })
+}
+
+/// `to` as seen from the folder of `file`, when both have an ancestor below the root.
+fn relative(file: &Path, to: &Path) -> Option<PathBuf> {
+    let from = file.parent()?;
+    let shared = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
+    if shared <= 1 {
+        return None;
+    }
+    let up = from.components().skip(shared).map(|_| std::path::Component::ParentDir);
+    Some(up.chain(to.components().skip(shared)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_finds_its_ledger_from_where_it_lies() {
+        let see = |file: &str, to: &str| relative(Path::new(file), Path::new(to)).map(|p| p.display().to_string());
+        assert_eq!(see("/a/b/x.immplan", "/a/b/.imm/local").as_deref(), Some(".imm/local"));
+        assert_eq!(see("/a/out/x.immplan", "/a/b/.imm/local").as_deref(), Some("../b/.imm/local"));
+        assert_eq!(see("/tmp/x.immplan", "/a/b/.imm/local"), None);
+    }
+}

@@ -1,0 +1,38 @@
+//! `imm recover`: settles what an interrupted apply left, backwards before its commit and forwards after.
+
+use crate::cli::{Global, Recover};
+use crate::failure::{Exit, Outcome as Ended};
+use crate::platform;
+use crate::project::Project;
+use crate::records;
+use crate::session::Session;
+use crate::ui::{self, Style};
+use imm_runtime::apply::Outcome;
+
+/// Ends with 0 when nothing is left open, whichever way.
+pub fn run(global: &Global, args: &Recover) -> Ended {
+    let style = Style::choose(global.color);
+    let project = Project::find(global, args.module.path.as_deref())?;
+    if records::read(&project, style)?.is_none_or(|l| l.state().open_apply().is_none()) {
+        ui::err("Nothing to recover.\n");
+        return Ok(Exit::Done);
+    }
+    platform::block_on(async {
+        let mut session = Session::open(project, args.json, global.quiet, style).await?;
+        match session.recover().await? {
+            Some(outcome @ Outcome::Stuck { .. }) => session.finish(&outcome),
+            Some(outcome) => {
+                if args.json {
+                    ui::json(&ui::events::finished(&outcome));
+                } else {
+                    ui::out(&session.settled_words(&outcome));
+                }
+                Ok(Exit::Done)
+            }
+            None => {
+                ui::err("Nothing to recover.\n");
+                Ok(Exit::Done)
+            }
+        }
+    })?
+}

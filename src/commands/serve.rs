@@ -1,0 +1,35 @@
+//! `imm serve`: a folder over HTTP, what the examples run in their containers.
+
+use crate::cli::Serve;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::project::plain;
+use std::net::{IpAddr, SocketAddr};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Serves until TERM or INT, then finishes what it is working on.
+pub fn run(args: &Serve) -> Outcome {
+    let host = std::env::var("HOST").unwrap_or_else(|_| "127.0.0.1".to_owned());
+    let host: IpAddr = if host == "localhost" { IpAddr::from([127, 0, 0, 1]) } else { parse("HOST", &host)? };
+    let port = std::env::var("PORT").unwrap_or_else(|_| "8080".to_owned());
+    let address = SocketAddr::new(host, parse("PORT", &port)?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| Failure::new(plain(&e)))?;
+    let served = runtime.block_on(async {
+        let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let stopped = async move {
+            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        };
+        imm_router::static_files::serve(&args.dir, address, stopped).await
+    });
+    served.map(|()| Exit::Done).map_err(|e| {
+        let failure = Failure::new(format!("cannot serve {} on {address}: {}", args.dir.display(), plain(&e)));
+        if e.kind() == std::io::ErrorKind::AddrInUse {
+            failure.help("set PORT to another port")
+        } else {
+            failure
+        }
+    })
+}
+
+fn parse<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, Failure> {
+    text.parse().map_err(|_| Failure::usage(format!("{name} is `{text}`")).help("set HOST to an IP address and PORT to 1..=65535"))
+}

@@ -1,0 +1,115 @@
+//! A module to a graph, with the command line's params; diagnostics are shown here.
+
+use crate::cli::{Params, Tuning};
+use crate::failure::{Exit, Failure};
+use crate::platform;
+use crate::project::{Project, plain};
+use crate::ui::{self, Style};
+use crate::world::DiskWorld;
+use imm_compiler::{Given, GivenValue, Options};
+use imm_ir::{Diagnostic, Graph, ParamFrom, Sources};
+use imm_runtime::plan::saved::Attached;
+use imm_runtime::report;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+/// A program that can be planned.
+pub struct Compiled {
+    /// What must run.
+    pub graph: Graph,
+    /// What is recorded beside it.
+    pub attached: Attached,
+    /// Programs of this machine that went into it.
+    pub machine: Vec<String>,
+}
+
+/// Compiles a module. Diagnostics are shown; with an error among them the command ends.
+pub fn compile(project: &Project, params: &Params, tuning: &Tuning, style: Style, json: bool) -> Result<Compiled, Failure> {
+    let options = options(project, params)?;
+    let compiled = match imm_compiler::compile(&world()?, &project.path.to_string_lossy(), &options) {
+        Ok(compiled) => compiled,
+        Err(failed) => {
+            show(&failed.diagnostics, &failed.sources, json, style);
+            return Err(Failure::said(Exit::Failed));
+        }
+    };
+    show(&compiled.warnings, &compiled.sources, json, style);
+    let mut graph = compiled.graph;
+    graph.policy.keep = tuning.keep.unwrap_or(graph.policy.keep);
+    graph.policy.retain = tuning.retain.unwrap_or(graph.policy.retain);
+    let shown = |p: &imm_compiler::ResolvedParam| (p.name.to_string(), report::value(&p.value).to_string());
+    let attached = Attached {
+        sources: compiled.files.iter().map(|(name, bytes)| (name.to_string(), bytes.to_vec())).collect(),
+        params: compiled.params.iter().map(shown).collect(),
+        commit: commit(&project.path),
+        because: None,
+    };
+    let machine = compiled.machine_inputs.iter().map(|m| m.path.to_string()).collect();
+    Ok(Compiled { graph, attached, machine })
+}
+
+/// What the compiler is given from outside.
+pub fn options(project: &Project, params: &Params) -> Result<Options, Failure> {
+    Ok(Options { params: given(params)?, environment: project.environment.clone() })
+}
+
+/// The commit of the working tree, if it is one.
+fn commit(path: &Path) -> Option<String> {
+    let folder = if path.is_dir() { path } else { path.parent()? };
+    let output = Command::new("git").arg("-C").arg(folder).args(["rev-parse", "HEAD"]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}
+
+/// The world of the disk, with digests of machine files kept in the home between runs.
+pub fn world() -> Result<DiskWorld, Failure> {
+    Ok(DiskWorld::new(platform::home()?.root().join("identities")))
+}
+
+/// Shows diagnostics, as text on stderr or as JSON lines there.
+pub fn show(diagnostics: &[Diagnostic], sources: &Sources, json: bool, style: Style) {
+    if json {
+        ui::err(&ui::diagnostics::json_lines(diagnostics, sources));
+    } else {
+        ui::err(&ui::diagnostics::render(diagnostics, sources, style.color));
+    }
+}
+
+/// The values that the command line, the environment and files give, strongest last.
+fn given(params: &Params) -> Result<BTreeMap<Arc<str>, Given>, Failure> {
+    let mut given = BTreeMap::new();
+    if let Some(path) = &params.json {
+        let text = std::fs::read_to_string(path).map_err(|e| Failure::new(format!("{}: {}", path.display(), plain(&e))))?;
+        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).map_err(|e| {
+            Failure::new(format!("{}: {e}", path.display())).help("a params file is one JSON object: {\"name\": value}")
+        })?;
+        for (name, value) in object {
+            given.insert(Arc::from(name), Given { value: GivenValue::Json(value), from: ParamFrom::ParamsFile });
+        }
+    }
+    for (name, value) in std::env::vars_os() {
+        let Some(name) = name.to_str().and_then(|n| n.strip_prefix("IMM_PARAM_")) else { continue };
+        let value = value.into_string().map_err(|_| Failure::new(format!("IMM_PARAM_{name} is not UTF-8")))?;
+        let name = Arc::from(name.to_ascii_lowercase());
+        given.insert(name, Given { value: GivenValue::Text(value), from: ParamFrom::Variable });
+    }
+    for text in &params.files {
+        let (name, path) = pair(text, "--param-file", "PATH")?;
+        let value = std::fs::read_to_string(path).map_err(|e| Failure::new(format!("--param-file {name}: {path}: {}", plain(&e))))?;
+        let value = value.strip_suffix('\n').map_or_else(|| value.clone(), str::to_owned);
+        given.insert(Arc::from(name), Given { value: GivenValue::File(value), from: ParamFrom::CommandLine });
+    }
+    for text in &params.values {
+        let (name, value) = pair(text, "--param", "VALUE")?;
+        given.insert(Arc::from(name), Given { value: GivenValue::Text(value.to_owned()), from: ParamFrom::CommandLine });
+    }
+    Ok(given)
+}
+
+fn pair<'a>(text: &'a str, option: &str, what: &str) -> Result<(&'a str, &'a str), Failure> {
+    text.split_once('=').ok_or_else(|| {
+        Failure::new(format!("{option} {text} has no value")).help(format!("write {option} {text}={what}"))
+    })
+}

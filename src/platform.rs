@@ -1,0 +1,96 @@
+//! The host platform as commands use it: its home, its agent, and what is seen of recorded objects.
+
+use crate::failure::Failure;
+use crate::project::plain;
+use imm_host::{Home, HostProvider};
+use imm_host::api::{Level, ObjectReport};
+use imm_host::client::{self, Client, ClientError};
+use imm_runtime::apply::Providers;
+use imm_runtime::id::ObjectId;
+use imm_runtime::provider::Provider;
+use imm_runtime::state::State;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The machine's home of imm.
+pub fn home() -> Result<Home, Failure> {
+    Home::locate().map_err(|e| Failure::new(e.to_string()).help("set IMM_HOME to a folder that you may write"))
+}
+
+/// Runs something that waits, on one thread.
+pub fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.map_err(|e| Failure::new(format!("cannot wait for events: {}", plain(&e))))?.block_on(future))
+}
+
+/// What the engine works with.
+pub fn providers(home: &Home) -> Result<Providers, Failure> {
+    let program = imm_image::elf::running_program().map_err(|e| Failure::new(e.to_string()))?;
+    let host = HostProvider::open(home, program).map_err(|e| Failure::new(e.to_string()))?;
+    Ok(Providers::from([(Arc::from("host"), Arc::new(host) as Arc<dyn Provider>)]))
+}
+
+/// The agent; started when it does not run.
+pub async fn connect(home: &Home) -> Result<Client, Failure> {
+    let program = imm_image::elf::running_program().map_err(|e| Failure::new(e.to_string()))?;
+    client::connect_or_start(home, program.as_os_str()).await.map_err(|e| {
+        Failure::new(e.to_string()).help(format!("`imm agent doctor` tells what this machine allows; the agent's log is {}", home.agent_log().display()))
+    })
+}
+
+/// What the agent's refusal means to a user.
+pub fn agent(error: &ClientError) -> Failure {
+    Failure::new(error.to_string()).help("`imm agent status` tells whether it runs")
+}
+
+/// What the agent sees of a lineage's objects. Empty when none runs: looking starts nothing.
+#[derive(Debug, Default)]
+pub struct Seen {
+    objects: BTreeMap<String, ObjectReport>,
+}
+
+impl Seen {
+    /// Looks at the objects of a recorded state.
+    pub fn look(state: &State) -> Result<Self, Failure> {
+        let Some(lineage) = state.lineage else { return Ok(Self::default()) };
+        let home = home()?;
+        let report = block_on(async {
+            let Some((client, _)) = client::running(&home).await? else { return Ok(None) };
+            match client.lineage(&lineage.to_string()).await {
+                Ok(report) => Ok(Some(report)),
+                // It does not know the lineage: nothing of it was ever made there.
+                Err(ClientError::Refused(_)) => Ok(None),
+                Err(other) => Err(other),
+            }
+        })?
+        .map_err(|e| agent(&e))?;
+        let objects = report.map(|r| r.objects).unwrap_or_default();
+        Ok(Self { objects: objects.into_iter().map(|o| (o.object.clone(), o)).collect() })
+    }
+
+    /// How an object was seen, in one word.
+    pub fn health(&self, object: ObjectId) -> Option<String> {
+        let report = self.objects.get(&object.to_string())?;
+        Some(word(report.health.level).to_owned())
+    }
+
+    /// What could not be done as the program asked, a sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let said = self.objects.values().flat_map(|o| o.warnings.iter().map(move |w| format!("{}: {w}", o.address)));
+        let weaker = self.objects.values().filter_map(|o| {
+            let level = o.isolation.as_deref().filter(|level| *level != "namespaces")?;
+            Some(format!("{}: isolated by {level} only, since this machine allows no namespaces", o.address))
+        });
+        said.chain(weaker).collect()
+    }
+}
+
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::Starting => "starting",
+        Level::Healthy => "healthy",
+        Level::Unhealthy => "unhealthy",
+        Level::Exited => "exited",
+        Level::Dormant => "dormant",
+    }
+}

@@ -1,0 +1,119 @@
+//! Opening a ledger, for readers and for the one writer, and what its errors mean to a user.
+
+use crate::failure::{Exit, Failure};
+use crate::project::Project;
+use crate::ui::{self, Style};
+use imm_runtime::apply::Tenure;
+use imm_runtime::clock::SystemClock;
+use imm_runtime::entry::Actor;
+use imm_runtime::lease::{Holder, Lease, LeaseError};
+use imm_runtime::ledger::{Ledger, LedgerError};
+use imm_runtime::id::Lineage;
+use imm_runtime::random::Random;
+use imm_runtime::report;
+use imm_runtime::store::StoreError;
+use imm_runtime::store::memory::MemoryStore;
+use imm_runtime::store::sqlite::SqliteStore;
+use std::sync::Arc;
+
+/// Who runs this command, for the record.
+pub fn actor() -> Actor {
+    let Holder { user, host, .. } = Holder::current();
+    Actor { user, host, tool_version: env!("CARGO_PKG_VERSION").to_owned() }
+}
+
+/// The ledger as it is, without a lock; `None` when nothing was ever applied. An interrupted apply is said on stderr first.
+pub fn read(project: &Project, style: Style) -> Result<Option<Ledger>, Failure> {
+    let store = match SqliteStore::open_read_only(&project.ledger()) {
+        Ok(store) => store,
+        Err(StoreError::Absent(_)) => return Ok(None),
+        Err(e) => return Err(unreadable(project, &e.into())),
+    };
+    let ledger = Ledger::open(Box::new(store), Arc::new(SystemClock), actor(), 0).map_err(|e| unreadable(project, &e))?;
+    if ledger.state().lineage.is_none() {
+        return Ok(None);
+    }
+    if let Some(open) = report::status::interrupted(ledger.state())
+        && !running(project)
+    {
+        ui::err(&ui::report::interrupted(&open, style));
+    }
+    Ok(Some(ledger))
+}
+
+/// The ledger for a plan: the recorded one, or an empty one in memory when nothing was ever applied.
+pub fn read_or_empty(project: &Project, style: Style) -> Result<Ledger, Failure> {
+    if let Some(ledger) = read(project, style)? {
+        return Ok(ledger);
+    }
+    let store = Box::new(MemoryStore::default());
+    let opened = Ledger::open(store, Arc::new(SystemClock), actor(), 1).and_then(|mut ledger| {
+        ledger.initialize(Lineage([0; 16]), &project.environment)?;
+        Ok(ledger)
+    });
+    opened.map_err(|e| unreadable(project, &e))
+}
+
+/// Whether another process works on the ledger right now.
+fn running(project: &Project) -> bool {
+    Lease::held(&project.state)
+}
+
+/// The ledger under its lease. The lease lasts as long as this value.
+pub struct Writer {
+    /// Kept to keep the lock.
+    pub lease: Lease,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// What the engine records about the lease.
+    pub tenure: Tenure,
+}
+
+/// Takes the lease and opens the ledger; makes one when nothing was ever applied.
+pub fn write(project: &Project) -> Result<Writer, Failure> {
+    let holder = Holder::current();
+    let (mut lease, took_over) = Lease::take(&project.state, holder.clone()).map_err(refused)?;
+    let open = |fence: u64| -> Result<Ledger, LedgerError> {
+        let store = SqliteStore::open(&project.ledger())?;
+        Ledger::open(Box::new(store), Arc::new(SystemClock), actor(), fence)
+    };
+    let mut ledger = open(lease.fence()).map_err(|e| unreadable(project, &e))?;
+    // The lease's file was lost: the ledger knows how far its fence had risen.
+    let seen = ledger.state().fence;
+    if seen >= lease.fence() {
+        let failed = |e: std::io::Error| Failure::new(format!("cannot write the lease: {}", crate::project::plain(&e)));
+        lease.raise(seen + 1).map_err(failed)?;
+        ledger = open(lease.fence()).map_err(|e| unreadable(project, &e))?;
+    }
+    let random = || Random::from_system().map_err(|e| Failure::new(format!("no randomness: {}", crate::project::plain(&e))));
+    let lineage = Lineage(random()?.id());
+    ledger.initialize(lineage, &project.environment).map_err(|e| unreadable(project, &e))?;
+    Ok(Writer { lease, ledger, tenure: Tenure { holder, took_over } })
+}
+
+fn refused(error: LeaseError) -> Failure {
+    let message = error.to_string();
+    match error {
+        LeaseError::Held(_) => Failure::new(message).help("wait until it is done; `imm status` shows what runs meanwhile"),
+        LeaseError::Io { .. } => Failure::new(message).help("the folder of the ledger must be writable; --state DIR names another one"),
+    }
+}
+
+/// What is wrong with a ledger, and what to do.
+pub fn unreadable(project: &Project, error: &LedgerError) -> Failure {
+    let failure = Failure::new(format!("the ledger {}: {error}", project.ledger().display()));
+    match error {
+        LedgerError::Store(StoreError::DiskFull(_)) => failure.help("make room; nothing recorded is lost"),
+        LedgerError::Store(StoreError::Io { .. }) => failure.help("is the folder writable and the file a ledger?"),
+        LedgerError::Store(StoreError::Format { .. }) | LedgerError::Unreadable(_) => failure.help("use the imm that wrote it, or a newer one"),
+        LedgerError::Broken { .. } | LedgerError::Illegal { .. } | LedgerError::Blob(_) => {
+            failure.help("the record was changed from outside; restore the folder from a backup")
+        }
+        LedgerError::Store(_) | LedgerError::Failed | LedgerError::Encode(_) => Failure { exit: Exit::Open, ..failure }.help("run `imm recover`"),
+    }
+}
+
+/// What a command answers when nothing was ever applied.
+pub fn nothing_yet(project: &Project) -> String {
+    format!("{} · {}: nothing was applied yet; `imm apply` makes the first generation\n", project.name, project.environment)
+}

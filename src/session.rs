@@ -1,0 +1,213 @@
+//! One transaction from a command's view: lease, engine and platform; the question; events while it runs; how it ended.
+
+use crate::cli::Answer;
+use crate::failure::{Exit, Failure, Outcome as Ended};
+use crate::platform;
+use crate::project::Project;
+use crate::records::{self, Writer};
+use crate::ui::{self, Style, events::Watcher};
+use imm_runtime::apply::{Engine, EngineError, Limits, Outcome};
+use imm_runtime::lease::Lease;
+use imm_runtime::ledger::LedgerError;
+use imm_runtime::plan::saved::{self, Attached};
+use imm_runtime::plan::{Options, Plan, PlanError};
+use imm_runtime::random::Random;
+use imm_runtime::store::StoreError;
+use imm_ir::Graph;
+use std::io::{BufRead, IsTerminal};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// An engine under its lease.
+pub struct Session {
+    project: Project,
+    engine: Engine,
+    json: bool,
+    style: Style,
+    _lease: Lease,
+}
+
+impl Session {
+    /// Takes the lease, starts the agent if it does not run, and settles what an earlier apply left open.
+    pub async fn open(project: Project, json: bool, quiet: bool, style: Style) -> Result<Self, Failure> {
+        let home = platform::home()?;
+        let Writer { lease, ledger, tenure } = records::write(&project)?;
+        let providers = platform::providers(&home)?;
+        let random = Random::from_system().map_err(|e| Failure::new(crate::project::plain(&e)))?;
+        let watcher = Watcher::new(json, quiet, style);
+        let engine = Engine::new(ledger, providers, Limits::default(), tenure, random).with_events(move |e| watcher.see(&e));
+        let mut session = Self { project, engine, json, style, _lease: lease };
+        session.stop_on_signals()?;
+        Ok(session)
+    }
+
+    /// Settles what an interrupted apply left. `None`: nothing was open.
+    pub async fn recover(&mut self) -> Result<Option<Outcome>, Failure> {
+        let open = imm_runtime::report::status::interrupted(self.engine.state());
+        if let Some(open) = &open {
+            ui::err(&format!("settling an interrupted apply ({}, started {} by {})\n", open.verb, open.since, open.by));
+        }
+        self.engine.recover().await.map_err(|e| self.failure(e))
+    }
+
+    /// Recovers before anything else; an apply that stays stuck ends the command.
+    pub async fn settled(&mut self) -> Result<(), Failure> {
+        match self.recover().await? {
+            Some(Outcome::Stuck { error, why, .. }) => Err(stuck(&error, &why)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Plans a graph.
+    pub fn plan(&self, graph: &Graph, change: impl FnOnce(&mut Options)) -> Result<Plan, Failure> {
+        let mut options = Options::new(self.engine.schemas());
+        change(&mut options);
+        self.engine.plan(graph, &options).map_err(|e| self.failure(e))
+    }
+
+    /// Shows a plan, asks, applies it and tells how it ended.
+    pub async fn carry_out(&mut self, plan: &Plan, attached: &Attached, answer: &Answer) -> Ended {
+        if plan.is_empty(self.engine.state()) {
+            return Ok(self.nothing_to_do());
+        }
+        if self.json {
+            ui::json(&serde_json::json!({ "event": "planned", "plan": ui::plan::document(plan) }));
+        } else {
+            ui::out(&ui::plan::render(plan, &self.project.name, self.style));
+        }
+        if !answer.yes {
+            ask(plan.graph.policy.confirm)?;
+        }
+        let outcome = self.engine.apply(plan, attached).await.map_err(|e| self.failure(e))?;
+        self.finish(&outcome)
+    }
+
+    /// As [`carry_out`](Self::carry_out), for a plan that was made earlier: refused when the state moved since.
+    pub async fn carry_saved(&mut self, plan: &Plan, attached: &Attached, answer: &Answer) -> Ended {
+        saved::check(plan, self.engine.state()).map_err(|e| self.failure(e.into()))?;
+        self.carry_out(plan, attached, answer).await
+    }
+
+    /// The graph of a committed generation.
+    pub fn graph(&self, generation: u64) -> Result<Graph, Failure> {
+        let graph = self.engine.graph(Some(generation)).map_err(|e| self.failure(e))?;
+        graph.ok_or_else(|| self.failure(EngineError::NoGeneration(generation)))
+    }
+
+    /// How a recovery ended, in words.
+    pub fn settled_words(&self, outcome: &Outcome) -> String {
+        match (outcome, self.engine.state().current) {
+            (Outcome::Committed { generation, .. }, _) => format!("Recovered forward: generation {generation} serves.\n"),
+            (_, Some(generation)) => format!("Recovered: the apply was unwound, generation {generation} serves.\n"),
+            (_, None) => "Recovered: the apply was unwound, nothing serves.\n".to_owned(),
+        }
+    }
+
+    fn nothing_to_do(&self) -> Exit {
+        let generation = self.engine.state().current;
+        if self.json {
+            ui::json(&serde_json::json!({ "event": "finished", "outcome": "nothing_to_do", "generation": generation }));
+        } else {
+            let serves = generation.map_or_else(String::new, |g| format!(": generation {g} serves"));
+            ui::out(&format!("Nothing to do{serves}.\n"));
+        }
+        Exit::Done
+    }
+
+    /// Tells how an apply or a recovery ended.
+    pub fn finish(&self, outcome: &Outcome) -> Ended {
+        if self.json {
+            ui::json(&ui::events::finished(outcome));
+        }
+        match outcome {
+            Outcome::NothingToDo => Ok(self.nothing_to_do()),
+            Outcome::Committed { generation, leftovers, outputs, took_ms } => {
+                if !self.json {
+                    ui::out(&ui::events::committed(*generation, outputs, *took_ms, self.style));
+                }
+                ui::err(&ui::events::leftovers(leftovers, self.style));
+                Ok(Exit::Done)
+            }
+            Outcome::RolledBack { error, leftovers, .. } => {
+                ui::err(&ui::events::leftovers(leftovers, self.style));
+                let serves = match self.engine.state().current {
+                    Some(g) => format!("generation {g} serves, untouched"),
+                    None => "nothing served before, nothing serves now".to_owned(),
+                };
+                let failure = Failure { exit: Exit::Unwound, ..Failure::new(format!("{error}\nThe apply was unwound: {serves}.")) };
+                Err(failure.help("`imm logs` shows what the containers printed; correct the program and apply again"))
+            }
+            Outcome::Stuck { error, why, .. } => Err(stuck(error, why)),
+        }
+    }
+
+    /// First signal: start nothing more and unwind. Second: stop at once; the ledger is enough for `recover`.
+    fn stop_on_signals(&mut self) -> Result<(), Failure> {
+        let listen = |kind| signal(kind).map_err(|e| Failure::new(crate::project::plain(&e)));
+        let (mut int, mut term) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+        let canceller = self.engine.canceller();
+        tokio::spawn(async move {
+            loop {
+                tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
+                canceller.signal();
+            }
+        });
+        Ok(())
+    }
+
+    fn failure(&self, error: EngineError) -> Failure {
+        failure(&self.project, self.engine.state().open_apply().is_some(), error)
+    }
+}
+
+/// What the engine's error means to a user. `open`: an apply was started and is not settled.
+pub fn failure(project: &Project, open: bool, error: EngineError) -> Failure {
+    let message = error.to_string();
+    let to_settle = |failure: Failure| Failure { exit: Exit::Open, ..failure };
+    match error {
+        EngineError::Plan(e) => plan_failure(&e),
+        EngineError::Refused(_) => Failure::new(message).help("make the plan again: imm plan --out FILE"),
+        EngineError::NoGeneration(_) => Failure::new(message).help("`imm history` lists the generations"),
+        EngineError::Forked { .. } => Failure::new(message).help("use the ledger that was used last"),
+        EngineError::Provider(e) => e.help.iter().fold(Failure::new(message), |f, help| f.help(help.clone())),
+        EngineError::Ledger(LedgerError::Store(StoreError::DiskFull(_))) if open => {
+            to_settle(Failure::new(message)).help("make room, then run `imm recover`")
+        }
+        EngineError::Ledger(e) if open => to_settle(records::unreadable(project, &e)).help("run `imm recover`"),
+        EngineError::Ledger(e) => records::unreadable(project, &e),
+        EngineError::Open | EngineError::Interrupted => to_settle(Failure::new(message)).help("run `imm recover`"),
+    }
+}
+
+/// A plan that cannot be.
+pub fn plan_failure(error: &PlanError) -> Failure {
+    let at = error.loc.as_ref().map_or_else(String::new, |loc| format!("{loc}: "));
+    let failure = Failure::new(format!("{at}{} [{}]", error.message, error.code));
+    match &error.help {
+        Some(help) => failure.help(help.clone()),
+        None => failure,
+    }
+}
+
+fn stuck(error: &str, why: &str) -> Failure {
+    let message = if error.is_empty() { why.to_owned() } else { format!("{error}\nSettling it failed: {why}") };
+    Failure { exit: Exit::Open, ..Failure::new(message) }.help("nothing more was destroyed; `imm recover` tries again")
+}
+
+/// The plan's one question. Without a terminal there is nobody to ask.
+fn ask(typed: bool) -> Result<(), Failure> {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return Err(Failure::usage("this needs an answer, and there is no terminal to ask on").help("answer with --yes"));
+    }
+    ui::err(if typed { "Type yes to apply this plan: " } else { "Apply this plan? [y/N] " });
+    let mut line = String::new();
+    drop(stdin.lock().read_line(&mut line));
+    let line = line.trim();
+    let yes = line == "yes" || (!typed && line.eq_ignore_ascii_case("y"));
+    if yes { Ok(()) } else { Err(Failure::new("not applied: the answer was no")) }
+}

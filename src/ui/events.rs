@@ -1,0 +1,103 @@
+//! What is seen of an apply while it runs and when it ends: a line a step for people, JSON lines for programs.
+
+use super::Style;
+use imm_ir::{Addr, Fields, Value};
+use imm_runtime::apply::{Event, Outcome};
+use imm_runtime::report;
+use serde_json::json;
+
+/// Shows events as they happen.
+pub struct Watcher {
+    json: bool,
+    quiet: bool,
+    style: Style,
+}
+
+impl Watcher {
+    /// With `json` events go to stdout as JSON lines; else to stderr as text, unless `quiet`.
+    pub fn new(json: bool, quiet: bool, style: Style) -> Self {
+        Self { json, quiet, style }
+    }
+
+    /// Shows one event.
+    pub fn see(&self, event: &Event) {
+        if self.json {
+            super::json(event);
+        } else if !self.quiet {
+            super::err(&self.line(event));
+        }
+    }
+
+    fn line(&self, event: &Event) -> String {
+        let mark = |color: &str, sign: &str| self.style.paint(color, sign);
+        match event {
+            Event::Started { .. } | Event::StepStarted { .. } => String::new(),
+            Event::StepDone { action, address, took_ms, .. } => {
+                format!("  {} {} {address} ({})\n", mark("32", "✓"), past(action), seconds(*took_ms))
+            }
+            Event::StepFailed { action, address, error, .. } => {
+                format!("  {} {action} {address}: {error}\n", mark("31", "✗"))
+            }
+            Event::Stage { of: 1, .. } => String::new(),
+            Event::Stage { stage, of } => format!("  {} stage {stage} of {of}\n", mark("33", "~")),
+            Event::Switched { address, targets } => {
+                let targets = if *targets == 1 { "1 target".to_owned() } else { format!("{targets} targets") };
+                format!("  {} switched {address} to {targets}\n", mark("33", "~"))
+            }
+            Event::Committed { generation } => format!("  {} committed generation {generation}\n", mark("1;32", "✓")),
+            Event::Retiring { objects: 0 } => String::new(),
+            Event::Retiring { objects } => format!("  {} retiring {objects} of earlier generations\n", mark("2", "-")),
+            Event::Failed { .. } => String::new(),
+            Event::Unwinding => format!("  {} unwinding\n", mark("33", "↩")),
+        }
+    }
+}
+
+fn past(action: &str) -> String {
+    match action {
+        "create" => "created".to_owned(),
+        "verify" => "verified".to_owned(),
+        "drain" => "drained".to_owned(),
+        "destroy" => "destroyed".to_owned(),
+        "activate" => "activated".to_owned(),
+        "deactivate" => "deactivated".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// A duration for people.
+pub fn seconds(ms: u64) -> String {
+    let tenths = ms.div_ceil(100);
+    if ms < 100 { format!("{ms} ms") } else { format!("{}.{} s", tenths / 10, tenths % 10) }
+}
+
+/// The last lines of a successful apply.
+pub fn committed(generation: u64, outputs: &Fields<Value>, took_ms: u64, style: Style) -> String {
+    let shown = outputs.iter().map(|(name, value)| {
+        let value = report::value(value);
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        format!("{name} = {text}\n")
+    });
+    let mut out: String = shown.collect();
+    out.push_str(&format!("{}\n", style.paint("1;32", &format!("Generation {generation} serves ({}).", seconds(took_ms)))));
+    out
+}
+
+/// What could not be cleaned up.
+pub fn leftovers(leftovers: &[(Addr, String)], style: Style) -> String {
+    let warn = style.paint("1;33", "warning");
+    leftovers.iter().map(|(address, why)| format!("{warn}: left over: {address}: {why}\n")).collect()
+}
+
+/// The last event of `--json`.
+pub fn finished(outcome: &Outcome) -> serde_json::Value {
+    let mut document = serde_json::to_value(outcome).unwrap_or_default();
+    if let (Some(map), Outcome::Committed { outputs, .. }) = (document.as_object_mut(), outcome) {
+        let outputs: serde_json::Map<_, _> = outputs.iter().map(|(k, v)| (k.to_string(), report::value(v))).collect();
+        map.insert("outputs".to_owned(), outputs.into());
+    }
+    if let Some(map) = document.as_object_mut() {
+        map.insert("event".to_owned(), json!("finished"));
+    }
+    document
+}

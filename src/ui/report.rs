@@ -1,0 +1,90 @@
+//! Status and history for people.
+
+use super::Style;
+use super::table::columns;
+use imm_runtime::report::history::History;
+use imm_runtime::report::status::{Interrupted, Status};
+
+/// What runs.
+pub fn status(status: &Status, name: &str, style: Style) -> String {
+    let generation = status.generation.map_or_else(|| "no generation".to_owned(), |g| format!("generation {g}"));
+    let mut out = format!("{} · {} · {generation}\n", style.paint("1", name), status.environment);
+    let rows: Vec<_> = status
+        .objects
+        .iter()
+        .map(|o| {
+            let (sign, color) = match (o.state, &*o.health) {
+                ("warm" | "retained", _) => ("○", "2"),
+                (_, "unhealthy" | "missing") => ("✗", "31"),
+                (_, "starting") => ("…", "33"),
+                _ => ("●", "32"),
+            };
+            let health = if o.health == "unknown" { String::new() } else { o.health.clone() };
+            let since = o.since_generation.map_or_else(String::new, |g| format!("since {g}"));
+            let short: String = o.object.chars().take(10).collect();
+            vec![style.paint(color, sign), o.address.clone(), o.kind.clone(), o.state.to_owned(), health, since, short]
+        })
+        .collect();
+    out.push_str(&columns(2, &rows));
+    for pointer in &status.pointers {
+        let targets: Vec<_> = pointer.targets.iter().map(|t| format!("{} {}%", t.address, round(t.weight))).collect();
+        let targets = if targets.is_empty() { "nothing".to_owned() } else { targets.join(", ") };
+        out.push_str(&format!("  {} → {targets} (epoch {})\n", pointer.address, pointer.epoch));
+    }
+    for (name, value) in &status.outputs {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        out.push_str(&format!("{name} = {text}\n"));
+    }
+    out
+}
+
+fn round(weight: f64) -> String {
+    let text = format!("{weight:.1}");
+    text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
+}
+
+/// What every command says first on an interrupted ledger.
+pub fn interrupted(open: &Interrupted, style: Style) -> String {
+    let what = if open.stuck { "is stuck" } else { "was interrupted" };
+    let error = open.error.as_ref().map_or_else(String::new, |e| format!(": {e}"));
+    format!(
+        "{}: an apply ({}) {what} while {}, started {} by {}{error}\n{}: run `imm recover`\n",
+        style.paint("1;33", "warning"),
+        open.verb,
+        open.phase,
+        open.since,
+        open.by,
+        style.paint("1;36", "help"),
+    )
+}
+
+/// Every apply, newest last.
+pub fn history(history: &History, style: Style) -> String {
+    let rows: Vec<_> = history
+        .applies
+        .iter()
+        .map(|a| {
+            let (sign, color) = match a.outcome {
+                "committed" => ("✓", "32"),
+                "rolled_back" => ("↩", "33"),
+                _ => ("!", "31"),
+            };
+            let generation = a.generation.map_or_else(|| "–".to_owned(), |g| g.to_string());
+            let took = a.seconds.map_or_else(String::new, |s| format!("{s:.1} s"));
+            let counts = format!("+{} -{}", a.created, a.destroyed);
+            let why = a.because.clone().or_else(|| a.error.clone()).unwrap_or_default();
+            vec![
+                style.paint(color, sign),
+                generation,
+                a.verb.clone(),
+                a.outcome.replace('_', " "),
+                a.at.clone(),
+                took,
+                counts,
+                a.actor.clone(),
+                why,
+            ]
+        })
+        .collect();
+    columns(0, &rows)
+}
