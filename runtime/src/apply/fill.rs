@@ -16,8 +16,8 @@ impl Engine {
     /// A term with all holes filled.
     pub(super) fn fill(&self, plan: &Plan, term: &Term, what: &str) -> Step<Value> {
         let stop = |why: String| Stop::Unwind(UnwindCause::Failed(None), format!("{what}: {why}"));
-        let filled = imm_ir::reduce::reduce(term, &|addr, field| self.output(plan, addr, field))
-            .map_err(|e| stop(e.message.clone()))?;
+        let filled =
+            imm_ir::reduce::reduce(term, &|addr, field| self.output(plan, addr, field)).map_err(|e| stop(e.message))?;
         let mut missing = None;
         filled.holes(&mut |addr, field| missing = Some(format!("{addr}.{field}")));
         filled

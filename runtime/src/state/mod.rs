@@ -7,6 +7,8 @@ pub mod answer;
 pub mod fold;
 pub mod object;
 pub mod phase;
+#[cfg(test)]
+mod tests;
 
 pub use object::{Family, Illegal, ObjectState};
 pub use phase::Phase;

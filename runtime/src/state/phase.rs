@@ -59,17 +59,18 @@ impl Phase {
 
 /// The phase after an entry of this apply.
 ///
+/// Every kind of entry has its own arm: a new one does not compile until it is decided here. A state that an arm does not
+/// list refuses the entry.
+///
 /// # Errors
 /// The entry cannot follow in this phase.
-#[warn(clippy::wildcard_enum_match_arm)]
 pub fn next(phase: Phase, body: &Body) -> Result<Phase, Illegal> {
     use Phase as P;
     let to = match body {
         // Effects forward: only before the commit.
-        Body::IntentCreate(_) | Body::IntentRun { .. } | Body::IntentSnapshot { .. } => match phase {
-            P::Preparing | P::Building => Some(P::Building),
-            _other => None,
-        },
+        Body::IntentCreate(_) | Body::IntentRun { .. } | Body::IntentSnapshot { .. } => {
+            matches!(phase, P::Preparing | P::Building).then_some(P::Building)
+        }
         Body::IntentActivate { .. } | Body::IntentDeactivate { .. } => match phase {
             P::Preparing | P::Building => Some(P::Building),
             P::Staging(_) | P::Unwinding | P::Retiring => Some(phase),
@@ -87,14 +88,10 @@ pub fn next(phase: Phase, body: &Body) -> Result<Phase, Illegal> {
             _other => None,
         },
         // Nothing is destroyed before the commit but by unwinding.
-        Body::IntentDestroy { .. } | Body::IntentDrain { .. } => match phase {
-            P::Retiring | P::Unwinding => Some(phase),
-            _other => None,
-        },
-        Body::Committed(_) => match phase {
-            P::Preparing | P::Building | P::Staging(_) => Some(P::Confirming),
-            _other => None,
-        },
+        Body::IntentDestroy { .. } | Body::IntentDrain { .. } => {
+            matches!(phase, P::Retiring | P::Unwinding).then_some(phase)
+        }
+        Body::Committed(_) => matches!(phase, P::Preparing | P::Building | P::Staging(_)).then_some(P::Confirming),
         // Once all have confirmed, and not before, old objects may leave.
         Body::Confirmed { remaining, .. } => match phase {
             P::Confirming | P::StuckForward if *remaining == 0 => Some(P::Retiring),
@@ -102,14 +99,11 @@ pub fn next(phase: Phase, body: &Body) -> Result<Phase, Illegal> {
             P::Retiring | P::Unwinding => Some(phase),
             _other => None,
         },
-        Body::WatchEnded { .. } => match phase {
-            P::Confirming | P::Retiring => Some(P::Retiring),
-            _other => None,
-        },
-        Body::UnwindStarted { .. } => match phase {
-            P::Preparing | P::Building | P::Staging(_) | P::StuckBack | P::Unwinding => Some(P::Unwinding),
-            _other => None,
-        },
+        Body::WatchEnded { .. } => matches!(phase, P::Confirming | P::Retiring).then_some(P::Retiring),
+        Body::UnwindStarted { .. } => {
+            matches!(phase, P::Preparing | P::Building | P::Staging(_) | P::StuckBack | P::Unwinding)
+                .then_some(P::Unwinding)
+        }
         Body::Finished { ending, .. } => match (phase, ending) {
             (P::Retiring, Ending::Committed) => Some(P::Committed),
             (P::Unwinding, Ending::RolledBack) => Some(P::RolledBack),
