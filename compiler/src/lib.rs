@@ -2,7 +2,10 @@
 
 pub mod check;
 mod content;
+mod diagnose;
 pub mod evaluate;
 pub mod hir;
+mod resolve;
 pub mod sources;
+mod types;
 pub mod world;

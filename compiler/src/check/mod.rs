@@ -1,3 +1,68 @@
-//! Names resolved and types checked: [`ModuleInput`]s to a [`TypedModule`](crate::hir::TypedModule).
+//! Names resolved and types checked: [`ModuleInput`]s to a [`TypedModule`].
+//!
+//! [`check`] never fails and never panics: it returns what it could make of the program, and diagnostics. A program with
+//! errors must not be evaluated. Declarations are checked when first needed, so that a `let` has its type wherever it
+//! stands; what is broken has [`Type::Error`](imm_ir::Type::Error), which fits everywhere and so silences what follows.
+//!
+//! Read `checker` (state), `items`, `nodes`, then `expr` and its parts: `names`, `blocks`, `access`, `calls`,
+//! `operators`, `branches`. Which type fits where is in [`crate::types`], the wording in [`crate::diagnose`].
+
+mod access;
+mod blocks;
+mod branches;
+mod calls;
+mod checker;
+mod expr;
+mod finish;
+mod heads;
 mod input;
+mod items;
+mod names;
+mod nodes;
+mod operators;
+mod rules;
+mod typing;
+
+#[cfg(test)]
+mod tests;
+
 pub use input::ModuleInput;
+
+use crate::hir::TypedModule;
+use checker::Checker;
+use imm_ir::{Diagnostic, SchemaSet, Sources};
+
+/// At most so many errors of one file are reported.
+const MOST_ERRORS_A_FILE: usize = 20;
+
+/// Bytes of stack, of which only those in use cost memory: enough for [`checker::MOST_DEPTH`] in a debug build.
+const STACK: usize = 256 << 20;
+
+/// Checks the program whose root is `modules[root]`. `sources` holds the texts of all files, for messages.
+pub fn check(
+    modules: &[ModuleInput],
+    root: usize,
+    sources: &Sources,
+    schemas: &SchemaSet,
+) -> (TypedModule, Vec<Diagnostic>) {
+    let work = || {
+        let mut checker = Checker::new(modules, sources, schemas);
+        checker.declarations();
+        checker.finish(root)
+    };
+    // Deep expressions need more stack than a thread is sure to have; without a new thread the old one has to do.
+    let (module, mut found) = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("check".to_owned()).stack_size(STACK);
+        thread.spawn_scoped(scope, work).ok()?.join().ok()
+    })
+    .unwrap_or_else(work);
+    found.sort_by(|a, b| (a.span(), a.code, &a.message).cmp(&(b.span(), b.code, &b.message)));
+    found.dedup();
+    let mut counts = std::collections::BTreeMap::new();
+    found.retain(|diagnostic| {
+        let count = counts.entry(diagnostic.span().file).or_insert(0usize);
+        *count += usize::from(diagnostic.is_error());
+        !diagnostic.is_error() || *count <= MOST_ERRORS_A_FILE
+    });
+    (module, found)
+}

@@ -1,0 +1,321 @@
+//! From the checker's tables to the typed tree: bodies in order, constants, what is unused.
+
+use super::checker::{Checker, Slot, key};
+use crate::diagnose::names;
+use crate::hir::{
+    Body, Component, ComponentId, Expr, ExprKind, Fn, FnId, Head, Let, LetId, Node, NodeId, NodeOf, Output, Param,
+    ParamId, Refinement, Step, Test, TypedModule, With,
+};
+use crate::resolve::Def;
+use crate::resolve::cycles::Vertex;
+use imm_ir::{Class, Diagnostic, Span, Type};
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+impl Checker<'_> {
+    /// The typed tree of the program whose root is this module, and everything that was found.
+    pub fn finish(mut self, root: usize) -> (TypedModule, Vec<Diagnostic>) {
+        let params = self.finished_params();
+        let nodes: Vec<Node> = (0..self.program.nodes.len()).map(|i| self.finished_node(NodeId::of(i))).collect();
+        self.node_rules(&nodes);
+        let mut bodies: Vec<Body> = (0..self.program.scopes.len()).map(|scope| self.body(scope)).collect();
+        let environments = self.environments(root);
+        let tests = self.tests(root);
+        let lets = self.finished_lets();
+        let fns = self.finished_fns();
+        let order = self.order();
+        let constants = self.constants(&order);
+        self.fill_orders(&mut bodies, &order, &constants, &nodes);
+        self.unused();
+        let types = self.root_types(root);
+        let mut components = Vec::new();
+        for index in 0..self.program.components.len() {
+            let id = ComponentId::of(index);
+            let body = self.program.component_scopes.get(index).and_then(|scope| bodies.get_mut(*scope));
+            let body = body.map(std::mem::take).unwrap_or_default();
+            let Some(decl) = self.program.components.get(index) else { continue };
+            components.push(Component {
+                name: self.component_name(id),
+                body,
+                docs: super::items::docs(decl.item),
+                span: decl.item.span,
+                name_span: decl.ast.name.span,
+            });
+        }
+        let refinements =
+            std::mem::take(&mut self.refinements).into_iter().map(|r| r.unwrap_or_else(broken_refinement));
+        let module = TypedModule {
+            params,
+            lets,
+            fns,
+            nodes,
+            components,
+            refinements: refinements.collect(),
+            root: bodies.get_mut(root).map(std::mem::take).unwrap_or_default(),
+            constants: order
+                .iter()
+                .filter_map(|v| if let Vertex::Let(id) = v { Some(*id) } else { None })
+                .filter(|id| constants.contains(id))
+                .collect(),
+            environments,
+            tests,
+            types,
+            locals: std::mem::take(&mut self.locals),
+        };
+        (module, self.found)
+    }
+
+    fn finished_params(&mut self) -> Vec<Param> {
+        let mut done = Vec::new();
+        for index in 0..self.program.params.len() {
+            let id = ParamId::of(index);
+            let (ty, default) = (self.param_type(id), self.param_default(id));
+            let Some(decl) = self.program.params.get(index) else { continue };
+            done.push(Param {
+                name: Arc::from(decl.ast.name.as_str()),
+                ty,
+                default,
+                docs: super::items::docs(decl.item),
+                owner: self.program.component_of(decl.scope),
+                span: decl.item.span,
+                name_span: decl.ast.name.span,
+            });
+        }
+        done
+    }
+
+    fn finished_node(&mut self, id: NodeId) -> Node {
+        let class = self.node_class(id);
+        self.needs.declare(Vertex::Node(id));
+        if matches!(class, Some(Class::Pointer | Class::Durable)) {
+            let span = self.program.nodes.get(id.index()).map_or_else(Span::default, |d| d.ast.name.span);
+            self.needs.add(Vertex::Set(id), Vertex::Node(id), span);
+        }
+        self.node(id).unwrap_or_else(|| Node {
+            name: Arc::from("?"),
+            of: NodeOf::Error,
+            head: Head::One,
+            fields: Vec::new(),
+            with: With::default(),
+            owner: None,
+            docs: None,
+            span: Span::default(),
+            name_span: Span::default(),
+        })
+    }
+
+    fn body(&mut self, scope: usize) -> Body {
+        let Some(here) = self.program.scopes.get(scope) else { return Body::default() };
+        let component = here.component;
+        let (params, nodes) = (here.params.clone(), here.nodes.clone());
+        let (outputs, asserts) = (here.outputs.clone(), here.asserts.clone());
+        let outputs = match component.and_then(|id| self.outputs.get_mut(id.index())) {
+            Some(slots) => slots.drain(..).filter_map(done).collect(),
+            None => outputs.into_iter().map(|(ast, item)| self.output(scope, ast, item)).collect::<Vec<Output>>(),
+        };
+        let asserts = asserts.into_iter().map(|(ast, span)| self.assert(scope, ast, span)).collect();
+        Body { params, order: Vec::new(), nodes, outputs, asserts }
+    }
+
+    fn environments(&mut self, root: usize) -> Vec<crate::hir::Environment> {
+        let mut done = Vec::new();
+        for scope in 0..self.program.scopes.len() {
+            let all = self.program.scopes.get(scope).map(|s| s.environments.clone()).unwrap_or_default();
+            for (index, (ast, span)) in all.iter().enumerate() {
+                if let Some((first, _)) = all.iter().take(index).find(|(e, _)| e.name.text == ast.name.text) {
+                    self.report(names::duplicate(ast.name.as_str(), ast.name.span, Some(first.name.span)));
+                }
+                let environment = self.environment(scope, ast, *span);
+                if scope == root {
+                    done.push(environment);
+                }
+            }
+        }
+        done
+    }
+
+    /// Tests are not typed in this version; what they name counts as used.
+    fn tests(&mut self, root: usize) -> Vec<Test> {
+        let mut done = Vec::new();
+        for scope in 0..self.program.scopes.len() {
+            let all = self.program.scopes.get(scope).map(|s| s.tests.clone()).unwrap_or_default();
+            for (ast, span) in all {
+                for word in super::items::words(self.text(span)) {
+                    if let Some((def, _)) = self.program.value(scope, word) {
+                        self.mark(def);
+                    }
+                }
+                if scope == root {
+                    let name = Arc::from(ast.name.plain().unwrap_or_default());
+                    done.push(Test { name, steps: ast.steps.clone(), span });
+                }
+            }
+        }
+        done
+    }
+
+    fn finished_lets(&mut self) -> Vec<Let> {
+        let slots = std::mem::take(&mut self.lets);
+        let both = slots.into_iter().zip(&self.program.lets);
+        both.map(|(slot, decl)| Let {
+            name: Arc::from(decl.ast.name.as_str()),
+            value: done(slot).unwrap_or_else(|| Expr::error(decl.ast.value.span)),
+            docs: super::items::docs(decl.item),
+            owner: self.program.component_of(decl.scope),
+            span: decl.item.span,
+            name_span: decl.ast.name.span,
+        })
+        .collect()
+    }
+
+    fn finished_fns(&mut self) -> Vec<Fn> {
+        let slots = std::mem::take(&mut self.fns);
+        let both = slots.into_iter().zip(&self.program.fns);
+        both.map(|(slot, decl)| {
+            done(slot).unwrap_or_else(|| Fn {
+                name: Arc::from(decl.ast.name.as_str()),
+                params: Vec::new(),
+                body: Expr::error(decl.ast.body.span),
+                docs: None,
+                span: decl.item.span,
+                name_span: decl.ast.name.span,
+            })
+        })
+        .collect()
+    }
+
+    fn order(&mut self) -> Vec<Vertex> {
+        let program = &self.program;
+        let title = |vertex: Vertex| match vertex {
+            Vertex::Param(id) => program.params.get(id.index()).map(|d| d.ast.name.as_str()),
+            Vertex::Let(id) => program.lets.get(id.index()).map(|d| d.ast.name.as_str()),
+            Vertex::Fn(id) => program.fns.get(id.index()).map(|d| d.ast.name.as_str()),
+            Vertex::Node(id) | Vertex::Set(id) => program.nodes.get(id.index()).map(|d| d.ast.name.as_str()),
+            Vertex::Component(id) => program.components.get(id.index()).map(|d| d.ast.name.as_str()),
+            Vertex::End => None,
+        };
+        let name = |vertex: Vertex| format!("`{}`", title(vertex).unwrap_or("an output"));
+        self.needs.order(&name, &mut self.found)
+    }
+
+    /// Lets of modules that need no params and no nodes. Reports what should have been one.
+    fn constants(&mut self, order: &[Vertex]) -> BTreeSet<LetId> {
+        let mut instance: HashSet<Vertex> = HashSet::new();
+        let mut constants = BTreeSet::new();
+        for vertex in order {
+            let own = matches!(vertex, Vertex::Param(_) | Vertex::Node(_) | Vertex::Set(_));
+            let lets_only = matches!(vertex, Vertex::Let(_));
+            if own || (lets_only && self.needs.needs(*vertex).any(|need| instance.contains(&need))) {
+                instance.insert(*vertex);
+            } else if let Vertex::Let(id) = vertex
+                && self.program.lets.get(id.index()).is_some_and(|d| self.program.component_of(d.scope).is_none())
+            {
+                constants.insert(*id);
+            }
+        }
+        let mut reported = BTreeSet::new();
+        for (id, span, place) in std::mem::take(&mut self.constants_wanted) {
+            let Some(decl) = self.program.lets.get(id.index()) else { continue };
+            if instance.contains(&Vertex::Let(id)) && reported.insert(span) {
+                let (name, declared) = (decl.ast.name.as_str(), decl.ast.name.span);
+                let found = names::out_of_reach(name, "`let`", place, span, declared)
+                    .note(format!("`{name}` depends on a param or a node"));
+                self.report(found);
+            }
+        }
+        constants
+    }
+
+    fn fill_orders(&self, bodies: &mut [Body], order: &[Vertex], constants: &BTreeSet<LetId>, nodes: &[Node]) {
+        for vertex in order {
+            let (scope, step) = match vertex {
+                Vertex::Param(id) => (self.program.params.get(id.index()).map(|d| d.scope), Step::Param(*id)),
+                Vertex::Let(id) if constants.contains(id) => continue,
+                Vertex::Let(id) => (self.program.lets.get(id.index()).map(|d| d.scope), Step::Let(*id)),
+                Vertex::Node(id) => (self.program.nodes.get(id.index()).map(|d| d.scope), Step::Node(*id)),
+                Vertex::Set(id) => {
+                    let moves = nodes
+                        .get(id.index())
+                        .is_some_and(|n| matches!(n.of, NodeOf::Kind { class: Class::Pointer | Class::Durable, .. }));
+                    if !moves {
+                        continue;
+                    }
+                    (self.program.nodes.get(id.index()).map(|d| d.scope), Step::Set(*id))
+                }
+                Vertex::Fn(_) | Vertex::Component(_) | Vertex::End => continue,
+            };
+            if let Some(body) = scope.and_then(|scope| bodies.get_mut(scope)) {
+                body.order.push(step);
+            }
+        }
+    }
+
+    /// Bindings that nothing reads. Only in programs without errors: what is broken hides its uses.
+    fn unused(&mut self) {
+        if self.found.iter().any(Diagnostic::is_error) || self.has_broken_items() {
+            return;
+        }
+        let mut found = Vec::new();
+        for (index, decl) in self.program.lets.iter().enumerate() {
+            if decl.item.public.is_none() {
+                found.push((Def::Let(LetId::of(index)), "`let`", &decl.ast.name.text, decl.ast.name.span));
+            }
+        }
+        for (index, decl) in self.program.fns.iter().enumerate() {
+            if decl.item.public.is_none() {
+                found.push((Def::Fn(FnId::of(index)), "function", &decl.ast.name.text, decl.ast.name.span));
+            }
+        }
+        for (index, decl) in self.program.params.iter().enumerate() {
+            found.push((Def::Param(ParamId::of(index)), "param", &decl.ast.name.text, decl.ast.name.span));
+        }
+        let mut warnings: Vec<Diagnostic> = found
+            .into_iter()
+            .filter(|(def, _, name, _)| !self.used.contains(&key(*def)) && !name.starts_with('_'))
+            .map(|(_, what, name, span)| names::unused(what, name, span))
+            .collect();
+        for scope in &self.program.scopes {
+            for (name, (def, span)) in &scope.values {
+                if matches!(def, Def::Import(_)) && !self.used.contains(&key(*def)) {
+                    warnings.push(names::unused("import", name, *span));
+                }
+            }
+        }
+        self.found.extend(warnings);
+    }
+
+    fn has_broken_items(&self) -> bool {
+        let items = self.modules.iter().flat_map(|m| &m.files).flat_map(|(_, file)| &file.items);
+        items.into_iter().any(|item| match &item.kind {
+            imm_syntax::ast::ItemKind::Error(_) => true,
+            imm_syntax::ast::ItemKind::Component(component) => {
+                component.items.iter().any(|i| matches!(i.kind, imm_syntax::ast::ItemKind::Error(_)))
+            }
+            _other => false,
+        })
+    }
+
+    fn root_types(&mut self, root: usize) -> Vec<(Arc<str>, Type)> {
+        let names: Vec<&str> =
+            self.program.scopes.get(root).map(|s| s.types.keys().copied().collect()).unwrap_or_default();
+        names.into_iter().filter_map(|name| Some((Arc::from(name), self.type_by_name(root, name)?))).collect()
+    }
+}
+
+fn done<T>(slot: Slot<T>) -> Option<T> {
+    match slot {
+        Slot::Done(value) => Some(value),
+        Slot::Empty | Slot::Busy => None,
+    }
+}
+
+fn broken_refinement() -> Refinement {
+    let condition = Expr { kind: ExprKind::Error, ty: Type::Error, span: Span::default() };
+    Refinement {
+        name: Arc::from("?"),
+        it: crate::hir::LocalId::of(0),
+        condition,
+        text: Arc::from(""),
+        span: Span::default(),
+    }
+}

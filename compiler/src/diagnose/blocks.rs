@@ -1,0 +1,66 @@
+//! Fields and keys of blocks: unknown, missing, twice.
+
+use super::similar;
+use imm_ir::{Applicability, Diagnostic, Span, code};
+
+/// A field that the record, kind or payload does not have.
+pub fn unknown_field(owner: &str, field: &str, span: Span, known: &[&str]) -> Diagnostic {
+    let diagnostic = Diagnostic::error(code::UNKNOWN_FIELD, span, format!("{owner} has no field `{field}`"));
+    match similar(field, known.iter().copied()) {
+        Some(name) => diagnostic.label(format!("did you mean `{name}`?")).fix(
+            format!("write `{name}`"),
+            Applicability::Maybe,
+            span,
+            name,
+        ),
+        None if known.is_empty() => diagnostic.label("it has no fields at all"),
+        None => diagnostic.label("unknown").help(format!("it has {}", super::listed(known.iter().copied()))),
+    }
+}
+
+/// A method, output or field after a dot that the type does not have.
+pub fn unknown_member(owner: &str, what: &str, name: &str, span: Span, known: &[&str]) -> Diagnostic {
+    let diagnostic = Diagnostic::error(code::UNKNOWN_FIELD, span, format!("{owner} has no {what} `{name}`"));
+    match similar(name, known.iter().copied()) {
+        Some(other) => diagnostic.label(format!("did you mean `{other}`?")).fix(
+            format!("write `{other}`"),
+            Applicability::Maybe,
+            span,
+            other,
+        ),
+        None if known.is_empty() => diagnostic.label("unknown"),
+        None => diagnostic.label("unknown").help(format!("it has {}", super::listed(known.iter().copied()))),
+    }
+}
+
+/// Required fields that are absent.
+pub fn missing(owner: &str, fields: &[&str], span: Span) -> Diagnostic {
+    let names = super::listed(fields.iter().copied());
+    let plural = if fields.len() == 1 { "field" } else { "fields" };
+    let first = fields.first().copied().unwrap_or_default();
+    Diagnostic::error(code::MISSING_FIELD, span, format!("{owner} needs the {plural} {names}"))
+        .label("missing here")
+        .help(format!("add `{first} = …`"))
+}
+
+/// One key written twice.
+pub fn duplicate_key(key: &str, span: Span, first: Span) -> Diagnostic {
+    Diagnostic::error(code::DUPLICATE_KEY, span, format!("`{key}` is given twice"))
+        .label("again here")
+        .also(first, "first here")
+        .help("remove one of them")
+}
+
+/// A key whose form does not fit its place.
+pub fn bad_key(owner: &str, span: Span) -> Diagnostic {
+    Diagnostic::error(code::TYPE_MISMATCH, span, format!("the fields of {owner} are plain names"))
+        .label("this key is computed")
+        .help("write the field's name")
+}
+
+/// `{}` without an expected type.
+pub fn empty(span: Span) -> Diagnostic {
+    Diagnostic::error(code::TYPE_MISMATCH, span, "`{}` could be a record or a map, and nothing here says which")
+        .label("of what type?")
+        .help("write the type: `let x: Map[String] = {}`")
+}

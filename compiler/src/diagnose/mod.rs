@@ -1,0 +1,37 @@
+//! The checker's diagnostics, one family a file: what is wrong, where, and what to type. Only wording: whether something
+//! is wrong is decided by the checker.
+
+pub mod blocks;
+pub mod cycles;
+pub mod mismatch;
+pub mod names;
+pub mod nodes;
+
+/// The name out of `known` that is most like `word`, if one is like it at all.
+pub fn similar<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let close = |name: &&str| {
+        let distance = strsim::damerau_levenshtein(word, name);
+        distance > 0 && distance <= (word.chars().count().max(name.chars().count()) / 3).max(1)
+    };
+    known.into_iter().filter(close).min_by_key(|name| (strsim::damerau_levenshtein(word, name), name.len()))
+}
+
+/// `a`, `b` and `c`
+pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn only_what_is_alike_is_suggested() {
+        assert_eq!(super::similar("replcas", ["replicas", "port"]), Some("replicas"));
+        assert_eq!(super::similar("banana", ["replicas", "port"]), None);
+        assert_eq!(super::listed(["a", "b", "c"]), "`a`, `b` and `c`");
+    }
+}

@@ -1,0 +1,104 @@
+//! Names: unknown, twice declared, ambiguous, unused, shadowing.
+
+use super::{listed, similar};
+use imm_ir::{Applicability, Code, Diagnostic, Span, code};
+
+/// A word that nothing has. `what` says what was looked for, with its article.
+pub fn unknown<'a>(
+    code: Code,
+    what: &str,
+    word: &str,
+    span: Span,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Diagnostic {
+    let diagnostic = Diagnostic::error(code, span, format!("there is no {what} `{word}`"));
+    match similar(word, known) {
+        Some(name) => diagnostic.label(format!("did you mean `{name}`?")).fix(
+            format!("write `{name}`"),
+            Applicability::Maybe,
+            span,
+            name,
+        ),
+        None => diagnostic.label("not known here"),
+    }
+}
+
+/// A variant without the type that would tell which.
+pub fn variant_without_type(word: &str, span: Span, types: &[String]) -> Diagnostic {
+    let text = format!("`{word}` is a variant, but nothing here says of which type");
+    let mut diagnostic = Diagnostic::error(code::UNKNOWN_NAME, span, text).label("no binding has this name");
+    for ty in types {
+        diagnostic = diagnostic.help(format!("write `{ty}.{word}`"));
+    }
+    diagnostic
+}
+
+/// A tag that the expected type does not have.
+pub fn unknown_variant<'a>(
+    ty: &str,
+    word: &str,
+    span: Span,
+    tags: impl Iterator<Item = &'a str> + Clone,
+) -> Diagnostic {
+    unknown(code::UNKNOWN_NAME, &format!("variant of `{ty}` called"), word, span, tags.clone())
+        .help(format!("`{ty}` has {}", listed(tags)))
+}
+
+/// Both a variant of the expected type and a binding that fits.
+pub fn ambiguous(word: &str, ty: &str, span: Span, binding: Option<Span>) -> Diagnostic {
+    let text = format!("`{word}` is both a variant of `{ty}` and a binding that fits here");
+    let diagnostic = Diagnostic::error(code::AMBIGUOUS_NAME, span, text).label("which of them?");
+    let diagnostic = match binding {
+        Some(place) => diagnostic.also(place, "the binding"),
+        None => diagnostic,
+    };
+    diagnostic.help(format!("write `{ty}.{word}` for the variant, or rename the binding")).fix(
+        format!("write `{ty}.{word}`"),
+        Applicability::Maybe,
+        span,
+        format!("{ty}.{word}"),
+    )
+}
+
+/// Declared twice in one namespace.
+pub fn duplicate(word: &str, span: Span, first: Option<Span>) -> Diagnostic {
+    let diagnostic = Diagnostic::error(code::DUPLICATE_NAME, span, format!("`{word}` is declared twice"));
+    match first {
+        Some(place) => diagnostic.label("again here").also(place, "first here").help("rename one of them"),
+        None => diagnostic.label("this name is taken by the language").help("choose another name"),
+    }
+}
+
+/// A binding that nothing reads.
+pub fn unused(what: &str, word: &str, span: Span) -> Diagnostic {
+    Diagnostic::warning(code::UNUSED_BINDING, span, format!("{what} `{word}` is never used"))
+        .label("nothing reads it")
+        .help("remove it, or start its name with `_`")
+}
+
+/// A binding with the name of a variant of this module.
+pub fn shadowed(word: &str, ty: &str, span: Span) -> Diagnostic {
+    let text = format!("`{word}` has the name of a variant of `{ty}`");
+    Diagnostic::warning(code::SHADOWED_VARIANT, span, text)
+        .label(format!("where a `{ty}` is expected, the variant is meant"))
+        .help("rename the binding")
+}
+
+/// A param or node out of reach of a component, function or other place that must not depend on an instance.
+pub fn out_of_reach(word: &str, what: &str, place: &str, span: Span, declared: Span) -> Diagnostic {
+    Diagnostic::error(code::UNKNOWN_NAME, span, format!("{what} `{word}` cannot be used in {place}"))
+        .label("not visible here")
+        .also(declared, "declared here")
+        .help(match place {
+            "a component" => format!("declare `param {word}` in the component and pass it where the component is used"),
+            "a function" => format!("give the function a parameter `{word}`"),
+            _other => "write the value itself".to_owned(),
+        })
+}
+
+/// A module of the standard library that this version does not have.
+pub fn no_such_module(name: &str, span: Span, known: &[&str]) -> Diagnostic {
+    Diagnostic::error(code::UNKNOWN_NAME, span, format!("module `{name}` is not provided in this version"))
+        .label("there is no such module")
+        .help(format!("this version has {}", listed(known.iter().copied())))
+}

@@ -1,0 +1,141 @@
+//! Scopes and declarations, as plain tables.
+
+use crate::hir::{ComponentId, FnId, LetId, NodeId, ParamId};
+use imm_ir::Span;
+use imm_syntax::ast;
+use std::collections::BTreeMap;
+
+/// Everything a program declares. The tables are indexed by the ids of [`crate::hir`].
+#[derive(Default)]
+pub struct Program<'a> {
+    /// First one for each module, then one for each component.
+    pub scopes: Vec<Scope<'a>>,
+    /// Params.
+    pub params: Vec<Decl<'a, ast::Param>>,
+    /// Lets.
+    pub lets: Vec<Decl<'a, ast::Let>>,
+    /// Functions.
+    pub fns: Vec<Decl<'a, ast::FnDecl>>,
+    /// Nodes and uses.
+    pub nodes: Vec<Decl<'a, ast::Node>>,
+    /// Components; the scope of a component's inside is `component_scopes`.
+    pub components: Vec<Decl<'a, ast::Component>>,
+    /// The scope inside of each component.
+    pub component_scopes: Vec<usize>,
+    /// Named types.
+    pub types: Vec<Decl<'a, ast::TypeDecl>>,
+    /// Imports.
+    pub imports: Vec<Import<'a>>,
+}
+
+/// A declaration: its tree, its item and the scope it stands in.
+pub struct Decl<'a, T> {
+    /// The declaration.
+    pub ast: &'a T,
+    /// The item around it.
+    pub item: &'a ast::Item,
+    /// The scope it stands in.
+    pub scope: usize,
+}
+
+/// A module or component.
+#[derive(Default)]
+pub struct Scope<'a> {
+    /// The module around a component.
+    pub parent: Option<usize>,
+    /// Which component this is.
+    pub component: Option<ComponentId>,
+    /// Bindings and import aliases.
+    pub values: BTreeMap<&'a str, (Def, Span)>,
+    /// Types and components.
+    pub types: BTreeMap<&'a str, (TypeDef, Span)>,
+    /// Params in source order.
+    pub params: Vec<ParamId>,
+    /// Nodes and uses in source order.
+    pub nodes: Vec<NodeId>,
+    /// Outputs in source order.
+    pub outputs: Vec<OutputDecl<'a>>,
+    /// Asserts in source order.
+    pub asserts: Vec<(&'a ast::Assert, Span)>,
+    /// Environments in source order.
+    pub environments: Vec<(&'a ast::Environment, Span)>,
+    /// Tests in source order.
+    pub tests: Vec<(&'a ast::Test, Span)>,
+}
+
+/// An output.
+pub type OutputDecl<'a> = (&'a ast::Output, &'a ast::Item);
+
+/// What a name in the namespace of values is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Def {
+    /// A param.
+    Param(ParamId),
+    /// A let.
+    Let(LetId),
+    /// A function.
+    Fn(FnId),
+    /// A node or use.
+    Node(NodeId),
+    /// An import alias: an index into [`Program::imports`].
+    Import(usize),
+    /// Broken and reported.
+    Broken,
+}
+
+/// What a name in the namespace of types is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TypeDef {
+    /// A named type: an index into [`Program::types`].
+    Type(usize),
+    /// A component.
+    Component(ComponentId),
+    /// Broken and reported.
+    Broken,
+}
+
+/// What an import alias stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Import<'a> {
+    /// A module of this program, by its index.
+    Module(usize),
+    /// A standard module by its name without `std.`, for example `encode`.
+    Std(&'a str),
+    /// Could not be found; reported.
+    Missing,
+}
+
+impl<'a> Program<'a> {
+    /// The binding a name means in a scope, looking outwards.
+    pub fn value(&self, scope: usize, name: &str) -> Option<(Def, Span)> {
+        let here = self.scopes.get(scope)?;
+        here.values.get(name).copied().or_else(|| self.value(here.parent?, name))
+    }
+
+    /// The type or component a name means in a scope, looking outwards.
+    pub fn ty(&self, scope: usize, name: &str) -> Option<(TypeDef, Span)> {
+        let here = self.scopes.get(scope)?;
+        here.types.get(name).copied().or_else(|| self.ty(here.parent?, name))
+    }
+
+    /// The names of all bindings that a scope sees.
+    pub fn value_names(&self, scope: usize) -> Vec<&'a str> {
+        let Some(here) = self.scopes.get(scope) else { return Vec::new() };
+        let mut names: Vec<&str> = here.values.keys().copied().collect();
+        names.extend(here.parent.map(|parent| self.value_names(parent)).unwrap_or_default());
+        names
+    }
+
+    /// The names of all types and components that a scope sees.
+    pub fn type_names(&self, scope: usize) -> Vec<&'a str> {
+        let Some(here) = self.scopes.get(scope) else { return Vec::new() };
+        let mut names: Vec<&str> = here.types.keys().copied().collect();
+        names.extend(here.parent.map(|parent| self.type_names(parent)).unwrap_or_default());
+        names
+    }
+
+    /// The component a scope is inside of.
+    pub fn component_of(&self, scope: usize) -> Option<ComponentId> {
+        self.scopes.get(scope).and_then(|s| s.component)
+    }
+}
