@@ -4,7 +4,7 @@
 use crate::ledger::{Ledger, LedgerError};
 use imm_ir::{Addr, Digest, Graph, Node};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// After so many differences a whole list follows.
 const WHOLE_EVERY: u32 = 64;
@@ -27,10 +27,11 @@ struct GraphRecord {
 pub fn keep(ledger: &mut Ledger, graph: &Graph, parent: Option<Digest>) -> Result<Digest, LedgerError> {
     let before = parent.map(|p| list(ledger, &p)).transpose()?;
     let (depth, old) = before.map_or((0, BTreeMap::new()), |(depth, nodes)| (depth + 1, nodes));
+    let kept: BTreeSet<Digest> = old.values().copied().collect();
     let mut now = BTreeMap::new();
     for (addr, node) in &graph.nodes {
         let digest = Digest::of(&postcard::to_stdvec(node)?);
-        if !old.values().any(|d| *d == digest) {
+        if !kept.contains(&digest) {
             ledger.keep(node)?;
         }
         now.insert(addr.clone(), digest);

@@ -23,16 +23,8 @@ impl Engine {
         if self.open()?.phase != Phase::Unwinding {
             self.append(vec![Body::UnwindStarted { cause, error: error.to_owned() }], true)?;
         }
-        let signals = self.signals_seen();
-        let mut cancel = self.cancel.clone();
-        let second = async move {
-            // One signal began this; the next one ends it at once.
-            while *cancel.borrow() <= signals.max(1) {
-                if cancel.changed().await.is_err() {
-                    std::future::pending::<()>().await;
-                }
-            }
-        };
+        // One signal may have begun this; the next one ends it at once.
+        let second = self.signalled(2);
         let undone = tokio::select! {
             biased;
             undone = self.undo() => undone?,
@@ -91,7 +83,7 @@ impl Engine {
                 }
             }
         }
-        let failed = self.demolish(end, false).await?;
+        let failed = self.demolish(end).await?;
         if !failed.is_empty() {
             return stuck(self, failed);
         }

@@ -49,7 +49,6 @@ impl Engine {
                 Fate::Keep | Fate::Rename(_) | Fate::Attach => progress.done.insert(addr.clone()),
             };
         }
-        let mut cancel = self.cancel.clone();
         loop {
             self.check_stop()?;
             self.bind_early(plan, &mut progress).await?;
@@ -57,12 +56,7 @@ impl Engine {
             if progress.work.is_empty() {
                 break;
             }
-            let first = tokio::select! {
-                biased;
-                _ = cancel.changed() => continue,
-                first = progress.work.next() => first,
-            };
-            let mut results: Vec<Done> = first.into_iter().collect();
+            let mut results: Vec<Done> = progress.work.next().await.into_iter().collect();
             while let Some(Some(more)) = progress.work.next().now_or_never() {
                 results.push(more);
             }

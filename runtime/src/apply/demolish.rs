@@ -71,19 +71,9 @@ impl Engine {
     }
 
     /// Destroys objects, dependents before what they depend on. What cannot be is left over, and what it binds with it.
-    /// With `stoppable`, a signal ends it early.
-    pub(super) async fn demolish(
-        &mut self,
-        mut open: BTreeSet<ObjectId>,
-        stoppable: bool,
-    ) -> Result<Vec<Leftover>, EngineError> {
+    pub(super) async fn demolish(&mut self, mut open: BTreeSet<ObjectId>) -> Result<Vec<Leftover>, EngineError> {
         let mut leftovers: Vec<Leftover> = Vec::new();
         while !open.is_empty() {
-            if stoppable && self.signals_seen() > 0 {
-                let stopped = open.iter().map(|id| Leftover { object: *id, why: "stopped by a signal".into() });
-                leftovers.extend(stopped);
-                break;
-            }
             // Whoever binds or follows it goes first, be it in this set or not.
             let ready: Vec<ObjectId> =
                 open.iter().filter(|id| self.depended_on(**id, &open).is_none()).copied().collect();

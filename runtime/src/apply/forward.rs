@@ -24,7 +24,16 @@ impl Engine {
             return Ok(Outcome::Stuck { error: String::new(), why, committed: true });
         }
         self.provisional.store(false, Ordering::Relaxed);
-        let leftovers = self.retire().await?;
+        let stop = self.signalled(1);
+        let leftovers = tokio::select! {
+            biased;
+            leftovers = self.retire() => leftovers?,
+            // What is under way has its intent on disk; the next apply retires what is left.
+            () = stop => self.leaving().map(|l| l.end)?
+                .into_iter()
+                .map(|object| Leftover { object, why: "stopped by a signal; the next apply destroys it".to_owned() })
+                .collect(),
+        };
         let took_ms = super::build::millis(began.elapsed());
         let named = self.name(&leftovers);
         let generation = self.state().current.unwrap_or(0);
@@ -100,7 +109,8 @@ impl Engine {
         Ok(Ok(()))
     }
 
-    async fn retire(&mut self) -> Result<Vec<Leftover>, EngineError> {
+    /// What is to leave now, by tier.
+    fn leaving(&self) -> Result<Leaving, EngineError> {
         let (verb, keep) = self.open().map(|a| (a.started.verb.clone(), a.started.keep))?;
         let reason = match verb {
             Verb::Rollback { .. } | Verb::AutoRollback { .. } => RetainReason::Rollback,
@@ -108,41 +118,51 @@ impl Engine {
             Verb::Apply | Verb::Heal | Verb::Drill { .. } | Verb::RecoverOnly => RetainReason::Removed,
         };
         let (in_use, warm) = (self.state().in_use(), self.state().warm(keep));
-        let (mut facts, mut drain, mut end) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        let mut leaving = Leaving::default();
         for (id, object) in self.state().objects.iter().filter(|(id, _)| !in_use.contains(id)) {
             match retire::tier(object, warm.contains(id)) {
-                Some(Action::Retain) => facts.push(Body::Retained { durable: *id, reason }),
-                Some(Action::Release) => facts.push(Body::Released { object: *id }),
+                Some(Action::Retain) => leaving.retained.push(Body::Retained { durable: *id, reason }),
+                Some(Action::Release) => leaving.released.push(*id),
                 Some(Action::Warm) => {
-                    drain.insert(*id);
+                    leaving.drain.insert(*id);
                 }
                 Some(Action::Destroy) => {
-                    drain.insert(*id);
-                    end.insert(*id);
+                    leaving.drain.insert(*id);
+                    leaving.end.insert(*id);
                 }
                 Some(_) | None => {}
             }
         }
+        Ok(leaving)
+    }
+
+    async fn retire(&mut self) -> Result<Vec<Leftover>, EngineError> {
+        let Leaving { retained, released, drain, mut end } = self.leaving()?;
         (self.events)(Event::Retiring { objects: drain.len() });
-        let (retained, released): (Vec<_>, Vec<_>) =
-            facts.into_iter().partition(|f| matches!(f, Body::Retained { .. }));
         self.append(retained, true)?;
-        let mut leftovers = Vec::new();
-        if self.signals_seen() == 0 {
-            leftovers = self.drain(&drain).await?;
-        }
+        let mut leftovers = self.drain(&drain).await?;
         // What could not be drained still has requests in flight.
         for leftover in &leftovers {
             end.remove(&leftover.object);
         }
-        leftovers.extend(self.demolish(end, true).await?);
+        leftovers.extend(self.demolish(end).await?);
         // Content goes last: nothing that binds it is there any more, unless it was left over.
-        let free = |body: &Body| match body {
-            Body::Released { object } => self.state().bound_by(*object).is_none(),
-            _other => true,
-        };
-        let released: Vec<Body> = released.into_iter().filter(free).collect();
+        let free = |object: &ObjectId| self.state().bound_by(*object).is_none();
+        let released = released.into_iter().filter(free).map(|object| Body::Released { object }).collect();
         self.append(released, false)?;
         Ok(leftovers)
     }
+}
+
+/// What is to leave after a commit.
+#[derive(Default)]
+struct Leaving {
+    /// Durables that nothing declares any more.
+    retained: Vec<Body>,
+    /// Content.
+    released: Vec<ObjectId>,
+    /// What nothing must be in flight to.
+    drain: BTreeSet<ObjectId>,
+    /// Of it, what is destroyed.
+    end: BTreeSet<ObjectId>,
 }

@@ -23,7 +23,7 @@ use crate::id::ApplyId;
 use crate::lease::{Holder, TookOver};
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::saved::{self, Attached};
-use crate::plan::{Options, Plan};
+use crate::plan::{Observed, Options, Plan};
 use crate::provider::{Ctx, Error, ErrorKind, Provider};
 use crate::random::Random;
 use crate::state::{Apply, State};
@@ -183,14 +183,40 @@ impl Engine {
         Ok(Some(crate::generation::load(&self.ledger, &known.record)?))
     }
 
-    /// Plans a graph on the recorded state.
+    /// Plans a graph on the recorded state, taking everything to be as it was made.
     ///
     /// # Errors
     /// There is no such plan, or the recorded graph cannot be read.
     pub fn plan(&self, graph: &Graph, options: &Options) -> Result<Plan, EngineError> {
+        self.plan_observed(graph, &Observed::default(), options)
+    }
+
+    /// Plans a graph on the recorded state and what [`observe`](Self::observe) saw.
+    ///
+    /// # Errors
+    /// There is no such plan, or the recorded graph cannot be read.
+    pub fn plan_observed(&self, graph: &Graph, seen: &Observed, options: &Options) -> Result<Plan, EngineError> {
         let recorded = self.graph(None)?;
         let recorded = crate::plan::Recorded { state: self.state(), graph: recorded.as_ref() };
-        Ok(crate::plan::plan(graph, recorded, &crate::plan::Observed::default(), options)?)
+        Ok(crate::plan::plan(graph, recorded, seen, options)?)
+    }
+
+    /// Looks at every object of the newest generation and at what is kept beside it. Changes and records nothing.
+    ///
+    /// # Errors
+    /// A provider cannot be asked.
+    pub async fn observe(&self) -> Result<Observed, EngineError> {
+        let mut seen = Observed::default();
+        let ctx = self.ctx(self.limits.call_timeout);
+        for (id, object) in self.state().objects.iter().filter(|(_, o)| o.state.usable()) {
+            let Some((provider, handle)) = self.providers.get(&object.provider).zip(object.handle.as_ref()) else {
+                continue;
+            };
+            let look = || provider.observe(&ctx, &object.kind, *id, handle);
+            let observation = self.retry(0, 3, look).await.map_err(EngineError::Provider)?;
+            seen.objects.insert(*id, observation);
+        }
+        Ok(seen)
     }
 
     /// Applies a plan. A plan without anything to do changes and records nothing.
@@ -243,12 +269,19 @@ impl Engine {
     }
 
     async fn drive(&mut self, plan: &Plan, began: Instant) -> Result<Outcome, EngineError> {
-        let done = async {
+        let stop = self.signalled(1);
+        let forward = async {
             self.build(plan).await?;
             self.roll_out(plan).await?;
             self.commit(plan)
         };
-        match done.await {
+        // Whatever is dropped here has its intent on disk: undoing settles it.
+        let done = tokio::select! {
+            biased;
+            done = forward => done,
+            () = stop => Err(Stop::Unwind(UnwindCause::Signal, "stopped by a signal".to_owned())),
+        };
+        match done {
             Ok(()) => self.forward(began).await,
             Err(Stop::Unwind(cause, error)) => {
                 (self.events)(Event::Failed { error: error.clone() });
@@ -258,14 +291,25 @@ impl Engine {
         }
     }
 
+    /// Ends when the process was told to stop so many times.
+    fn signalled(&self, times: u8) -> impl Future<Output = ()> + use<> {
+        let mut cancel = self.cancel.clone();
+        async move {
+            if cancel.wait_for(|n| *n >= times).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
     fn start(&mut self, plan: &Plan, attached: &Attached) -> Result<(), EngineError> {
         let id = ApplyId(self.random.id());
         let seed = self.random.number();
         let sources = if attached.sources.is_empty() { None } else { Some(self.ledger.keep(&attached.sources)?) };
         let params = if attached.params.is_empty() { None } else { Some(self.ledger.keep(&attached.params)?) };
+        let started_digest = plan.digest();
         let started = ApplyStarted {
             verb: plan.verb.clone(),
-            plan_digest: plan.digest(),
+            plan_digest: started_digest,
             plan: self.ledger.keep(&plan.steps)?,
             base_generation: plan.base_generation,
             base_digest: plan.base,
@@ -281,6 +325,12 @@ impl Engine {
         let mut bodies = vec![self.tenure_entry(), Body::ApplyStarted(Box::new(started))];
         // What was said before it began is not meant for it.
         bodies.extend(self.unheard()?);
+        bodies.extend(plan.consents.iter().map(|c| Body::Consented {
+            plan: started_digest,
+            kind: c.kind,
+            subjects: c.subjects.clone(),
+            because: c.because.clone(),
+        }));
         self.ledger.append(Some(id), bodies, true)?;
         (self.events)(Event::Started { apply: id, steps: plan.steps.len() });
         Ok(())
@@ -355,15 +405,8 @@ impl Engine {
         self.state().open_apply().map_or(0, |a| a.next_step)
     }
 
-    fn signals_seen(&self) -> u8 {
-        *self.cancel.borrow()
-    }
-
-    /// Unwinds when somebody asked for it. Cheap: called wherever something is about to start.
+    /// Unwinds when another process asked for it.
     fn check_stop(&mut self) -> Step<()> {
-        if self.signals_seen() > 0 {
-            return Err(Stop::Unwind(UnwindCause::Signal, "stopped by a signal".to_owned()));
-        }
         let heard = self.unheard()?;
         let abort = heard.iter().find_map(|body| match body {
             Body::Signalled { verb: SignalVerb::Abort, by, .. } => Some(format!("aborted by {by}")),

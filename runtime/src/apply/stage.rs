@@ -48,19 +48,14 @@ impl Engine {
         rollout::common(&strategies)
     }
 
-    /// Waits while both sides are there; whoever asks to stop is heard within a second.
+    /// Waits while both sides are there; who asks to abort is heard within a second.
     async fn hold(&mut self, plan: &Plan, mut left: Duration) -> Step<()> {
         if left.is_zero() {
             return Ok(());
         }
-        let mut cancel = self.cancel.clone();
         while !left.is_zero() {
             let slice = left.min(Duration::from_secs(1));
-            tokio::select! {
-                biased;
-                _ = cancel.changed() => {}
-                () = tokio::time::sleep(slice) => {}
-            }
+            tokio::time::sleep(slice).await;
             self.check_stop()?;
             left -= slice;
         }

@@ -12,7 +12,7 @@ pub mod retire;
 pub mod saved;
 pub mod settings;
 
-use crate::entry::{Claim, Verb};
+use crate::entry::{Claim, ConsentKind, Verb};
 use crate::id::{Lineage, ObjectId};
 use crate::provider::Observation;
 use crate::state::State;
@@ -154,6 +154,17 @@ pub struct Planned {
     pub claims: Vec<Claim>,
 }
 
+/// What a person agreed to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    /// To what.
+    pub kind: ConsentKind,
+    /// For which objects.
+    pub subjects: Vec<ObjectId>,
+    /// Why.
+    pub because: String,
+}
+
 /// A difference, its order and what it was taken from. Self-contained: neither sources nor compiler are needed to apply it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -177,6 +188,8 @@ pub struct Plan {
     pub switches: Vec<PlannedSwitch>,
     /// Everything that happens, in the order that plans print; kept objects are not listed.
     pub steps: Vec<Step>,
+    /// What a person agreed to, each with its reason.
+    pub consents: Vec<Consent>,
     /// How many objects are kept.
     pub kept: u64,
     /// Earlier generations that stay warm.
@@ -214,6 +227,10 @@ pub struct Options {
     pub replace: Vec<Addr>,
     /// Renames of durables and pointers that were consented to, old to new.
     pub renames: BTreeMap<Addr, Addr>,
+    /// Apply a graph again that was rolled back from (`--again`).
+    pub again: bool,
+    /// Why, for every consent above.
+    pub because: String,
     /// Kinds by the identity of the provider instance.
     pub schemas: BTreeMap<Arc<str>, SchemaSet>,
 }
@@ -222,7 +239,8 @@ impl Options {
     /// A plain apply with these kinds.
     pub fn new(schemas: BTreeMap<Arc<str>, SchemaSet>) -> Self {
         let (replace, renames) = (Vec::new(), BTreeMap::new());
-        Self { verb: Verb::Apply, keep: None, heal: false, replace, renames, schemas }
+        let (again, because) = (false, String::new());
+        Self { verb: Verb::Apply, keep: None, heal: false, replace, renames, again, because, schemas }
     }
 
     pub(crate) fn schema(&self, provider: &str, kind: &str) -> Option<&KindSchema> {
@@ -279,6 +297,8 @@ pub fn plan(graph: &Graph, recorded: Recorded<'_>, observed: &Observed, options:
         return Err(PlanError { code: "no-ledger", message: "the ledger is not open".into(), help: None, loc: None });
     };
     identity::check(graph, options)?;
+    let graph_root = graph.root();
+    check_again(state, graph_root, options)?;
     let order = order::levels(graph)?;
     let nodes = matching::assign(graph, recorded, observed, options, lineage, &order)?;
     let switches = settings::switches(graph, recorded, &nodes, options);
@@ -289,6 +309,7 @@ pub fn plan(graph: &Graph, recorded: Recorded<'_>, observed: &Observed, options:
     reasons::forward(graph, recorded, observed, &nodes, &order, options, &mut steps);
     settings::steps(graph, recorded, &switches, &nodes, options, &mut steps);
     retire::steps(graph, recorded, &nodes, keep, &mut steps);
+    let consents = consents(state, &nodes, options, graph_root);
     let kept = nodes.values().filter(|n| n.fate == Fate::Keep).count() as u64;
     Ok(Plan {
         verb: options.verb.clone(),
@@ -296,13 +317,49 @@ pub fn plan(graph: &Graph, recorded: Recorded<'_>, observed: &Observed, options:
         environment: state.environment.clone(),
         base_generation: state.current,
         base: state.base(),
-        graph_root: graph.root(),
+        graph_root,
         graph: Arc::new(graph.clone()),
         nodes,
         switches,
         steps,
+        consents,
         kept,
         keep,
         retain: graph.policy.retain,
     })
+}
+
+/// A graph that was rolled back from is not applied again without being asked for.
+fn check_again(state: &State, graph_root: Digest, options: &Options) -> Result<(), PlanError> {
+    let now = state.generation().is_some_and(|g| g.graph_root == graph_root);
+    let left = state.generations.iter().find(|(_, g)| g.rolled_back_from && g.graph_root == graph_root);
+    match left {
+        Some((number, _)) if options.verb == Verb::Apply && !now && !options.again => Err(PlanError {
+            code: "rolled-back-from",
+            message: format!("this is generation {number} again, which was rolled back from"),
+            help: Some("to apply it again, add `--again --because TEXT`".to_owned()),
+            loc: None,
+        }),
+        _other => Ok(()),
+    }
+}
+
+fn consents(state: &State, nodes: &BTreeMap<Addr, Planned>, options: &Options, graph_root: Digest) -> Vec<Consent> {
+    let consent = |kind, subjects| Consent { kind, subjects, because: options.because.clone() };
+    let mut found = Vec::new();
+    for (addr, planned) in nodes {
+        let before = state.at(addr).map(|(id, _)| id).filter(|id| *id != planned.object);
+        if options.replace.contains(addr)
+            && let Some(old) = before
+        {
+            found.push(consent(ConsentKind::DurableReplace, vec![old, planned.object]));
+        }
+        if matches!(planned.fate, Fate::Rename(_)) && options.renames.values().any(|to| to == addr) {
+            found.push(consent(ConsentKind::Rename, vec![planned.object]));
+        }
+    }
+    if options.again && state.generations.values().any(|g| g.rolled_back_from && g.graph_root == graph_root) {
+        found.push(consent(ConsentKind::RolledBackRoot, Vec::new()));
+    }
+    found
 }
