@@ -1,11 +1,161 @@
-//! Sources to a resource graph: resolve, check, evaluate. Pure.
+//! Sources to a resource graph: load, resolve, check, evaluate. Pure: every input comes through [`World`](world::World).
+//!
+//! [`compile`] makes a graph to be planned, [`check`] only looks for mistakes. Both never panic on a program, whatever it
+//! says. What they return is plain data: the command line, the REPL and the editor are faces of it.
+//!
+//! Read in the order of the data: `world`, `sources`, `resolve`, `check`, `hir`, `evaluate`.
 
 pub mod check;
 mod content;
 mod diagnose;
-pub mod evaluate;
+mod evaluate;
 pub mod hir;
 mod resolve;
 pub mod sources;
 mod types;
 pub mod world;
+
+pub use content::MachineInput;
+pub use evaluate::{Given, GivenValue, ResolvedParam};
+pub use world::MemoryWorld;
+
+use evaluate::{Evaluated, Purpose, evaluate};
+use imm_ir::{Diagnostic, Graph, Sources, Value, kinds};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use world::World;
+
+/// What a program is compiled with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Values of params from outside, the strongest for each name.
+    pub params: BTreeMap<Arc<str>, Given>,
+    /// The environment; `local` always exists.
+    pub environment: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { params: BTreeMap::new(), environment: "local".to_owned() }
+    }
+}
+
+/// A program that was looked at.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// All files, those of templates with mistakes included.
+    pub sources: Sources,
+    /// Errors and warnings, sorted by place.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The typed program; with errors it has [`hir::ExprKind::Error`] in it.
+    pub module: hir::TypedModule,
+}
+
+/// A program as a graph.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// What must run.
+    pub graph: Graph,
+    /// The program's files, for diagnostics.
+    pub sources: Sources,
+    /// The bytes of all source files and of every file that was read, by path relative to the program's folder: enough to
+    /// compile the same again.
+    pub files: BTreeMap<Arc<str>, Arc<[u8]>>,
+    /// Values of the params and who set them, in source order. Secrets are marked.
+    pub params: Vec<ResolvedParam>,
+    /// Programs of this machine that went into the graph.
+    pub machine_inputs: Vec<MachineInput>,
+    /// The `state` setting of the environment.
+    pub state: Option<Value>,
+    /// What works, but probably not as meant.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// A program that is no graph.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// The program's files, for diagnostics.
+    pub sources: Sources,
+    /// Errors and warnings, sorted by place; at least one error.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Looks for mistakes. Params may be missing: what depends on them is only type-checked.
+pub fn check(world: &dyn World, path: &str, options: &Options) -> Checked {
+    let mut front = front(world, path);
+    if !front.has_errors() {
+        let evaluated = front.evaluate(world, options, Purpose::Check);
+        front.diagnostics.extend(evaluated.diagnostics);
+    }
+    front.sort();
+    Checked { sources: front.sources, diagnostics: front.diagnostics, module: front.module }
+}
+
+/// Compiles to a graph.
+///
+/// # Errors
+/// All diagnostics, when one of them is an error.
+pub fn compile(world: &dyn World, path: &str, options: &Options) -> Result<Compiled, Box<Failed>> {
+    let mut front = front(world, path);
+    if front.has_errors() {
+        return Err(front.failed());
+    }
+    let names: Vec<(Arc<str>, Arc<[u8]>)> =
+        front.sources.iter().map(|(_, file)| (Arc::clone(&file.name), Arc::from(file.text.as_bytes()))).collect();
+    let evaluated = front.evaluate(world, options, Purpose::Plan);
+    front.diagnostics.extend(evaluated.diagnostics);
+    if front.has_errors() {
+        return Err(front.failed());
+    }
+    front.sort();
+    let mut files = evaluated.files;
+    files.extend(names);
+    Ok(Compiled {
+        graph: evaluated.graph,
+        sources: front.sources,
+        files,
+        params: evaluated.params,
+        machine_inputs: evaluated.machine,
+        state: evaluated.state,
+        warnings: front.diagnostics,
+    })
+}
+
+/// A program before evaluation.
+struct Front {
+    sources: Sources,
+    folder: String,
+    module: hir::TypedModule,
+    diagnostics: Vec<Diagnostic>,
+}
+
+fn front(world: &dyn World, path: &str) -> Front {
+    let loaded = sources::load(world, path);
+    let mut diagnostics = loaded.diagnostics;
+    let mut module = hir::TypedModule::default();
+    if !loaded.modules.is_empty() {
+        let (typed, found) = check::check(&loaded.modules, 0, &loaded.sources, kinds::builtin());
+        module = typed;
+        diagnostics.extend(found);
+    }
+    Front { sources: loaded.sources, folder: loaded.folder, module, diagnostics }
+}
+
+impl Front {
+    fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
+    fn evaluate(&mut self, world: &dyn World, options: &Options, purpose: Purpose) -> Evaluated {
+        evaluate(&self.module, &mut self.sources, world, &self.folder, &options.params, &options.environment, purpose)
+    }
+
+    fn sort(&mut self) {
+        self.diagnostics.sort_by_key(|diagnostic| (diagnostic.span(), diagnostic.code));
+    }
+
+    fn failed(mut self) -> Box<Failed> {
+        self.sort();
+        Box::new(Failed { sources: self.sources, diagnostics: self.diagnostics })
+    }
+}

@@ -21,6 +21,8 @@ const TREE_DEPTH: usize = 64;
 pub struct MachineInput {
     /// As the program names it; `self` for the running `imm`.
     pub name: Arc<str>,
+    /// Its absolute path.
+    pub path: Arc<str>,
     /// What it was when it was read.
     pub executable: Executable,
 }

@@ -23,7 +23,12 @@ impl Evaluator<'_> {
                 self.hidden += 1;
                 let plain = self.coerce(Arc::new(imm_ir::reduce::reveal(&term)), inner, span);
                 self.hidden -= 1;
-                Arc::unwrap_or_clone(plain?).into_secret()
+                let plain = plain?;
+                // A field that takes secrets makes none: what is plain stays readable in plans.
+                if self.sink && !term.is_secret() {
+                    return Ok(plain);
+                }
+                Arc::unwrap_or_clone(plain).into_secret()
             }
             Type::Refined(refined) => {
                 let term = self.coerce(term, &refined.base, span)?;

@@ -101,6 +101,7 @@ pub fn evaluate(
         params: Vec::new(),
         param_causes: BTreeMap::new(),
         rejecting: None,
+        sink: false,
         hidden: 0,
         routes: Vec::new(),
         state: None,
@@ -136,6 +137,8 @@ struct Evaluator<'a> {
     param_causes: BTreeMap<ParamId, ParamCause>,
     /// The param whose value is being checked.
     rejecting: Option<Arc<str>>,
+    /// Whether a field of a kind is being evaluated, which may take secrets.
+    sink: bool,
     /// How many secrets are open while a value is checked.
     hidden: u32,
     /// The routes with the places of their declarations.
@@ -168,8 +171,11 @@ impl Evaluator<'_> {
 
     fn hand_out(self) -> Evaluated {
         let files = self.files.read.into_iter().map(|(path, blob)| (path, blob.bytes)).collect();
-        let machine = self.files.machine.into_iter();
-        let machine = machine.map(|(name, executable)| crate::content::MachineInput { name, executable }).collect();
+        let machine = self.files.machine.into_iter().map(|(name, executable)| {
+            let path = Arc::clone(&executable.program.path);
+            crate::content::MachineInput { name, path, executable }
+        });
+        let machine = machine.collect();
         Evaluated {
             graph: self.graph,
             params: self.params,

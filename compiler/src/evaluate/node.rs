@@ -139,7 +139,10 @@ impl Evaluator<'_> {
     }
 
     fn input(&mut self, field: &Field) -> Result<(Input, Vec<Addr>)> {
-        let (term, trail) = self.bound_with(|e| e.expr(&field.value))?;
+        self.sink = true;
+        let result = self.bound_with(|e| e.expr(&field.value));
+        self.sink = false;
+        let (term, trail) = result?;
         if term.is_deeper_than(imm_ir::reduce::DEPTH) {
             let what = "an expression that nests too deep to be kept for later".to_owned();
             return Err(self.fail(self.budget.exceeded(field.value.span, what)));

@@ -238,7 +238,10 @@ pub(super) fn method(name: &str, args: &[&Value]) -> Result<Value> {
                     return Err(unfit());
                 };
                 if map.insert(Key(Arc::clone(key)), value.clone()).is_some() {
-                    return Err(ReduceError::new(super::Problem::DuplicateKey, format!("the key \"{key}\" occurs twice")));
+                    return Err(ReduceError::new(
+                        super::Problem::DuplicateKey,
+                        format!("the key \"{key}\" occurs twice"),
+                    ));
                 }
             }
             Ok(Value::Map(map))
