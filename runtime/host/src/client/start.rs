@@ -67,10 +67,16 @@ pub enum StartError {
 /// The agent of a home, if one runs.
 pub async fn running(home: &Home) -> Result<Option<(Client, AgentReport)>, ClientError> {
     let client = Client::new(home);
-    match client.agent().await {
-        Ok(report) => Ok(Some((client, report))),
-        Err(ClientError::Unreachable { .. }) => Ok(None),
-        Err(other @ (ClientError::Refused(_) | ClientError::Lost { .. })) => Err(other),
+    let mut looks = 0;
+    loop {
+        match client.agent().await {
+            Ok(report) => return Ok(Some((client, report))),
+            Err(ClientError::Unreachable { .. }) => return Ok(None),
+            // It ended while it was asked: the next look finds nobody.
+            Err(ClientError::Lost { .. }) if looks < 3 => looks += 1,
+            Err(other @ (ClientError::Refused(_) | ClientError::Lost { .. })) => return Err(other),
+        }
+        sleep(LOOK_EVERY).await;
     }
 }
 

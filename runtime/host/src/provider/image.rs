@@ -57,7 +57,9 @@ impl Images {
             write(&note_path, &note).map_err(|cause| io_failed(&cause))?;
             Ok(note)
         });
-        let note = built.await.unwrap_or_else(|cause| Err(permanent(format!("the image's build broke off: {cause}"), None)))?;
+        let note = built
+            .await
+            .unwrap_or_else(|cause| Err(permanent(format!("the image's build broke off: {cause}"), None)))?;
         Ok(created(&note))
     }
 
@@ -131,7 +133,8 @@ fn recipe(request: &Request) -> Result<Recipe> {
         recipe.ports = ports.iter().filter_map(|port| u16::try_from(port.as_int()?).ok()).collect();
     }
     if let Some(clock) = field(inputs, "clock").and_then(Value::as_int) {
-        recipe.clock = u64::try_from(clock).map_err(|_| permanent(format!("{}: `clock` is before 1970", request.address), None))?;
+        recipe.clock = u64::try_from(clock)
+            .map_err(|_| permanent(format!("{}: `clock` is before 1970", request.address), None))?;
     }
     let files = match field(inputs, "files") {
         Some(Value::Map(files)) => files.iter().map(|(path, content)| (path.as_str(), content)).collect(),
@@ -148,8 +151,15 @@ fn recipe(request: &Request) -> Result<Recipe> {
                     recipe.add_file(&path, entry(blob)).map_err(wrong)?;
                 }
             }
-            Value::Content(Content::Executable(executable)) => add_executable(&mut recipe, path, executable).map_err(wrong)?,
-            other => return Err(permanent(format!("{}: {path} is {other:?}, which is no content of a file", request.address), None)),
+            Value::Content(Content::Executable(executable)) => {
+                add_executable(&mut recipe, path, executable).map_err(wrong)?
+            }
+            other => {
+                return Err(permanent(
+                    format!("{}: {path} is {other:?}, which is no content of a file", request.address),
+                    None,
+                ));
+            }
         }
     }
     Ok(recipe)
@@ -160,7 +170,9 @@ fn base(request: &Request) -> Result<Base> {
         None => Ok(Base::Scratch),
         Some(Value::Variant(tag, _)) if &**tag == "scratch" => Ok(Base::Scratch),
         Some(Value::Variant(tag, payload)) if &**tag == "node" => {
-            let node = payload.get("image").ok_or_else(|| permanent(format!("{}: `from` names no image", request.address), None))?;
+            let node = payload
+                .get("image")
+                .ok_or_else(|| permanent(format!("{}: `from` names no image", request.address), None))?;
             Ok(Base::Node { manifest: handle::image(&bound(request, node)?.handle)? })
         }
         Some(other) => Err(permanent(
@@ -192,7 +204,9 @@ fn add_executable(recipe: &mut Recipe, path: &str, executable: &Executable) -> i
 
 /// Programs share libraries: equal ones merge.
 fn place(tier: &mut BTreeMap<String, Entry>, path: &str, entry: Entry) -> imm_image::Result<()> {
-    if let Some(there) = tier.get(path) && there.digest() != entry.digest() {
+    if let Some(there) = tier.get(path)
+        && there.digest() != entry.digest()
+    {
         let (first, second) = (format!("{} bytes", there.size()), format!("{} bytes", entry.size()));
         return Err(imm_image::ImageError::Duplicate { path: path.to_owned(), first, second });
     }
@@ -229,7 +243,8 @@ mod tests {
     async fn an_image_is_built_once_found_and_forgotten() {
         let dir = tempfile::tempdir().unwrap();
         let images = Images::open(&Home::at(dir.path()).unwrap()).unwrap();
-        let ctx = Ctx { lineage: Lineage([3; 16]), fence: 1, generation: 1, timeout: std::time::Duration::from_secs(5) };
+        let ctx =
+            Ctx { lineage: Lineage([3; 16]), fence: 1, generation: 1, timeout: std::time::Duration::from_secs(5) };
         let request = greeting("hi");
         assert_eq!(images.find(&ctx, request.object).unwrap(), None);
         let created = images.create(&ctx, &request).await.unwrap();

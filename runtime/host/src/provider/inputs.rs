@@ -10,8 +10,8 @@ use imm_ir::{Content, Fields, Value};
 use imm_runtime::provider::{Request, Result};
 
 use crate::api::{
-    Backoff, Container, File, HealthCheck, IsolationWish, Limits, Mount, ObjectSpec, Policy, RoutePort, Stop, StopSignal, Volume,
-    VolumeAccess,
+    Backoff, Container, File, HealthCheck, IsolationWish, Limits, Mount, ObjectSpec, Policy, RoutePort, Stop,
+    StopSignal, Volume, VolumeAccess,
 };
 
 use super::failure::permanent;
@@ -33,7 +33,10 @@ fn container(request: &Request) -> Result<Container> {
     let missing = || permanent(format!("{}: `image` is missing", request.address), None);
     let image = bound(request, field(inputs, "image").ok_or_else(missing)?)?;
     if tag(inputs, "network") == Some("private") {
-        return Err(permanent(format!("{}: `network = private` is not provided by platform host in this version", request.address), None));
+        return Err(permanent(
+            format!("{}: `network = private` is not provided by platform host in this version", request.address),
+            None,
+        ));
     }
     Ok(Container {
         image: handle::image(&image.handle)?.to_string(),
@@ -43,7 +46,11 @@ fn container(request: &Request) -> Result<Container> {
         mounts: mounts(request)?,
         limits: limits(inputs),
         user: text(inputs, "user")?,
-        isolation: if tag(inputs, "isolation") == Some("require") { IsolationWish::Require } else { IsolationWish::Best },
+        isolation: if tag(inputs, "isolation") == Some("require") {
+            IsolationWish::Require
+        } else {
+            IsolationWish::Best
+        },
         policy: policy(inputs)?,
     })
 }
@@ -107,7 +114,9 @@ fn health(tag: &str, payload: &Fields<Value>) -> Result<Option<HealthCheck>> {
     match tag {
         "http" => {
             let status = match field(payload, "status") {
-                Some(Value::List(codes)) => codes.iter().filter_map(|code| u16::try_from(code.as_int()?).ok()).collect(),
+                Some(Value::List(codes)) => {
+                    codes.iter().filter_map(|code| u16::try_from(code.as_int()?).ok()).collect()
+                }
                 Some(_) | None => vec![200],
             };
             let path = text(payload, "path")?.unwrap_or_else(|| "/healthz".to_owned());
@@ -125,7 +134,9 @@ fn file(request: &Request) -> Result<File> {
     let bytes = match content.map(Value::reveal) {
         Some(Value::String(text)) => text.as_bytes(),
         Some(Value::Content(Content::Bytes(blob))) => &blob.bytes,
-        Some(_) | None => return Err(permanent(format!("{}: `content` is not the content of one file", request.address), None)),
+        Some(_) | None => {
+            return Err(permanent(format!("{}: `content` is not the content of one file", request.address), None));
+        }
     };
     let mode = text(&request.inputs, "mode")?.unwrap_or_else(|| "0644".to_owned());
     let Ok(mode) = u32::from_str_radix(&mode, 8) else {
@@ -137,7 +148,10 @@ fn file(request: &Request) -> Result<File> {
 fn volume(request: &Request) -> Result<Volume> {
     let owner = text(&request.inputs, "owner")?.unwrap_or_else(|| "65532".to_owned());
     let Ok(owner) = owner.parse() else {
-        return Err(permanent(format!("{}: owner {owner:?} is not a number; volumes are owned by numeric users", request.address), None));
+        return Err(permanent(
+            format!("{}: owner {owner:?} is not a number; volumes are owned by numeric users", request.address),
+            None,
+        ));
     };
     let shared = tag(&request.inputs, "access") == Some("shared");
     Ok(Volume {

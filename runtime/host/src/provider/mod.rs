@@ -140,7 +140,14 @@ impl Provider for HostProvider {
         Ok(if there { Observation::Intact } else { Observation::Missing })
     }
 
-    async fn health(&self, ctx: &Ctx, kind: &str, object: ObjectId, handle: &Handle, policy: &Fields<Value>) -> Result<Level> {
+    async fn health(
+        &self,
+        ctx: &Ctx,
+        kind: &str,
+        object: ObjectId,
+        handle: &Handle,
+        policy: &Fields<Value>,
+    ) -> Result<Level> {
         match kind {
             "image" => Ok(if self.images.contains(handle)? { Level::Healthy } else { Level::Missing }),
             "container" => self.container_health(ctx, object, policy).await,
@@ -202,5 +209,8 @@ fn bound<'a>(request: &'a Request, value: &Value) -> Result<&'a Bound> {
     let Value::Node(address) = value else {
         return Err(permanent(format!("{}: a node is expected where {value:?} is given", request.address), None));
     };
-    request.bound.get(address).ok_or_else(|| permanent(format!("{}: {address} is not bound to an object", request.address), None))
+    request
+        .bound
+        .get(address)
+        .ok_or_else(|| permanent(format!("{}: {address} is not bound to an object", request.address), None))
 }

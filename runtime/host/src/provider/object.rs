@@ -86,7 +86,11 @@ impl HostProvider {
         let told = self.ask(ctx, |agent| {
             let (lineage, id) = (lineage.clone(), id.clone());
             async move {
-                if active { agent.activate(&lineage, &id, &write).await } else { agent.deactivate(&lineage, &id, &write).await }
+                if active {
+                    agent.activate(&lineage, &id, &write).await
+                } else {
+                    agent.deactivate(&lineage, &id, &write).await
+                }
             }
         });
         told.await.map(|_| ())

@@ -22,7 +22,10 @@ impl HostProvider {
             let id = one.object.to_string();
             let epoch = epoch_of(&manifest, &id).unwrap_or(0);
             if epoch != one.from_epoch {
-                return Err(moved(format!("{} is at epoch {epoch}, not {}: somebody else moved it", one.address, one.from_epoch)));
+                return Err(moved(format!(
+                    "{} is at epoch {epoch}, not {}: somebody else moved it",
+                    one.address, one.from_epoch
+                )));
             }
             match &*one.kind {
                 "route" => {
@@ -103,9 +106,10 @@ impl HostProvider {
     /// After this process has switched, any other epoch means that the agent went back, or that somebody else switched.
     fn check_remembered(&self, ctx: &Ctx, report: &LineageReport) -> Result<()> {
         match self.remembered(ctx) {
-            Some(epoch) if epoch != report.epoch => {
-                Err(moved(format!("the setting in force has epoch {}, not {epoch}: it was reverted or moved by others", report.epoch)))
-            }
+            Some(epoch) if epoch != report.epoch => Err(moved(format!(
+                "the setting in force has epoch {}, not {epoch}: it was reverted or moved by others",
+                report.epoch
+            ))),
             Some(_) | None => Ok(()),
         }
     }
@@ -117,8 +121,9 @@ fn epoch_of(manifest: &Manifest, id: &str) -> Option<u64> {
 
 fn route(one: &Move) -> Result<Route> {
     let inputs = &one.to.inputs;
-    let not_provided =
-        |what: &str| Err(permanent(format!("{}: `{what}` is not provided by platform host in this version", one.address), None));
+    let not_provided = |what: &str| {
+        Err(permanent(format!("{}: `{what}` is not provided by platform host in this version", one.address), None))
+    };
     if !matches!(tag(inputs, "tls"), None | Some("off")) {
         return not_provided("tls");
     }
@@ -143,7 +148,8 @@ fn route(one: &Move) -> Result<Route> {
 
 /// The setting as the engine gave it, to be given back as it was.
 fn pack(setting: &Setting) -> Result<String> {
-    let bytes = postcard::to_stdvec(setting).map_err(|cause| permanent(format!("a setting cannot be recorded: {cause}"), None))?;
+    let bytes = postcard::to_stdvec(setting)
+        .map_err(|cause| permanent(format!("a setting cannot be recorded: {cause}"), None))?;
     Ok(BASE64.encode(&bytes))
 }
 

@@ -18,18 +18,24 @@ pub const HOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
 /// Ports that are taken.
 #[derive(Debug, Default)]
 pub struct Ports {
+    /// Where this agent begins to look depends on it.
+    seed: Vec<u8>,
     taken: Mutex<BTreeSet<u16>>,
 }
 
 impl Ports {
-    /// A free port for the object. Starts to look at a place that its id gives, so that agents seldom meet.
+    /// An agent's book. Agents with other seeds begin elsewhere, since none of them can see what another one has reserved and not
+    /// bound yet.
+    pub fn new(seed: &[u8]) -> Self {
+        Self { seed: seed.to_owned(), taken: Mutex::default() }
+    }
+
+    /// A free port for the object. Begins to look at a place that its id and the agent's seed give.
     pub fn reserve(&self, object: &str) -> Result<u16, ApiError> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let start = blake3::hash(object.as_bytes())
-            .as_bytes()
-            .iter()
-            .take(2)
-            .fold(0u16, |sum, byte| (sum << 8) | u16::from(*byte));
+        let mut place = blake3::Hasher::new();
+        place.update(&self.seed).update(object.as_bytes());
+        let start = place.finalize().as_bytes().iter().take(2).fold(0u16, |sum, byte| (sum << 8) | u16::from(*byte));
         for step in 0..COUNT {
             let port = FIRST + (start % COUNT + step) % COUNT;
             // Someone outside may have it: only a bind can tell.

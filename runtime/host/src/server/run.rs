@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +76,7 @@ async fn serve(home: &Home, options: Options) -> Result<(), AgentError> {
         home: home.clone(),
         monitor: options.monitor,
         store,
-        ports: super::ports::Ports::default(),
+        ports: super::ports::Ports::new(home.root().as_os_str().as_bytes()),
         claims: super::claims::Claims::default(),
         board: super::board::Board::default(),
         log_bounds: super::logs::Bounds::default(),

@@ -1,0 +1,151 @@
+//! Containers, volumes and files: made once, watched, replaced when they crash, destroyed for ever.
+
+use imm_host::api::{Code, DeleteObject, File, Level, LogQuery, ObjectSpec, Volume, VolumeAccess, Write};
+
+use crate::Test;
+use crate::fixture::{World, get, refusal, runs, until, with_agent};
+
+pub const TESTS: &[Test] = &[
+    ("create_is_idempotent_by_id", || with_agent(create_is_idempotent_by_id)),
+    ("a_crashed_run_is_replaced_at_the_same_port", || with_agent(a_crashed_run_is_replaced_at_the_same_port)),
+    ("what_ends_before_it_is_healthy_says_why", || with_agent(what_ends_before_it_is_healthy_says_why)),
+    ("what_was_destroyed_is_never_made_again_and_its_logs_stay", || {
+        with_agent(what_was_destroyed_is_never_made_again_and_its_logs_stay);
+    }),
+    ("a_volume_has_one_writer_and_keeps_its_data", || with_agent(a_volume_has_one_writer_and_keeps_its_data)),
+    ("lineages_know_nothing_of_each_other", || with_agent(lineages_know_nothing_of_each_other)),
+    ("secrets_are_in_private_files_only", || with_agent(secrets_are_in_private_files_only)),
+];
+
+const DELETE: DeleteObject = DeleteObject { fence: 1, consent: false };
+const WRITE: Write = Write { fence: 1, deadline_ms: None };
+
+async fn create_is_idempotent_by_id(world: World) {
+    let container = world.container(&[("GREETING", "hi")]);
+    let first = world.run("l", "a", container.clone()).await;
+    world.level("l", "a", Level::Healthy).await;
+    let port = first.port.unwrap();
+    assert_eq!(get(port, "/").await.unwrap(), "hi");
+    let run = get(port, "/run").await.unwrap();
+    assert_eq!(world.run("l", "a", container).await.port, Some(port));
+    assert_eq!(get(port, "/run").await.unwrap(), run);
+    let other = ObjectSpec::Container(Box::new(world.container(&[("GREETING", "ho")])));
+    assert_eq!(refusal(world.put("l", "a", other).await).code, Code::Conflict);
+    let metrics = world.agent.metrics().await.unwrap();
+    assert!(
+        metrics.contains("imm_container_healthy{lineage=\"l\",address=\"node.a\",object=\"a\",generation=\"1\"} 1"),
+        "{metrics}"
+    );
+}
+
+async fn a_crashed_run_is_replaced_at_the_same_port(world: World) {
+    let port = world.run("l", "a", world.container(&[])).await.port.unwrap();
+    world.level("l", "a", Level::Healthy).await;
+    let first = get(port, "/run").await.unwrap();
+    // It ends in the middle of this request.
+    let _ = get(port, "/crash").await;
+    until("another run answers", || async { get(port, "/run").await.is_ok_and(|run| run != first && !run.is_empty()) })
+        .await;
+    let healthy = world.level("l", "a", Level::Healthy).await;
+    let journal = world.agent.journal("l", 0).await.unwrap();
+    assert_eq!(healthy.run, 2, "{journal:?}");
+    assert_eq!(world.agent.samples("l").await.unwrap().restarts["a"], 1);
+    imm_host::agent::verify_journal(&journal).unwrap();
+    let told: Vec<(&str, u64)> = journal.iter().map(|entry| (entry.event.as_str(), entry.number)).collect();
+    assert_eq!(told, [("run_started", 1), ("run_ended", 1), ("run_started", 2)]);
+    assert_eq!(journal[1].detail, "exited with code 3");
+}
+
+async fn what_ends_before_it_is_healthy_says_why(world: World) {
+    world.run("l", "a", world.container(&[("MODE", "fail")])).await;
+    let health = world.level("l", "a", Level::Exited).await;
+    assert_eq!(health.exit_code, Some(7));
+    assert_eq!(health.reason.as_deref(), Some("exited with code 7"));
+    assert_eq!(health.last_lines, ["cannot find the settings"]);
+    until("it is tried again", || async { world.agent.object("l", "a").await.unwrap().health.run >= 3 }).await;
+}
+
+async fn what_was_destroyed_is_never_made_again_and_its_logs_stay(world: World) {
+    let container = ObjectSpec::Container(Box::new(world.container(&[])));
+    assert!(world.agent.delete_object("l", "late", &DELETE).await.unwrap().was_missing);
+    assert_eq!(refusal(world.put("l", "late", container.clone()).await).code, Code::Tombstone);
+
+    world.put("l", "a", container.clone()).await.unwrap();
+    world.level("l", "a", Level::Healthy).await;
+    assert_eq!(runs(&world.home).len(), 1);
+    assert!(!world.agent.delete_object("l", "a", &DELETE).await.unwrap().was_missing);
+    assert!(world.agent.delete_object("l", "a", &DELETE).await.unwrap().was_missing);
+    assert_eq!(runs(&world.home).len(), 0);
+    assert_eq!(std::fs::read_dir(world.home.lineage("l").join("objects")).unwrap().count(), 0);
+    assert_eq!(refusal(world.put("l", "a", container).await).code, Code::Tombstone);
+    assert_eq!(refusal(world.agent.object("l", "a").await).code, Code::Unknown);
+
+    let query = LogQuery { address: Some("node".to_owned()), ..LogQuery::default() };
+    let page = world.agent.logs("l", &query).await.unwrap();
+    assert!(page.lines[0].text.starts_with("serving on "), "{page:?}");
+    assert_eq!((page.lines[0].object.as_str(), page.lines[0].generation, page.lines[0].run), ("a", Some(1), 1));
+}
+
+async fn a_volume_has_one_writer_and_keeps_its_data(world: World) {
+    let volume = ObjectSpec::Volume(Volume { size: 1 << 20, owner: 65_532, access: VolumeAccess::SingleWriter });
+    let path = world.put("l", "v", volume.clone()).await.unwrap().path.unwrap();
+    world.run("l", "a", world.mounting("v")).await;
+    world.level("l", "a", Level::Healthy).await;
+    assert_eq!(std::fs::read_to_string(format!("{path}/mark")).unwrap(), "written");
+
+    let second = ObjectSpec::Container(Box::new(world.mounting("v")));
+    let refused = refusal(world.put("l", "b", second.clone()).await);
+    assert_eq!(refused.code, Code::Claim);
+    assert!(refused.message.contains("node.a"), "{refused}");
+    world.put_as("l", "b", second, true).await.unwrap();
+    assert_eq!(refusal(world.agent.activate("l", "b", &WRITE).await).code, Code::Claim);
+    assert_eq!(refusal(world.agent.delete_object("l", "v", &DELETE).await).code, Code::InUse);
+
+    assert_eq!(world.agent.deactivate("l", "a", &WRITE).await.unwrap().health.level, Level::Dormant);
+    assert_eq!(runs(&world.home).len(), 0);
+    world.agent.activate("l", "b", &WRITE).await.unwrap();
+    world.level("l", "b", Level::Healthy).await;
+    for id in ["a", "b"] {
+        world.agent.delete_object("l", id, &DELETE).await.unwrap();
+    }
+    assert_eq!(refusal(world.agent.delete_object("l", "v", &DELETE).await).code, Code::ConsentRequired);
+    assert!(std::fs::exists(format!("{path}/mark")).unwrap());
+    world.agent.delete_object("l", "v", &DeleteObject { consent: true, ..DELETE }).await.unwrap();
+    assert!(!std::fs::exists(&path).unwrap());
+}
+
+async fn lineages_know_nothing_of_each_other(world: World) {
+    let container = world.container(&[]);
+    let one = world.run("one", "a", container.clone()).await.port;
+    let two = world.run("two", "a", container).await.port;
+    assert_ne!(one, two);
+    world.level("one", "a", Level::Healthy).await;
+    world.level("two", "a", Level::Healthy).await;
+    world.announce("one", 9).await;
+    assert_eq!(refusal(world.agent.delete_object("one", "a", &DELETE).await).code, Code::Fence);
+    world.agent.delete_object("two", "a", &DELETE).await.unwrap();
+    assert!(get(one.unwrap(), "/").await.is_ok());
+    assert_eq!(world.agent.lineage("two").await.unwrap().objects, []);
+    let query = LogQuery::default();
+    let lines = world.agent.logs("one", &query).await.unwrap().lines;
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}
+
+async fn secrets_are_in_private_files_only(world: World) {
+    let secret = "c0rrect-h0rse";
+    let file = File { content: data_encoding::BASE64.encode(secret.as_bytes()), mode: 0o644, secret: true };
+    world.put("l", "f", ObjectSpec::File(file)).await.unwrap();
+    world.run("l", "a", world.container(&[("TOKEN", secret)])).await;
+    world.level("l", "a", Level::Healthy).await;
+    let listed = std::process::Command::new("find")
+        .arg(world.home.root())
+        .args(["-type", "f", "-perm", "/077"])
+        .output()
+        .unwrap();
+    for path in String::from_utf8(listed.stdout).unwrap().lines().filter(|path| !path.contains("/store/")) {
+        let bytes = std::fs::read(path).unwrap();
+        assert!(!String::from_utf8_lossy(&bytes).contains(secret), "{path}");
+    }
+    let log = std::fs::read_to_string(world.home.agent_log()).unwrap();
+    assert!(!log.contains(secret), "{log}");
+}

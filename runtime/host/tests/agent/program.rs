@@ -1,0 +1,33 @@
+//! What runs in the containers: a small HTTP server that reads `HOST` and `PORT`, or fails as `MODE` says.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
+pub fn serve() -> ! {
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    if variable("MODE") == "fail" {
+        eprintln!("cannot find the settings");
+        std::process::exit(7);
+    }
+    if variable("MODE") == "write" {
+        std::fs::write("/data/mark", "written").unwrap();
+    }
+    let port = variable("PORT");
+    let listener = TcpListener::bind(format!("{}:{port}", variable("HOST"))).unwrap();
+    // Random: a container's process ids are its own and always the same.
+    let run = std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap();
+    println!("serving on {port}");
+    loop {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        let length = stream.read(&mut request).unwrap_or(0);
+        let request = String::from_utf8_lossy(&request[..length]).into_owned();
+        if request.starts_with("GET /crash") {
+            println!("crashing");
+            std::process::exit(3);
+        }
+        let body = if request.starts_with("GET /run") { run.clone() } else { variable("GREETING") };
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+        let _ = stream.write_all(answer.as_bytes());
+    }
+}

@@ -1,0 +1,87 @@
+//! The lineage's setting: compare-and-swap, fences, provisional settings, routes that follow it.
+
+use std::time::Duration;
+
+use imm_host::api::{Code, Confirm, DeleteObject, Drain, Level, Manifest, Renew, Write};
+
+use crate::Test;
+use crate::fixture::{World, acting, get, leading, put_manifest, refusal, until, with_agent};
+
+pub const TESTS: &[Test] = &[
+    ("a_route_follows_the_setting", || with_agent(a_route_follows_the_setting)),
+    ("a_provisional_setting_reverts_by_itself", || with_agent(a_provisional_setting_reverts_by_itself)),
+    ("the_active_set_is_part_of_the_setting", || with_agent(the_active_set_is_part_of_the_setting)),
+    ("what_is_wrong_is_refused_whole", || with_agent(what_is_wrong_is_refused_whole)),
+];
+
+async fn two(world: &World) -> u16 {
+    for (id, greeting) in [("a", "old"), ("b", "new")] {
+        world.run("l", id, world.container(&[("GREETING", greeting)])).await;
+        world.level("l", id, Level::Healthy).await;
+    }
+    world.route("l", "r").await
+}
+
+async fn a_route_follows_the_setting(world: World) {
+    let port = two(&world).await;
+    // Bound, not listening: clients are refused and do not hang.
+    assert!(get(port, "/").await.is_err());
+    assert_eq!(world.agent.put_manifest("l", &put_manifest(0, leading("r", &["a"]), None)).await.unwrap().epoch, 1);
+    assert_eq!(get(port, "/").await.unwrap(), "old");
+    let refused = refusal(world.agent.put_manifest("l", &put_manifest(0, leading("r", &["b"]), None)).await);
+    assert_eq!(refused.code, Code::Epoch);
+    assert_eq!(get(port, "/").await.unwrap(), "old");
+    world.agent.put_manifest("l", &put_manifest(1, leading("r", &["b"]), Some(30_000))).await.unwrap();
+    assert_eq!(get(port, "/").await.unwrap(), "new");
+    let report = world.agent.lineage("l").await.unwrap();
+    assert_eq!((report.epoch, report.returns_to, report.manifest.routes["r"].record.as_str()), (2, Some(1), "mine"));
+
+    // What may still be in force, now or after a revert, is not destroyed.
+    let delete = DeleteObject { fence: 1, consent: false };
+    assert_eq!(refusal(world.agent.delete_object("l", "a", &delete).await).code, Code::InUse);
+    world.agent.confirm("l", &Confirm { fence: 1, epoch: 2 }).await.unwrap();
+    let drain = Drain { objects: vec!["a".to_owned()], write: Write { fence: 1, deadline_ms: Some(5_000) } };
+    assert_eq!(world.agent.drain("l", &drain).await.unwrap().cut, 0);
+    world.agent.delete_object("l", "a", &delete).await.unwrap();
+    assert_eq!(get(port, "/").await.unwrap(), "new");
+    let samples = world.agent.samples("l").await.unwrap().samples;
+    let of_b = samples.iter().find(|sample| sample.target == "b").unwrap();
+    assert_eq!((of_b.route.as_str(), of_b.requests, of_b.errors), ("r", 2, 0));
+}
+
+async fn a_provisional_setting_reverts_by_itself(world: World) {
+    let port = two(&world).await;
+    world.agent.put_manifest("l", &put_manifest(0, leading("r", &["a"]), None)).await.unwrap();
+    world.agent.put_manifest("l", &put_manifest(1, leading("r", &["b"]), Some(30_000))).await.unwrap();
+    assert_eq!(get(port, "/").await.unwrap(), "new");
+    world.agent.renew("l", &Renew { fence: 1, epoch: 2, ttl_ms: 50 }).await.unwrap();
+    until("the old setting is in force", || async { world.agent.lineage("l").await.unwrap().epoch == 3 }).await;
+    assert_eq!(get(port, "/").await.unwrap(), "old");
+    assert_eq!(refusal(world.agent.confirm("l", &Confirm { fence: 1, epoch: 2 }).await).code, Code::Epoch);
+    let journal = world.agent.journal("l", 0).await.unwrap();
+    let last = journal.last().unwrap();
+    assert_eq!((last.event.as_str(), last.number), ("reverted", 3));
+}
+
+async fn the_active_set_is_part_of_the_setting(world: World) {
+    let container = imm_host::api::ObjectSpec::Container(Box::new(world.container(&[])));
+    world.put_as("l", "a", container, true).await.unwrap();
+    assert_eq!(world.agent.health("l", "a", Duration::ZERO).await.unwrap().level, Level::Dormant);
+    world.agent.put_manifest("l", &put_manifest(0, acting("a"), None)).await.unwrap();
+    world.level("l", "a", Level::Healthy).await;
+    world.agent.put_manifest("l", &put_manifest(1, Manifest::default(), None)).await.unwrap();
+    world.level("l", "a", Level::Dormant).await;
+}
+
+async fn what_is_wrong_is_refused_whole(world: World) {
+    let port = two(&world).await;
+    world.agent.put_manifest("l", &put_manifest(0, leading("r", &["a"]), None)).await.unwrap();
+    let nowhere = put_manifest(1, leading("r", &["b", "nobody"]), None);
+    assert_eq!(refusal(world.agent.put_manifest("l", &nowhere).await).code, Code::Invalid);
+    assert_eq!(
+        refusal(world.agent.put_manifest("l", &put_manifest(1, acting("nobody"), None)).await).code,
+        Code::Unknown
+    );
+    assert_eq!(world.agent.lineage("l").await.unwrap().epoch, 1);
+    assert_eq!(get(port, "/").await.unwrap(), "old");
+}
