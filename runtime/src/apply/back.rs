@@ -27,8 +27,8 @@ impl Engine {
         let second = self.signalled(2);
         let undone = tokio::select! {
             biased;
-            undone = self.undo() => undone?,
             () = second => return Err(EngineError::Interrupted),
+            undone = self.undo() => undone?,
         };
         self.provisional.store(false, Ordering::Relaxed);
         let error = self.open()?.error.clone().unwrap_or_else(|| error.to_owned());

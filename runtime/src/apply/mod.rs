@@ -278,8 +278,8 @@ impl Engine {
         // Whatever is dropped here has its intent on disk: undoing settles it.
         let done = tokio::select! {
             biased;
-            done = forward => done,
             () = stop => Err(Stop::Unwind(UnwindCause::Signal, "stopped by a signal".to_owned())),
+            done = forward => done,
         };
         match done {
             Ok(()) => self.forward(began).await,
@@ -405,8 +405,11 @@ impl Engine {
         self.state().open_apply().map_or(0, |a| a.next_step)
     }
 
-    /// Unwinds when another process asked for it.
+    /// Unwinds when somebody asked for it.
     fn check_stop(&mut self) -> Step<()> {
+        if *self.cancel.borrow() > 0 {
+            return Err(Stop::Unwind(UnwindCause::Signal, "stopped by a signal".to_owned()));
+        }
         let heard = self.unheard()?;
         let abort = heard.iter().find_map(|body| match body {
             Body::Signalled { verb: SignalVerb::Abort, by, .. } => Some(format!("aborted by {by}")),

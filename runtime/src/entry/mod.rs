@@ -117,8 +117,7 @@ mod tests {
         for cut in 0..bytes.len() {
             assert!(Entry::decode(1, &bytes[..cut]).is_err(), "cut at {cut}");
         }
-        let mut longer = bytes.clone();
-        longer.push(0);
+        let longer = [bytes.as_slice(), &[0]].concat();
         assert!(matches!(Entry::decode(1, &longer), Err(Unreadable::Damaged { .. })));
         let newer = Entry { format: FORMAT + 1, ..entry() }.encode().unwrap();
         assert_eq!(Entry::decode(9, &newer), Err(Unreadable::Newer { seq: 9, format: FORMAT + 1 }));

@@ -1,5 +1,7 @@
 //! The engine against a provider in memory: whole applies, what they leave, and what a crash at any append leaves.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 mod program;
 mod shelf;
 
@@ -9,7 +11,7 @@ use imm_runtime::clock::Clock;
 use imm_runtime::entry::{Actor, Verb};
 use imm_runtime::id::Lineage;
 use imm_runtime::ledger::Ledger;
-use imm_runtime::plan::saved::Attached;
+use imm_runtime::plan::saved::{Attached, SavedPlan};
 use imm_runtime::plan::{Action, Options, Plan};
 use imm_runtime::random::Random;
 use imm_runtime::state::ObjectState;
@@ -320,4 +322,157 @@ async fn an_abort_before_the_commit_wins() {
     drop(engine);
     // It was heard once; it does not stop the next apply.
     assert_eq!(committed(&bench.apply(&hello("Hi", 2, 1)).await.0), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_signal_undoes_and_the_second_leaves_it_to_recovery() {
+    for (stage, signals) in [("verify", 1), ("verify", 2), ("stage", 1), ("retire", 1)] {
+        let mut bench = Bench::default();
+        bench.apply(&hello("Hello", 2, 0)).await;
+        let mut engine = bench.engine();
+        let canceller = engine.canceller();
+        engine = engine.with_events(move |event| {
+            let now = match event {
+                Event::StepStarted { action: "verify", .. } => "verify",
+                Event::Stage { .. } => "stage",
+                Event::Retiring { .. } => "retire",
+                _other => "",
+            };
+            if now == stage {
+                (0..signals).for_each(|_| canceller.signal());
+            }
+        });
+        let plan = engine.plan(&hello("Hi", 2, 0), &Options::new(engine.schemas())).unwrap();
+        match (engine.apply(&plan, &Attached::default()).await, stage, signals) {
+            (Ok(Outcome::RolledBack { error, .. }), "verify" | "stage", 1) => assert_eq!(error, "stopped by a signal"),
+            (Ok(Outcome::Committed { generation: 2, leftovers, .. }), "retire", 1) => assert!(!leftovers.is_empty()),
+            (Err(EngineError::Interrupted), "verify", _) => {
+                drop(engine);
+                engine = bench.engine();
+                assert!(matches!(engine.recover().await.unwrap(), Some(Outcome::RolledBack { .. })));
+            }
+            other => panic!("{other:?}"),
+        }
+        drop(engine);
+        let (outcome, ..) = bench.apply(&hello("Hey", 2, 0)).await;
+        assert!(matches!(outcome, Outcome::Committed { .. }));
+        assert_eq!((bench.count("container"), bench.targets()), (2, 2), "{stage} {signals}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_missing_is_healed_by_a_new_object() {
+    let mut bench = Bench::default();
+    let (_, _, mut engine) = bench.apply(&hello("Hello", 2, 0)).await;
+    let lost = engine.state().at(&instance(0)).unwrap().0;
+    bench.shelf.0.lock().unwrap().made.remove(&lost);
+    let seen = engine.observe().await.unwrap();
+    let options = Options { verb: Verb::Heal, heal: true, ..Options::new(engine.schemas()) };
+    let plan = engine.plan_observed(&hello("Hello", 2, 0), &seen, &options).unwrap();
+    assert_eq!(plan.steps[0].reasons[0].text, "it is missing");
+    assert_eq!(committed(&engine.apply(&plan, &Attached::default()).await.unwrap()), 2);
+    let healed = engine.state().at(&instance(0)).unwrap();
+    assert_ne!(healed.0, lost);
+    assert_eq!((bench.count("container"), bench.targets()), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_target_that_died_stops_the_apply() {
+    let mut bench = Bench::default();
+    let (_, _, engine) = bench.apply(&hello("Hello", 1, 0)).await;
+    let dead = engine.state().at(&instance(0)).unwrap().0;
+    drop(engine);
+    bench.shelf.0.lock().unwrap().sick.insert(dead);
+    match bench.apply(&hello("Hello", 2, 0)).await.0 {
+        Outcome::RolledBack { error, .. } => assert!(error.starts_with("drifted: web.instance"), "{error}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(bench.count("container"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_rolled_back_from_is_not_applied_again_unasked() {
+    let mut bench = Bench::default();
+    bench.apply(&hello("Hello", 1, 1)).await;
+    bench.apply(&hello("Hi", 1, 1)).await;
+    bench.run(&hello("Hello", 1, 1), Verb::Rollback { to: 1 }).await.unwrap();
+    let mut engine = bench.engine();
+    let options = Options::new(engine.schemas());
+    let refused = engine.plan(&hello("Hi", 1, 1), &options).unwrap_err();
+    assert!(matches!(&refused, EngineError::Plan(e) if e.code == "rolled-back-from"), "{refused}");
+    let again = Options { again: true, because: "fixed elsewhere".into(), ..options };
+    let plan = engine.plan(&hello("Hi", 1, 1), &again).unwrap();
+    assert_eq!(committed(&engine.apply(&plan, &Attached::default()).await.unwrap()), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_saved_plan_needs_nothing_else_and_data_is_not_replaced_unasked() {
+    let mut bench = Bench::default();
+    let engine = bench.engine();
+    let plan = engine.plan(&hello("Hello", 1, 1), &Options::new(engine.schemas())).unwrap();
+    let saved = SavedPlan {
+        plan,
+        state_relative: None,
+        state_absolute: "/x".into(),
+        attached: Attached { because: Some("release".into()), ..Attached::default() },
+    };
+    let bytes = saved.encode().unwrap();
+    for at in 0..bytes.len() {
+        let mut torn = bytes.clone();
+        torn[at] ^= 1;
+        assert!(SavedPlan::decode(&torn).is_err(), "byte {at}");
+    }
+    drop(engine);
+    let read = SavedPlan::decode(&bytes).unwrap();
+    assert_eq!(read, saved);
+    let mut engine = bench.engine();
+    assert_eq!(committed(&engine.apply(&read.plan, &read.attached).await.unwrap()), 1);
+    assert_eq!(engine.state().applies[0].started.because.as_deref(), Some("release"));
+
+    let mut changed = hello("Hello", 1, 1);
+    let volume = changed.nodes.get_mut(&Addr::root("uploads")).unwrap();
+    volume.spec = imm_ir::Digest([9; 32]);
+    let options = Options::new(engine.schemas());
+    let refused = engine.plan(&changed, &options).unwrap_err();
+    assert!(matches!(&refused, EngineError::Plan(e) if e.code == "durable-change"), "{refused}");
+    let allowed = Options { replace: vec![Addr::root("uploads")], because: "empty anyway".into(), ..options };
+    let plan = engine.plan(&changed, &allowed).unwrap();
+    assert_eq!(steps(&plan), ["create uploads", "retain uploads"]);
+    assert_eq!(committed(&engine.apply(&plan, &Attached::default()).await.unwrap()), 2);
+    assert_eq!(bench.count("volume"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn growing_a_volume_switches_its_cell_and_a_failure_switches_it_back() {
+    let mut bench = Bench::default();
+    bench.apply(&hello("Hello", 1, 0)).await;
+    let grown = |greeting: &str| {
+        let mut graph = hello(greeting, 1, 0);
+        let volume = graph.nodes.get_mut(&Addr::root("uploads")).unwrap();
+        volume.inputs.get_mut("size").unwrap().term = imm_ir::Value::Bytes(2 << 30).into();
+        graph
+    };
+    let (outcome, plan, engine) = bench.apply(&grown("Hello")).await;
+    assert_eq!(steps(&plan), ["switch uploads"]);
+    assert_eq!(committed(&outcome), 2);
+    let volume = engine.state().at(&Addr::root("uploads")).unwrap().0;
+    assert_eq!(engine.state().setting(volume).inputs["size"], imm_ir::Value::Bytes(2 << 30));
+    drop(engine);
+    // The last stage moves cell and route together; a kept target that dies in the hold takes both back.
+    let mut held = hello("Hello", 2, 0);
+    let hold = imm_ir::Fields::from([("hold".into(), imm_ir::Value::Duration(5000))]);
+    let rollout = imm_ir::Value::Variant("blue_green".into(), hold);
+    held.nodes.get_mut(&Addr::root("front")).unwrap().inputs.get_mut("rollout").unwrap().term = rollout.into();
+    let mut engine = bench.engine();
+    let (shelf, target) = (bench.shelf.clone(), engine.state().at(&instance(0)).unwrap().0);
+    engine = engine.with_events(move |event| {
+        if matches!(event, Event::Switched { .. }) {
+            shelf.0.lock().unwrap().sick.insert(target);
+        }
+    });
+    let plan = engine.plan(&held, &Options::new(engine.schemas())).unwrap();
+    assert_eq!(steps(&plan), ["create web.instance[\"1\"]", "switch front", "switch uploads"]);
+    assert!(matches!(engine.apply(&plan, &Attached::default()).await.unwrap(), Outcome::RolledBack { .. }));
+    assert_eq!(engine.state().setting(volume).inputs["size"], imm_ir::Value::Bytes(2 << 30));
+    assert_eq!((bench.count("container"), bench.targets()), (1, 1));
 }

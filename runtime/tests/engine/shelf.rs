@@ -129,6 +129,7 @@ impl Provider for Shelf {
         Ok(BTreeMap::new())
     }
     async fn drain(&self, ctx: &Ctx, objects: &[ObjectId], _: Duration) -> Result<u64> {
+        tokio::time::sleep(Duration::from_millis(100)).await;
         drop(self.write(ctx, format!("drain {}", objects.len()))?);
         Ok(0)
     }
