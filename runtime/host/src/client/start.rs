@@ -90,9 +90,8 @@ pub async fn connect_or_start(home: &Home, program: &OsStr) -> Result<Client, St
     let mut child = spawn(home, program)
         .map_err(|cause| StartError::Spawn { program: program.to_string_lossy().into_owned(), cause })?;
     loop {
-        match running(home).await {
-            Ok(Some((client, _))) => return Ok(client),
-            Ok(None) | Err(_) => {}
+        if let Ok(Some((client, _))) = running(home).await {
+            return Ok(client);
         }
         // Whoever lost a race against another start ends; the winner then answers or holds the lock.
         if let Ok(Some(status)) = child.try_wait()

@@ -6,6 +6,7 @@ use crate::api::{self, Code};
 use crate::client::{ClientError, StartError};
 
 /// An error of the agent or on the way to it.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 pub fn refused(cause: ClientError) -> Error {
     let happened = match cause.happened() {
         api::Happened::No => Happened::No,

@@ -152,7 +152,7 @@ fn recipe(request: &Request) -> Result<Recipe> {
                 }
             }
             Value::Content(Content::Executable(executable)) => {
-                add_executable(&mut recipe, path, executable).map_err(wrong)?
+                add_executable(&mut recipe, path, executable).map_err(wrong)?;
             }
             other => {
                 return Err(permanent(

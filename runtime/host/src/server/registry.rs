@@ -94,7 +94,11 @@ fn restore_objects(lineage: &Arc<Lineage>) -> io::Result<()> {
         if path.extension().is_some() {
             sweep(&path)?;
         } else {
-            objects.push(Object::open(&lineage.id, &path)?);
+            match Object::open(&lineage.id, &path) {
+                Ok(object) => objects.push(object),
+                // One damaged record must not keep all others from running.
+                Err(cause) => lineage.site.say(&format!("lineage {}: an object is left out: {cause}", lineage.id)),
+            }
         }
     }
     // What is mounted comes before what mounts it: claims need to see volumes. What acts comes before what does not.

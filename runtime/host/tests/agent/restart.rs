@@ -11,7 +11,7 @@ pub const TESTS: &[Test] = &[
     ("a_stopped_agent_leaves_containers_running", || with_agent(a_stopped_agent_leaves_containers_running)),
     ("what_ended_meanwhile_is_replaced", || with_agent(what_ended_meanwhile_is_replaced)),
     ("a_provisional_setting_reverts_while_no_agent_runs", || {
-        with_agent(a_provisional_setting_reverts_while_no_agent_runs)
+        with_agent(a_provisional_setting_reverts_while_no_agent_runs);
     }),
 ];
 
