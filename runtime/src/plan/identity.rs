@@ -5,7 +5,7 @@ use crate::entry::Claim;
 use crate::id::ObjectId;
 use crate::rollout::Strategy;
 use crate::state::State;
-use imm_ir::{Addr, Class, EdgeKind, Fields, Graph, Input, KindSchema, Nature, Node, Replace, Term, Value};
+use imm_ir::{Addr, Class, EdgeKind, Fields, Graph, Input, KindSchema, Nature, Node, Replace, Term, Value, kinds};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -17,15 +17,13 @@ pub(super) fn check(graph: &Graph, options: &Options) -> Result<(), PlanError> {
             Err(PlanError { code, message, help, loc: Some(node.origin.loc.clone()) })
         };
         let (kind, platform) = (&node.kind, &node.provider);
-        let Some(schema) = options.schema(platform, kind) else {
-            return refuse(
-                "not-provided",
-                format!("{addr}: kind `{kind}` is not provided by platform {platform} in this version"),
-                None,
-            );
-        };
-        if schema.nature == Nature::Job || node.class == Class::External {
-            return refuse("not-provided", format!("{addr}: this version does not run kind `{kind}`"), None);
+        // Jobs, externals and what acts by itself belong to a later version, whoever provides them.
+        let provided = options.schema(platform, kind).is_some_and(|schema| {
+            schema.nature != Nature::Job && !schema.acts_by_itself && node.class != Class::External
+        });
+        if !provided {
+            let message = format!("{addr}: kind `{kind}` is not provided by platform {platform} in this version");
+            return refuse("not-provided", message, None);
         }
         if node.known("rollout").is_some_and(|r| node.class == Class::Pointer && !Strategy::supported(r)) {
             return refuse(
@@ -42,7 +40,17 @@ pub(super) fn check(graph: &Graph, options: &Options) -> Result<(), PlanError> {
             );
         }
     }
-    Ok(())
+    // Members look like any container; what they were written as says that they act by themselves.
+    let acts = |kind: &str| kinds::builtin().get(kind).is_some_and(|schema| schema.acts_by_itself);
+    match graph.expanded.iter().find(|(_, e)| acts(&e.kind)) {
+        Some((addr, e)) => Err(PlanError {
+            code: "not-provided",
+            message: format!("{addr}: kind `{}` is not provided by platform host in this version", e.kind),
+            help: None,
+            loc: Some(e.origin.loc.clone()),
+        }),
+        None => Ok(()),
+    }
 }
 
 fn secret(term: &Term) -> bool {

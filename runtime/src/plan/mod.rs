@@ -265,10 +265,11 @@ pub struct PlanError {
 impl Plan {
     /// Whether there is anything to do: equal graph, and every object there.
     pub fn is_empty(&self, state: &State) -> bool {
-        state.generation().is_some_and(|g| g.graph_root == self.graph_root)
+        let Some(generation) = state.generation() else { return self.nodes.is_empty() };
+        generation.graph_root == self.graph_root
             && self.switches.is_empty()
             && self.nodes.values().all(|n| n.fate == Fate::Keep)
-            && self.nodes.len() == state.generation().map_or(0, |g| g.objects.len())
+            && self.nodes.len() == generation.objects.len()
     }
 
     /// Names the plan: what an approval is for.

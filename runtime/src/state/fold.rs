@@ -44,7 +44,11 @@ impl State {
                         !self.objects.get(&t.object).is_some_and(|o| {
                             matches!(
                                 o.state,
-                                ObjectState::Running | ObjectState::Idle | ObjectState::Leaving | ObjectState::Dormant
+                                ObjectState::Running
+                                    | ObjectState::Idle
+                                    | ObjectState::Leaving
+                                    | ObjectState::Dormant
+                                    | ObjectState::Present
                             ) || o.class != Class::Resource
                         })
                     });

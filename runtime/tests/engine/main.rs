@@ -476,3 +476,55 @@ async fn growing_a_volume_switches_its_cell_and_a_failure_switches_it_back() {
     assert_eq!(engine.state().setting(volume).inputs["size"], imm_ir::Value::Bytes(2 << 30));
     assert_eq!((bench.count("container"), bench.targets()), (1, 1));
 }
+
+/// Applies a change on generation 1 with a crash at an append, then recovers with another one.
+async fn crashed_twice(change: &Graph, first: u64, second: Option<u64>) -> (Bench, Option<bool>) {
+    let mut bench = Bench::default();
+    bench.apply(&hello("Hello", 2, 1)).await;
+    bench.store.crash_at(Some(Crash { at: bench.store.appends() + first, after: true }));
+    if bench.run(change, Verb::Apply).await.is_ok() {
+        return (bench, None);
+    }
+    bench.store.lose_unsynced();
+    bench.store.crash_at(second.map(|at| Crash { at: bench.store.appends() + at, after: true }));
+    let crashed = bench.engine().recover().await.is_err();
+    bench.store.crash_at(None);
+    bench.store.lose_unsynced();
+    (bench, Some(crashed))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_in_the_recovery_is_the_same_case_again() {
+    let mut nothing = Graph::default();
+    nothing.policy.keep = 0;
+    let mut cases = 0;
+    for change in [hello("Hi", 1, 0), nothing] {
+        for first in 1.. {
+            let (mut bench, crashed) = crashed_twice(&change, first, None).await;
+            if crashed.is_none() {
+                break;
+            }
+            let committed = bench.engine().state().current == Some(2);
+            for second in 1.. {
+                let (mut bench, crashed) = crashed_twice(&change, first, Some(second)).await;
+                let mut engine = bench.engine();
+                engine.recover().await.unwrap();
+                engine.ledger().verify().unwrap();
+                let replicas = match (committed, change.nodes.is_empty()) {
+                    (false, _) => 2,
+                    (true, false) => 1,
+                    (true, true) => 0,
+                };
+                assert_eq!((bench.count("container"), bench.targets()), (replicas, replicas), "{first} {second}");
+                assert_eq!(engine.state().current == Some(2), committed, "{first} {second}");
+                let live = engine.state().objects.values().filter(|o| o.state.exists()).count();
+                assert_eq!(live, if replicas == 0 { 1 } else { replicas + 3 }, "{first} {second}");
+                cases += 1;
+                if crashed == Some(false) {
+                    break;
+                }
+            }
+        }
+    }
+    assert!(cases > 100, "{cases}");
+}
