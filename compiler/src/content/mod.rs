@@ -11,6 +11,9 @@ use imm_ir::{Blob, Content, Diagnostic, Digest, Encoder, Executable, Span, code}
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Boxed, since it is rare and large.
+type Failed = Box<Diagnostic>;
+
 /// Most files of one `tree`.
 const TREE_FILES: usize = 100_000;
 /// Deepest folder of one `tree`.
@@ -46,12 +49,13 @@ impl<'w> Files<'w> {
     }
 
     /// The path relative to the root module of what the file `source` calls `written`.
-    fn relative(source: &str, written: &str, span: Span) -> Result<String, Diagnostic> {
+    fn relative(source: &str, written: &str, span: Span) -> Result<String, Failed> {
         path::join(path::folder(source), written).ok_or_else(|| {
-            Diagnostic::error(code::FILE_NOT_FOUND, span, format!("`{written}` is an absolute path"))
+            let diagnostic = Diagnostic::error(code::FILE_NOT_FOUND, span, format!("`{written}` is an absolute path"))
                 .label("outside of the module")
                 .help("copy the file beside the program and write its path relative to this file")
-                .note("only `executable` reads from the machine")
+                .note("only `executable` reads from the machine");
+            Box::new(diagnostic)
         })
     }
 
@@ -60,7 +64,7 @@ impl<'w> Files<'w> {
     }
 
     /// `file(written)` in the source file `source`: its bytes and its path relative to the root module.
-    pub fn file(&mut self, source: &str, written: &str, span: Span) -> Result<(Arc<str>, Blob), Diagnostic> {
+    pub fn file(&mut self, source: &str, written: &str, span: Span) -> Result<(Arc<str>, Blob), Failed> {
         let relative: Arc<str> = Arc::from(Self::relative(source, written, span)?);
         if let Some(blob) = self.read.get(&relative) {
             return Ok((relative, blob.clone()));
@@ -69,9 +73,10 @@ impl<'w> Files<'w> {
         let file = self.world.read(&place).map_err(|error| {
             let diagnostic = missing(self.world, &place, written, span, &error);
             if self.world.list(&place).is_ok() {
-                return diagnostic.help(format!("`{written}` is a folder: tree(\"{written}\") reads all of it"));
+                let help = format!("`{written}` is a folder: tree(\"{written}\") reads all of it");
+                return Box::new(diagnostic.help(help));
             }
-            diagnostic
+            Box::new(diagnostic)
         })?;
         let blob = Blob { bytes: file.bytes, executable: file.executable };
         self.read.insert(Arc::clone(&relative), blob.clone());
@@ -86,7 +91,7 @@ impl<'w> Files<'w> {
         written: &str,
         ignore: &[String],
         span: Span,
-    ) -> Result<(Arc<str>, Content), Diagnostic> {
+    ) -> Result<(Arc<str>, Content), Failed> {
         let relative = Self::relative(source, written, span)?;
         let known = (relative.clone(), ignore.to_vec());
         let content = match self.trees.get(&known) {
@@ -107,14 +112,16 @@ impl<'w> Files<'w> {
         ignore: &[String],
         files: &mut BTreeMap<Arc<str>, Blob>,
         (written, span): (&str, Span),
-    ) -> Result<(), Diagnostic> {
+    ) -> Result<(), Failed> {
         let folder = path::join(root, below).unwrap_or_default();
         let place = self.place(&folder);
-        let names = self.world.list(&place).map_err(|error| missing(self.world, &place, written, span, &error))?;
+        let names =
+            self.world.list(&place).map_err(|error| Box::new(missing(self.world, &place, written, span, &error)))?;
         if below.split('/').count() > TREE_DEPTH || files.len() > TREE_FILES {
             let message = format!("`{written}` has more than {TREE_FILES} files or {TREE_DEPTH} levels");
-            return Err(Diagnostic::error(code::BUDGET_EXCEEDED, span, message)
-                .help("name what is not needed in `ignore`, the second argument of `tree`"));
+            let diagnostic = Diagnostic::error(code::BUDGET_EXCEEDED, span, message)
+                .help("name what is not needed in `ignore`, the second argument of `tree`");
+            return Err(Box::new(diagnostic));
         }
         for listed in names {
             if listed.name == ".git" || ignore.iter().any(|pattern| ignores(pattern, &listed.name)) {
@@ -127,7 +134,8 @@ impl<'w> Files<'w> {
             }
             let relative: Arc<str> = Arc::from(path::join(root, &inner).unwrap_or_default());
             let place = self.place(&relative);
-            let file = self.world.read(&place).map_err(|error| missing(self.world, &place, &inner, span, &error))?;
+            let file =
+                self.world.read(&place).map_err(|error| Box::new(missing(self.world, &place, &inner, span, &error)))?;
             let blob = Blob { bytes: file.bytes, executable: file.executable };
             self.read.insert(relative, blob.clone());
             files.insert(Arc::from(inner), blob);
@@ -136,7 +144,7 @@ impl<'w> Files<'w> {
     }
 
     /// `executable(self)` or `executable(path)`.
-    pub fn executable(&mut self, program: Program<'_>, span: Span) -> Result<(Arc<str>, Executable), Diagnostic> {
+    pub fn executable(&mut self, program: Program<'_>, span: Span) -> Result<(Arc<str>, Executable), Failed> {
         let name: Arc<str> = match program {
             Program::Running => Arc::from("self"),
             Program::Path(path) => Arc::from(path),
@@ -144,14 +152,17 @@ impl<'w> Files<'w> {
         if let Some(known) = self.machine.get(&name) {
             return Ok((name, known.clone()));
         }
-        let executable = self.world.executable(program).map_err(|error| match error {
-            WorldError::NotFound => {
-                Diagnostic::error(code::FILE_NOT_FOUND, span, format!("there is no program `{name}` on this machine"))
-                    .help("give its absolute path, for example executable(\"/usr/bin/env\")")
-            }
-            WorldError::Unusable(why) => {
-                Diagnostic::error(code::FILE_NOT_FOUND, span, format!("`{name}` cannot be used: {why}"))
-            }
+        let executable = self.world.executable(program).map_err(|error| {
+            Box::new(match error {
+                WorldError::NotFound => {
+                    let message = format!("there is no program `{name}` on this machine");
+                    Diagnostic::error(code::FILE_NOT_FOUND, span, message)
+                        .help("give its absolute path, for example executable(\"/usr/bin/env\")")
+                }
+                WorldError::Unusable(why) => {
+                    Diagnostic::error(code::FILE_NOT_FOUND, span, format!("`{name}` cannot be used: {why}"))
+                }
+            })
         })?;
         self.machine.insert(Arc::clone(&name), executable.clone());
         Ok((name, executable))

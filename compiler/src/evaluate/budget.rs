@@ -23,13 +23,14 @@ pub(super) struct Budget {
 
 impl Budget {
     /// One expression; `leave` must follow if this succeeds.
-    pub fn enter(&mut self, span: Span) -> Result<(), Diagnostic> {
+    pub fn enter(&mut self, span: Span) -> Result<(), Box<Diagnostic>> {
         self.steps += 1;
         if self.steps > STEPS {
-            return Err(self.exceeded(span, format!("more than {STEPS} steps")));
+            return Err(Box::new(self.exceeded(span, &format!("more than {STEPS} steps"))));
         }
         if self.depth >= DEPTH {
-            return Err(self.exceeded(span, format!("expressions and calls nested deeper than {DEPTH}")));
+            let what = format!("expressions and calls nested deeper than {DEPTH}");
+            return Err(Box::new(self.exceeded(span, &what)));
         }
         self.depth += 1;
         Ok(())
@@ -45,16 +46,16 @@ impl Budget {
     }
 
     /// One more node.
-    pub fn node(&mut self, span: Span) -> Result<(), Diagnostic> {
+    pub fn node(&mut self, span: Span) -> Result<(), Box<Diagnostic>> {
         self.nodes += 1;
         if self.nodes > NODES {
-            return Err(self.exceeded(span, format!("more than {NODES} nodes")));
+            return Err(Box::new(self.exceeded(span, &format!("more than {NODES} nodes"))));
         }
         Ok(())
     }
 
     /// `budget-exceeded`, naming the expression that was evaluated most often.
-    pub fn exceeded(&self, span: Span, what: String) -> Diagnostic {
+    pub fn exceeded(&self, span: Span, what: &str) -> Diagnostic {
         let diagnostic = Diagnostic::error(code::BUDGET_EXCEEDED, span, format!("this program needs {what}"))
             .help("make it smaller: fewer elements, fewer loops within loops, shorter texts");
         match self.loops.iter().max_by_key(|(_, count)| **count) {

@@ -39,7 +39,7 @@ impl Evaluator<'_> {
             Term::List(items) => items.iter().cloned().enumerate().map(by_position).collect(),
             Term::Value(Value::Range(from, to)) => {
                 if to.saturating_sub(*from) > 10_000_000 {
-                    let what = "more than ten million rounds of one loop".to_owned();
+                    let what = "more than ten million rounds of one loop";
                     return Err(self.fail(self.budget.exceeded(span, what)));
                 }
                 (*from..*to).map(|n| Term::Value(Value::Int(n))).enumerate().map(by_position).collect()

@@ -23,7 +23,7 @@ impl Evaluator<'_> {
             Function::Module(name) => self.apply(&Builtin::Function(Arc::from(name)), terms, span),
             Function::File => {
                 let Some(path) = text(0) else { return Ok(Arc::new(UNKNOWN)) };
-                let (name, blob) = self.files.file(&source, path, at).map_err(|d| self.fail(d))?;
+                let (name, blob) = self.files.file(&source, path, at).map_err(|d| self.fail(*d))?;
                 let content = Content::Bytes(blob);
                 self.was_read(CauseKind::File(name), &content, span);
                 Ok(Arc::new(Term::Value(Value::Content(content))))
@@ -37,7 +37,7 @@ impl Evaluator<'_> {
                     }
                     Some(_unknown) => return Ok(Arc::new(UNKNOWN)),
                 };
-                let (name, content) = self.files.tree(&source, path, &ignore, at).map_err(|d| self.fail(d))?;
+                let (name, content) = self.files.tree(&source, path, &ignore, at).map_err(|d| self.fail(*d))?;
                 self.was_read(CauseKind::File(name), &content, span);
                 Ok(Arc::new(Term::Value(Value::Content(content))))
             }
@@ -47,14 +47,14 @@ impl Evaluator<'_> {
                     (_, Some(path)) => Program::Path(path),
                     (_, None) => return Ok(Arc::new(UNKNOWN)),
                 };
-                let (name, executable) = self.files.executable(program, at).map_err(|d| self.fail(d))?;
+                let (name, executable) = self.files.executable(program, at).map_err(|d| self.fail(*d))?;
                 let content = Content::Executable(executable);
                 self.was_read(CauseKind::Machine(name), &content, span);
                 Ok(Arc::new(Term::Value(Value::Content(content))))
             }
             Function::Template => {
                 let Some(path) = text(0) else { return Ok(Arc::new(UNKNOWN)) };
-                let (name, blob) = self.files.file(&source, path, at).map_err(|d| self.fail(d))?;
+                let (name, blob) = self.files.file(&source, path, at).map_err(|d| self.fail(*d))?;
                 self.was_read(CauseKind::File(Arc::clone(&name)), &Content::Bytes(blob.clone()), span);
                 let (Some(record), Some(arg)) = (terms.get(1), args.get(1)) else { return Ok(Arc::new(UNKNOWN)) };
                 self.template(&name, &blob, record, arg, span)
@@ -114,7 +114,7 @@ impl Evaluator<'_> {
                 }
             }
         }
-        for unused in names(&arg.ty).into_iter().filter(|field| !used.contains(field)) {
+        if let Some(unused) = names(&arg.ty).into_iter().find(|field| !used.contains(field)) {
             let message = format!("the template `{name}` does not use `{unused}`");
             return Err(self.fail(
                 Diagnostic::error(code::TEMPLATE_VARIABLE, arg.span, message)

@@ -19,10 +19,10 @@ impl Evaluator<'_> {
         schema: &KindSchema,
         addr: &Addr,
         given: Inputs,
-        with: (With, Vec<Addr>),
+        with: &(With, Vec<Addr>),
     ) -> Result<()> {
         let Some(expansion) = &schema.expands else {
-            self.insert(node.span, schema, addr, given, &with);
+            self.insert(node.span, schema, addr, given, with);
             return Ok(());
         };
         let count = given.inputs.get(&expansion.count);
@@ -43,7 +43,7 @@ impl Evaluator<'_> {
         let carried = |name: &Arc<str>| *name != expansion.count;
         for n in 0..number {
             let member = group.key(&n.to_string());
-            self.budget.node(node.span).map_err(|exceeded| self.fail(exceeded))?;
+            self.budget.node(node.span).map_err(|exceeded| self.fail(*exceeded))?;
             let inputs: Fields<Input> = given
                 .inputs
                 .iter()
@@ -51,7 +51,7 @@ impl Evaluator<'_> {
                 .map(|(k, v)| (Arc::clone(k), v.clone()))
                 .collect();
             let inputs = Inputs { inputs, orders: given.orders.clone() };
-            self.insert(node.span, member_schema, &member, inputs, &with);
+            self.insert(node.span, member_schema, &member, inputs, with);
             members.push(member);
         }
         let origin = self.origin(node.span);

@@ -14,7 +14,7 @@ impl Evaluator<'_> {
     /// Evaluates an expression; what it was made from is added to the trail.
     pub(super) fn expr(&mut self, expr: &Expr) -> Result<Arc<Term>> {
         if let Err(exceeded) = self.budget.enter(expr.span) {
-            return Err(self.fail(exceeded));
+            return Err(self.fail(*exceeded));
         }
         let result = self.form(expr);
         self.budget.leave();
@@ -136,7 +136,7 @@ impl Evaluator<'_> {
                 (true, Term::Value(Value::List(inner))) => terms.extend(inner.into_iter().map(Term::Value)),
                 (true, Term::Value(Value::Range(from, to))) => {
                     if to.saturating_sub(from) > 1_000_000 {
-                        let what = "more than a million elements in one list".to_owned();
+                        let what = "more than a million elements in one list";
                         return Err(self.fail(self.budget.exceeded(item.span, what)));
                     }
                     terms.extend((from..to).map(|n| Term::Value(Value::Int(n))));

@@ -226,8 +226,7 @@ impl Evaluator<'_> {
 
     fn failed_to_reduce(&self, error: ReduceError, span: Span) -> Failed {
         if error.code() == code::BUDGET_EXCEEDED {
-            return self
-                .fail(self.budget.exceeded(span, "more elements, bytes or levels than one value may have".to_owned()));
+            return self.fail(self.budget.exceeded(span, "more elements, bytes or levels than one value may have"));
         }
         let diagnostic = Diagnostic::error(error.code(), span, error.message);
         self.fail(match error.help {

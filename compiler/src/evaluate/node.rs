@@ -90,7 +90,7 @@ impl Evaluator<'_> {
 
     /// One node of a declaration.
     fn one(&mut self, node: &Node, addr: &Addr) -> Result<()> {
-        self.budget.node(node.span).map_err(|exceeded| self.fail(exceeded))?;
+        self.budget.node(node.span).map_err(|exceeded| self.fail(*exceeded))?;
         match &node.of {
             NodeOf::Component(component) => self.instantiate(addr, *component, &node.fields, node.span),
             NodeOf::Kind { kind, class } => {
@@ -99,7 +99,7 @@ impl Evaluator<'_> {
                 let wanted = |field: FieldClass| !late || field == FieldClass::Identity;
                 let given = self.inputs(node, schema, &wanted)?;
                 let with = if *class == Class::Pointer { (With::default(), Vec::new()) } else { self.with(node)? };
-                self.place(node, schema, addr, given, with)
+                self.place(node, schema, addr, given, &with)
             }
             NodeOf::Error => Ok(()),
         }
@@ -144,7 +144,7 @@ impl Evaluator<'_> {
         self.sink = false;
         let (term, trail) = result?;
         if term.is_deeper_than(imm_ir::reduce::DEPTH) {
-            let what = "an expression that nests too deep to be kept for later".to_owned();
+            let what = "an expression that nests too deep to be kept for later";
             return Err(self.fail(self.budget.exceeded(field.value.span, what)));
         }
         let Trail { causes, orders } = trail.tidy();

@@ -34,9 +34,8 @@ impl Evaluator<'_> {
             }
         }
         // The arms are exhaustive: without one that fits for certain, the last open one does.
-        let mut result = match last.or_else(|| open.pop().map(|(_, body)| body)) {
-            Some(result) => result,
-            None => return Ok(Arc::new(UNKNOWN)),
+        let Some(mut result) = last.or_else(|| open.pop().map(|(_, body)| body)) else {
+            return Ok(Arc::new(UNKNOWN));
         };
         for (condition, body) in open.into_iter().rev() {
             result = Arc::new(branch(condition, body, result));

@@ -63,15 +63,14 @@ pub fn apply(builtin: &Builtin, args: Vec<Arc<Term>>) -> Result<Term> {
     Reducer::new(&|_, _| None).apply(builtin, args)
 }
 
+/// Calls a lambda with arguments.
+pub type Caller<'c> = dyn FnMut(&Term, &[Term]) -> Result<Term> + 'c;
+
 /// As [`apply`], with lambdas called by `call`: the compiler evaluates their bodies itself, where it knows their places.
 ///
 /// # Errors
 /// What the builtin or `call` could not do with these values.
-pub fn apply_with(
-    builtin: &Builtin,
-    args: Vec<Arc<Term>>,
-    call: &mut dyn FnMut(&Term, &[Term]) -> Result<Term>,
-) -> Result<Term> {
+pub fn apply_with(builtin: &Builtin, args: Vec<Arc<Term>>, call: &mut Caller<'_>) -> Result<Term> {
     let mut reducer = Reducer::new(&|_, _| None);
     reducer.caller = Some(call);
     reducer.apply(builtin, args)
@@ -109,7 +108,7 @@ enum Mode {
 /// One reduction: holes, bound variables and what is left of the budget.
 pub(crate) struct Reducer<'a> {
     fill: &'a dyn Fn(&Addr, &str) -> Option<Value>,
-    caller: Option<&'a mut dyn FnMut(&Term, &[Term]) -> Result<Term>>,
+    caller: Option<&'a mut Caller<'a>>,
     bound: Vec<(u32, Term)>,
     steps: u64,
     depth: usize,
