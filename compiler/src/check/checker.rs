@@ -164,6 +164,11 @@ impl<'a> Checker<'a> {
                 let span = expr.span;
                 Expr { kind: ExprKind::Coerce(Box::new(expr)), ty: to.clone(), span }
             }
+            Err(_) if *to == Type::Target && self.is_pointer(&expr.ty) => {
+                let found = crate::diagnose::nodes::nested_rollout(&expr.ty.to_string(), expr.span);
+                self.report(found);
+                Expr::error(expr.span)
+            }
             Err(reason) => {
                 let late = self.late_source(&expr);
                 let text = self.text(expr.span);
@@ -171,6 +176,11 @@ impl<'a> Checker<'a> {
                 Expr::error(expr.span)
             }
         }
+    }
+
+    fn is_pointer(&self, ty: &Type) -> bool {
+        let Type::Handle(kind) = ty else { return false };
+        self.schemas.get(kind).is_some_and(|schema| schema.class == imm_ir::Class::Pointer)
     }
 
     /// Where in an expression a value becomes late.

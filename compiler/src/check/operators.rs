@@ -107,11 +107,11 @@ impl Checker<'_> {
         let ty = match op {
             BinaryOp::Add if a == Type::String && b == Type::String => Some(Type::String),
             BinaryOp::Add if matches!((&a, &b), (Type::List(_), Type::List(_))) => join(&a, &b),
-            BinaryOp::Add | BinaryOp::Sub if a == b && is_number(&a) => Some(a.clone()),
-            BinaryOp::Mul if a == b && matches!(a, Type::Int | Type::Float) => Some(a.clone()),
-            BinaryOp::Div if a == b && matches!(a, Type::Int | Type::Float) => Some(a.clone()),
+            BinaryOp::Add | BinaryOp::Sub if a == b && is_number(&a) => Some(a),
+            BinaryOp::Mul if a == b && matches!(a, Type::Int | Type::Float) => Some(a),
+            BinaryOp::Div if a == b && matches!(a, Type::Int | Type::Float) => Some(a),
             BinaryOp::Div if a == b && is_quantity(&a) => Some(Type::Float),
-            BinaryOp::Mul | BinaryOp::Div if is_quantity(&a) && b == Type::Int => Some(a.clone()),
+            BinaryOp::Mul | BinaryOp::Div if is_quantity(&a) && b == Type::Int => Some(a),
             BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge if a == b && ordered(&a) => Some(Type::Bool),
             _other => None,
         };

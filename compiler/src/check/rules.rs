@@ -4,8 +4,9 @@
 
 use super::checker::{Checker, Slot};
 use crate::diagnose::nodes;
-use crate::hir::{Expr, ExprKind, MapEntry, Node, NodeId, NodeOf, each_expr};
-use imm_ir::{Class, FieldClass, Type, Value};
+use crate::hir::{Expr, ExprKind, Head, MapEntry, Node, NodeId, NodeOf, each_expr};
+use imm_ir::{Class, FieldClass, Span, Type, Value};
+use std::collections::BTreeMap;
 
 impl Checker<'_> {
     /// Judges all nodes.
@@ -19,8 +20,52 @@ impl Checker<'_> {
                 self.durable_identity(node, kind, all);
             }
             self.targets(node, kind, all);
+            self.overlap(node, all);
             if matches!(&**kind, "container" | "service" | "worker") {
                 self.writers(node, all);
+            }
+        }
+        self.two_writers(all);
+    }
+
+    /// A rollout in steps needs old and new at once.
+    fn overlap(&mut self, node: &Node, all: &[Node]) {
+        let Some(rollout) = node.field("rollout") else { return };
+        let ExprKind::Variant { tag, .. } = &rollout.value.uncoerced().kind else { return };
+        if !matches!(&**tag, "canary" | "rolling") {
+            return;
+        }
+        let target = node.field("to").and_then(|f| node_named(&f.value)).and_then(|id| all.get(id.index()));
+        if let Some(target) = target.filter(|target| !beside(target)) {
+            let place = target.with.span.unwrap_or(target.name_span);
+            self.report(nodes::canary_needs_overlap(tag, &target.name, rollout.value.span, place));
+        }
+    }
+
+    /// A volume for one writer must not be mounted writable by two nodes.
+    fn two_writers(&mut self, all: &[Node]) {
+        let mut first: BTreeMap<NodeId, (NodeId, Span)> = BTreeMap::new();
+        for (index, node) in all.iter().enumerate() {
+            let runs =
+                matches!(&node.of, NodeOf::Kind { kind, .. } if matches!(&**kind, "container" | "service" | "worker"));
+            if !runs {
+                continue;
+            }
+            for (volume, span) in writable_mounts(node) {
+                let Some(declared) = all.get(volume.index()).filter(|v| !shared(v) && matches!(v.head, Head::One))
+                else {
+                    continue;
+                };
+                match first.get(&volume).copied() {
+                    Some((other, place)) if other.index() != index => {
+                        let found = nodes::two_writers(&declared.name, &node.name, span, place, declared.name_span);
+                        self.report(found);
+                    }
+                    Some(_) => {}
+                    None => {
+                        first.insert(volume, (NodeId::of(index), span));
+                    }
+                }
             }
         }
     }
@@ -92,28 +137,40 @@ impl Checker<'_> {
 
     /// A volume for one writer must not be mounted writable by what overlaps with its successor.
     fn writers(&mut self, node: &Node, all: &[Node]) {
-        let beside = match &node.with.replace {
-            None => true,
-            Some(replace) => matches!(&replace.uncoerced().kind, ExprKind::Variant { tag, .. } if &**tag == "beside"),
-        };
-        let Some(mounts) = node.field("mounts").filter(|_| beside) else { return };
-        let ExprKind::Map(entries) = &mounts.value.uncoerced().kind else { return };
-        for entry in entries {
-            let MapEntry::Entry { value, .. } = entry else { continue };
-            let ExprKind::Variant { tag, payload } = &value.uncoerced().kind else { continue };
-            if &**tag != "volume" {
-                continue;
-            }
-            let given = |name: &str| payload.iter().find(|(field, _)| **field == *name).map(|(_, value)| value);
-            let writable =
-                given("read_only").is_none_or(|e| matches!(e.uncoerced().kind, ExprKind::Value(Value::Bool(false))));
-            let Some(volume) = given("of").and_then(node_named).and_then(|id| all.get(id.index())) else { continue };
-            if writable && !shared(volume) {
-                let found = nodes::exclusive_volume(&volume.name, &node.name, value.span, volume.name_span);
+        if !beside(node) {
+            return;
+        }
+        for (volume, span) in writable_mounts(node) {
+            if let Some(volume) = all.get(volume.index()).filter(|volume| !shared(volume)) {
+                let found = nodes::exclusive_volume(&volume.name, &node.name, span, volume.name_span);
                 self.report(found);
             }
         }
     }
+}
+
+/// Whether old and new of a node run side by side.
+fn beside(node: &Node) -> bool {
+    match &node.with.replace {
+        None => true,
+        Some(replace) => matches!(&replace.uncoerced().kind, ExprKind::Variant { tag, .. } if &**tag == "beside"),
+    }
+}
+
+/// The volumes that a node plainly mounts writable, and where it says so.
+fn writable_mounts(node: &Node) -> Vec<(NodeId, Span)> {
+    let Some(ExprKind::Map(entries)) = node.field("mounts").map(|mounts| &mounts.value.uncoerced().kind) else {
+        return Vec::new();
+    };
+    let mount = |entry: &MapEntry| {
+        let MapEntry::Entry { value, .. } = entry else { return None };
+        let ExprKind::Variant { tag, payload } = &value.uncoerced().kind else { return None };
+        let given = |name: &str| payload.iter().find(|(field, _)| **field == *name).map(|(_, value)| value.uncoerced());
+        let writable = given("read_only").is_none_or(|e| matches!(e.kind, ExprKind::Value(Value::Bool(false))));
+        let volume = given("of").and_then(node_named)?;
+        (&**tag == "volume" && writable).then_some((volume, value.span))
+    };
+    entries.iter().filter_map(mount).collect()
 }
 
 /// Whether a volume may have several writers, or it cannot be told.

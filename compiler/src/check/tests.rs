@@ -1,6 +1,7 @@
 //! The checker on small programs: what is reported, by code and place, and what is not.
 
 mod helper;
+mod mutations;
 mod programs;
 
 use helper::{check, clean};
@@ -267,9 +268,10 @@ resource pg = service {
   mounts = { "/data" = volume { of = late } }
                        ^ exclusive-volume
 }
+durable own = volume { size = 1GiB }
 resource pg2 = service {
   image = app, port = 80, health = http {}
-  mounts = { "/data" = volume { of = late } }
+  mounts = { "/data" = volume { of = own } }
 } with { replace = handover {} }
 resource c = container { image = app, port = 80 }
 pointer front = route { to = c }
@@ -475,4 +477,131 @@ output o: [Int] = [[1], [2]].flatten()
 output p: Bool = xs.any(x => x in 1..5)
 "#,
     );
+}
+
+#[test]
+fn what_cannot_run_twice_or_be_nested() {
+    check(
+        r#"
+resource app = image {}
+durable data = volume { size = 1GiB }
+resource a = service {
+  image = app, port = 80, health = http {}
+  mounts = { "/data" = volume { of = data } }
+} with { replace = handover {} }
+resource b = worker {
+  image = app
+  mounts = { "/data" = volume { of = data } }
+                       ^ cannot-coexist
+} with { replace = stop_first { because = "one writer" } }
+resource c = worker { image = app, mounts = { "/data" = volume { of = data, read_only = true } } }
+pointer front = route { to = a, rollout = rolling {} }
+                                          ^ canary-needs-overlap
+pointer again = route { to = front }
+                             ^ nested-rollout
+"#,
+    );
+}
+
+#[test]
+fn schemas_of_providers_are_held_to_the_same_rules() {
+    use imm_ir::{Class, FieldClass, FieldSchema, SchemaSet, kinds};
+    let mut schemas: SchemaSet = kinds::builtin().clone();
+    let mut group = schemas.get("image").unwrap().clone();
+    group.name = "group".into();
+    group.fields.push(FieldSchema {
+        name: "name".into(),
+        ty: kinds::types()["Name"].clone(),
+        class: FieldClass::Identity,
+        required: false,
+        default: None,
+        doc: "Its name.".into(),
+    });
+    let mut table = group.clone();
+    (table.name, table.holds_state) = ("table".into(), true);
+    assert_eq!(group.class, Class::Resource);
+    schemas.kinds.insert("group".into(), group);
+    schemas.kinds.insert("table".into(), table);
+    let text = "resource a = group { name = fixed { name = \"web\" } }\nresource b = table { name = unique { prefix = \"x\" } }\n";
+    let mut sources = imm_ir::Sources::default();
+    let file = sources.add(imm_ir::SourceFile::new("main.imm", text));
+    let parsed = imm_syntax::parse(file, text);
+    let input = super::ModuleInput { files: vec![(file, parsed.module)], ..Default::default() };
+    let (_, found) = super::check(&[input], 0, &sources, &schemas);
+    let codes: Vec<&str> = found.iter().map(|d| d.code.0).collect();
+    assert_eq!(codes, ["fixed-name", "state-in-resource"]);
+}
+
+#[test]
+fn at_most_twenty_errors_of_a_file() {
+    let text: String = (0..50).map(|i| format!("output o{i} = nothing{i}\n")).collect();
+    let (_, found, _) = helper::checked(&text);
+    assert_eq!(found.len(), 20);
+}
+
+#[test]
+fn the_order_puts_what_is_needed_first() {
+    use crate::hir::Step;
+    let module = clean(
+        r#"
+output url = front.url
+let c = a + b
+let b = a
+let a = n + 1
+let fixed = 2
+param n: Int = 1
+resource app = image { cmd = ["${c}", "${fixed}"] }
+resource web = service { image = app, port = 80, health = http {}, env = { URL = front.url } }
+pointer front = route { to = web }
+"#,
+    );
+    let at = |step: Step| module.root.order.iter().position(|s| *s == step).unwrap();
+    let binding =
+        |name: &str| Step::Let(crate::hir::LetId::of(module.lets.iter().position(|l| &*l.name == name).unwrap()));
+    let node = |name: &str| crate::hir::NodeId::of(module.nodes.iter().position(|n| &*n.name == name).unwrap());
+    assert!(at(binding("a")) < at(binding("b")) && at(binding("b")) < at(binding("c")));
+    assert!(at(Step::Param(module.root.params[0])) < at(binding("a")));
+    assert!(at(binding("c")) < at(Step::Node(node("app"))));
+    assert!(at(Step::Node(node("front"))) < at(Step::Node(node("web"))));
+    assert!(at(Step::Node(node("web"))) < at(Step::Set(node("front"))));
+    let constants: Vec<&str> = module.constants.iter().map(|id| &*module.lets[id.index()].name).collect();
+    assert_eq!(constants, ["fixed"]);
+}
+
+#[test]
+fn long_chains_and_deep_nests_end() {
+    let mut chain: String = (1..4000).map(|i| format!("let a{} = a{i} + 1\n", i - 1)).collect();
+    chain.push_str("let a3999 = 1\noutput o = a0\n");
+    clean(&chain);
+    let deep = format!("output o = {}1{}\n", "(".repeat(100), ")".repeat(100));
+    clean(&deep);
+}
+
+/// Pages whose programs need nothing but the checker. `tests/documents.rs` does the others.
+#[test]
+fn the_pages_of_this_stage_say_what_is_said() {
+    macro_rules! pages {
+        ($($code:literal)*) => { [$(($code, include_str!(concat!("../../explain/", $code, ".md")))),*] };
+    }
+    let pages = pages! {
+        "unknown-field" "missing-field" "type-mismatch" "unknown-name" "unknown-kind" "ambiguous-name" "duplicate-name"
+        "recursive-function" "not-exhaustive" "count-not-known" "positional-key" "wrong-class" "exclusive-volume"
+        "cannot-coexist" "canary-needs-overlap" "durable-on-disposable" "nested-rollout" "secret-leak"
+        "dependency-cycle" "unused-binding" "shadowed-variant"
+    };
+    for (code, page) in pages {
+        let block = |mark: &str| {
+            page.split(mark).nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_else(|| panic!("{code}"))
+        };
+        let said = |text: &str| {
+            let (_, found, _) = helper::checked(text);
+            let errors = found.iter().any(imm_ir::Diagnostic::is_error);
+            let mut codes: Vec<&str> = found.iter().filter(|d| d.is_error() == errors).map(|d| d.code.0).collect();
+            codes.dedup();
+            (errors, codes)
+        };
+        assert_eq!(said(block("```imm wrong\n")).1, [code], "{code}: wrong");
+        let (errors, codes) = said(block("```imm right\n"));
+        assert!(!errors && !codes.contains(&code), "{code}: right {codes:?}");
+    }
 }

@@ -57,6 +57,36 @@ pub fn exclusive_volume(volume: &str, node: &str, span: Span, declared: Span) ->
         .help("or mount it with `read_only = true`, or declare the volume with `access = shared`")
 }
 
+/// A rollout in steps towards something that cannot run beside its successor.
+pub fn canary_needs_overlap(rollout: &str, target: &str, span: Span, with: Span) -> Diagnostic {
+    let text = format!("a `{rollout}` rollout needs old and new at once, but only one `{target}` can run at a time");
+    Diagnostic::error(code::CANARY_NEEDS_OVERLAP, span, text)
+        .label("moves traffic step by step")
+        .also(with, format!("`{target}` is stopped before its successor runs"))
+        .help("write `rollout = all_at_once`, or let it be replaced `beside`")
+}
+
+/// Two nodes that would both hold one volume for writing.
+pub fn two_writers(volume: &str, node: &str, span: Span, first: Span, declared: Span) -> Diagnostic {
+    let text = format!("`{volume}` takes one writer at a time, but `{node}` would be the second");
+    Diagnostic::error(code::CANNOT_COEXIST, span, text)
+        .label("mounted writable here")
+        .also(first, "and here")
+        .also(declared, "`access` is `single_writer`")
+        .help("mount it with `read_only = true`, or declare the volume with `access = shared`")
+}
+
+/// A pointer as the target of a pointer.
+pub fn nested_rollout(inner: &str, span: Span) -> Diagnostic {
+    Diagnostic::error(
+        code::NESTED_ROLLOUT,
+        span,
+        format!("a pointer cannot be the target of a pointer, and this is a `{inner}`"),
+    )
+    .label("it would have a rollout inside of a rollout")
+    .help("point at the service itself; several routes may point at one")
+}
+
 /// A durable whose identity depends on a disposable.
 pub fn durable_on_disposable(durable: &str, disposable: &str, span: Span, declared: Span) -> Diagnostic {
     let text = format!("durable `{durable}` would depend on `{disposable}`, which is disposable");

@@ -116,10 +116,10 @@ impl Dependencies {
                     path.reverse();
                     return path;
                 }
-                if !came.contains_key(&target) {
-                    came.insert(target, (at, span));
+                came.entry(target).or_insert_with(|| {
                     queue.push_back(target);
-                }
+                    (at, span)
+                });
             }
         }
         Vec::new()

@@ -20,6 +20,10 @@ impl Taint {
     }
 
     /// A type with these marks put on.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a type goes in and comes out marked; callers have no further use for it"
+    )]
     pub fn on(self, ty: Type) -> Type {
         let (ty, own) = peel(&ty);
         let marks = self.and(own);
