@@ -1,7 +1,7 @@
 //! What leaves: by tier. The same rule decides here and, after the commit, in the executor.
 
 use super::reasons::{Reason, undo_of_end};
-use super::{Action, Planned, Recorded, Step};
+use super::{Action, Fate, Planned, Recorded, Step};
 use crate::id::ObjectId;
 use crate::state::{Object, ObjectState};
 use imm_ir::{Addr, Class, Graph, Nature};
@@ -20,6 +20,10 @@ pub fn tier(object: &Object, warm: bool) -> Option<Action> {
         (Class::Resource, Nature::Content) => Some(Action::Release),
         (Class::Resource | Class::Pointer, _) => Some(Action::Destroy),
     }
+}
+
+fn in_use_at(recorded: Recorded<'_>, at: &Addr) -> bool {
+    recorded.state.at(at).is_some()
 }
 
 pub(super) fn steps(
@@ -58,6 +62,15 @@ pub(super) fn steps(
                 None => Reason::plain("left over from an apply that failed"),
             },
         };
+        let mut reasons = vec![reason];
+        // A likely rename is offered, never assumed: two equal volumes could swap their data.
+        let successor = nodes.iter().find(|(at, n)| {
+            n.fate == Fate::Create && n.spec == object.spec && n.bindings == object.bindings && !in_use_at(recorded, at)
+        });
+        if let (Action::Retain, Some((at, _))) = (action, successor) {
+            let how = format!("to keep its data at {at}, add `--rename {addr}={at} --because TEXT`");
+            reasons.push(Reason::plain(how));
+        }
         steps.push(Step {
             action,
             address: addr.clone(),
@@ -65,7 +78,7 @@ pub(super) fn steps(
             class: object.class,
             object: Some(id),
             spec: Some(object.spec),
-            reasons: vec![reason],
+            reasons,
             undo: if action == Action::Destroy { undo_of_end(object.class) } else { super::Undo::Free },
             outage_ms: 0,
             note: None,

@@ -528,3 +528,27 @@ async fn a_crash_in_the_recovery_is_the_same_case_again() {
     }
     assert!(cases > 100, "{cases}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_durable_is_renamed_with_consent_and_never_without() {
+    let mut bench = Bench::default();
+    bench.apply(&hello("Hello", 1, 0)).await;
+    let (old, new) = (Addr::root("uploads"), Addr::root("files"));
+    let mut renamed = hello("Hello", 1, 0);
+    let volume = renamed.nodes.remove(&old).unwrap();
+    renamed.nodes.insert(new.clone(), volume);
+    let mut engine = bench.engine();
+    let before = engine.state().at(&old).unwrap().0;
+    let options = Options::new(engine.schemas());
+    let plan = engine.plan(&renamed, &options).unwrap();
+    assert_eq!(steps(&plan), ["create files", "retain uploads"]);
+    assert!(plan.steps[1].reasons.iter().any(|r| r.text.contains("--rename uploads=files")), "{:?}", plan.steps[1]);
+    let consented =
+        Options { renames: BTreeMap::from([(old, new.clone())]), because: "a better name".into(), ..options };
+    let plan = engine.plan(&renamed, &consented).unwrap();
+    assert_eq!(steps(&plan), ["rename files"]);
+    bench.take_log();
+    assert_eq!(committed(&engine.apply(&plan, &Attached::default()).await.unwrap()), 2);
+    assert_eq!(engine.state().at(&new).unwrap().0, before);
+    assert_eq!(bench.take_log(), ["confirm"]);
+}
