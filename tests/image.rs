@@ -22,7 +22,11 @@ struct Golden {
 impl std::fmt::Debug for Golden {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let sizes: BTreeMap<_, _> = self.blobs.iter().map(|(name, bytes)| (name, bytes.len())).collect();
-        f.debug_struct("Golden").field("spec", &self.spec).field("manifest", &self.manifest).field("blobs", &sizes).finish()
+        f.debug_struct("Golden")
+            .field("spec", &self.spec)
+            .field("manifest", &self.manifest)
+            .field("blobs", &sizes)
+            .finish()
     }
 }
 
