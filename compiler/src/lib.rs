@@ -9,6 +9,7 @@ pub mod check;
 mod content;
 mod diagnose;
 mod evaluate;
+pub mod explain;
 pub mod hir;
 mod resolve;
 pub mod sources;

@@ -103,7 +103,7 @@ fn ps(home: &Home, as_json: bool) -> Outcome {
     }
     let rows: Vec<Vec<String>> = reports
         .iter()
-        .flat_map(|l| l.objects.iter().map(|o| (l, o)))
+        .flat_map(|l| l.objects.iter().map(move |o| (l, o)))
         .map(|(l, o)| {
             let short = |id: &str| id.chars().take(10).collect::<String>();
             let port = o.port.map_or_else(String::new, |p| p.to_string());

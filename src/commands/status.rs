@@ -23,7 +23,8 @@ pub fn run(global: &Global, args: &Report) -> Outcome {
     };
     let state = ledger.state();
     let seen = Seen::look(state)?;
-    let outputs = ledger.outputs().map_err(|e| records::unreadable(&project, &e))?;
+    let outputs = state.generation().map(|g| ledger.load(&g.outputs)).transpose().map_err(|e| records::unreadable(&project, &e))?;
+    let outputs = outputs.unwrap_or_default();
     let status = status::status(state, &outputs, &|object| seen.health(object));
     if args.json {
         ui::json(&status);
