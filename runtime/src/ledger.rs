@@ -164,6 +164,15 @@ impl Ledger {
         self.write(Some(apply), bodies, true, Some(signal))
     }
 
+    /// Makes everything read so far durable, and shuts out every writer with a lower fence. An engine that died may have left
+    /// entries that no power cut has tried yet; whoever tells others about the head has to call this first.
+    ///
+    /// # Errors
+    /// Another writer took over, or the disk fails.
+    pub fn settle(&mut self) -> Result<(), LedgerError> {
+        Ok(self.store.append(Batch { fence: self.fence, sync: true, ..Batch::default() })?)
+    }
+
     /// What other processes asked since.
     ///
     /// # Errors

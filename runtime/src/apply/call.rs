@@ -17,11 +17,13 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// Calls until it succeeds, fails for good, or patience ends.
+    /// Calls until it succeeds, fails for good, or patience ends. An error at the end says for all attempts whether it may
+    /// have happened: the last one may be certain that it did nothing while an earlier one is still on its way.
     pub async fn call<T, F: Future<Output = Result<T>>>(self, attempt: impl Fn() -> F) -> Result<T> {
         let mut random = Random::seeded(self.seed);
         let mut pause = 100;
         let mut tries = 0;
+        let mut doubt = false;
         loop {
             // The provider keeps the time itself; this is for one that does not.
             let patience = self.timeout + Duration::from_secs(5);
@@ -29,12 +31,21 @@ impl Patience {
             match result {
                 Err(error) if error.kind == ErrorKind::Transient && tries < self.retries => {
                     tries += 1;
+                    doubt |= error.happened != Happened::No;
                     tokio::time::sleep(Duration::from_millis(pause + random.below(pause))).await;
                     pause = (pause * 2).min(5_000);
                 }
-                other => return other,
+                other => return other.map_err(|e| doubted(e, doubt)),
             }
         }
+    }
+}
+
+/// The error, after attempts of which one may have happened.
+pub(super) fn doubted(error: Error, doubt: bool) -> Error {
+    match error.happened {
+        Happened::No if doubt => Error { happened: Happened::Maybe, ..error },
+        Happened::No | Happened::Maybe | Happened::Yes => error,
     }
 }
 

@@ -351,6 +351,8 @@ impl Engine {
         if self.announced {
             return Ok(());
         }
+        // A provider remembers the head: an entry that a power cut could still take would look like a forked ledger.
+        self.ledger.settle()?;
         let (ctx, head) = (self.ctx(self.limits.call_timeout), self.ledger.head());
         for (name, provider) in self.providers.clone() {
             let seen = self.retry(0, 3, || provider.announce(&ctx, head)).await.map_err(EngineError::Provider)?;

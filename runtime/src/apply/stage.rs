@@ -1,5 +1,6 @@
 //! From built to committed: levels, late asserts, the stages of the rollout, the one transaction that commits.
 
+use super::call::doubted;
 use super::{Engine, EngineError, Event, Step, Stop, aborted};
 use crate::entry::{Body, Commit, Moved, RecordedMove, SwitchIntent, UnwindCause};
 use crate::id::ObjectId;
@@ -179,26 +180,34 @@ impl Engine {
     ) -> Result<Vec<u64>, Error> {
         let ctx = self.ctx(self.limits.call_timeout);
         let once = self.patience(0);
-        let mut tries = 0;
+        let (mut tries, mut doubt) = (0, false);
         loop {
             let error = match once.call(|| provider.switch(&ctx, moves, ttl)).await {
                 Ok(epochs) => return Ok(epochs),
                 Err(error) => error,
             };
-            if error.kind != ErrorKind::Transient || tries >= retries {
-                return Err(error);
+            doubt |= error.happened != Happened::No;
+            // A wrong epoch may be the work of an earlier attempt of ours.
+            let ours = error.kind == ErrorKind::Epoch && doubt;
+            if !ours && (error.kind != ErrorKind::Transient || tries >= retries) {
+                return Err(doubted(error, doubt));
             }
             tries += 1;
-            tokio::time::sleep(Duration::from_millis(100 << tries)).await;
-            if error.happened != Happened::No {
+            tokio::time::sleep(Duration::from_millis(100 << tries.min(6))).await;
+            if doubt {
                 let mut epochs = Vec::with_capacity(moves.len());
                 for m in moves {
-                    let now = self.patience(retries).call(|| provider.setting(&ctx, m.object, &m.handle)).await?;
+                    let patience = self.patience(retries);
+                    let now = patience.call(|| provider.setting(&ctx, m.object, &m.handle)).await;
+                    let now = now.map_err(|e| doubted(e, doubt))?;
                     epochs
                         .extend(now.filter(|(epoch, setting)| *epoch > m.from_epoch && *setting == m.to).map(|n| n.0));
                 }
                 if epochs.len() == moves.len() {
                     return Ok(epochs);
+                }
+                if ours {
+                    return Err(doubted(error, doubt));
                 }
             }
         }
