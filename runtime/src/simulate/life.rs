@@ -136,7 +136,7 @@ impl Store for MortalStore {
     }
 
     fn append(&mut self, batch: Batch) -> std::result::Result<(), StoreError> {
-        let what = batch.records.first().map_or_else(String::new, |r| super::oracle::entry_name(&r.bytes));
+        let what = batch.records.first().map_or_else(|| "nothing".to_owned(), |r| super::oracle::entry_name(&r.bytes));
         if !self.life.pass(|| format!("before append {what}")) {
             return Err(StoreError::Crash);
         }

@@ -8,6 +8,7 @@
 pub mod call;
 pub mod effect;
 pub mod fault;
+pub mod harness;
 mod law;
 pub mod life;
 pub mod oracle;

@@ -102,5 +102,17 @@ pub fn entry_name(bytes: &[u8]) -> String {
 
 /// The variant's name.
 pub(super) fn name(body: &Body) -> String {
-    format!("{body:?}").chars().take_while(char::is_ascii_alphanumeric).collect()
+    /// Takes letters and stops at the first other character: the rest of an entry may be long.
+    struct Letters(String);
+    impl std::fmt::Write for Letters {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            let letters: String = text.chars().take_while(char::is_ascii_alphanumeric).collect();
+            self.0.push_str(&letters);
+            if letters.len() == text.len() { Ok(()) } else { Err(std::fmt::Error) }
+        }
+    }
+    let mut letters = Letters(String::new());
+    // An error only says that it ended early, which is what it is for.
+    std::fmt::Write::write_fmt(&mut letters, format_args!("{body:?}")).unwrap_or_default();
+    letters.0
 }

@@ -1,0 +1,208 @@
+//! Runs the real engine in a simulated world, lets it die anywhere, recovers, and asks the oracle.
+//!
+//! Made for a single-threaded runtime with paused time; then a scene is a function of its seed. A scene outlives its
+//! engines: each command is a new one, with the next fence, on the same disk and world.
+
+use super::call::{Client, IDENTITY};
+use super::life::{Life, Mortal, MortalStore};
+use super::oracle::{self, Evidence, Promise, Violation};
+use super::world::World;
+use crate::apply::{Engine, Limits, Outcome, Providers, Tenure};
+use crate::clock::Clock;
+use crate::entry::{Actor, Body, Verb};
+use crate::id::{Lineage, ObjectId};
+use crate::lease::Holder;
+use crate::ledger::{Ledger, LedgerError};
+use crate::plan::saved::Attached;
+use crate::plan::{Action, Options, Plan};
+use crate::provider::Provider;
+use crate::random::Random;
+use crate::store::memory::MemoryStore;
+use crate::store::{Record, Store};
+use imm_ir::{Digest, Graph};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// One environment and its world.
+#[derive(Debug)]
+pub struct Scene {
+    /// The world.
+    pub world: World,
+    /// The ledger's disk.
+    pub disk: MemoryStore,
+    seed: u64,
+    fence: u64,
+    began: Instant,
+    promises: Vec<(Digest, Promise)>,
+    /// Objects that a fault after their commit made unhealthy.
+    pub degraded: BTreeSet<ObjectId>,
+}
+
+/// What a command is to do.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Makes this graph true.
+    Apply(Box<Graph>),
+    /// Goes back to an earlier generation's graph.
+    Rollback(u64),
+    /// Ends everything.
+    Destroy,
+    /// Settles what was interrupted.
+    Recover,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// It came to its end.
+    Outcome(Outcome),
+    /// There was nothing to recover.
+    Nothing,
+    /// It changed nothing, or stopped with an error.
+    Refused(String),
+    /// Its engine died there.
+    Died(String),
+}
+
+/// The clock of virtual time.
+#[derive(Debug)]
+struct Virtual(Instant);
+
+impl Clock for Virtual {
+    fn now_ms(&self) -> i64 {
+        1_700_000_000_000 + i64::try_from(self.0.elapsed().as_millis()).unwrap_or(0)
+    }
+}
+
+impl Scene {
+    /// An empty environment in an empty world.
+    pub fn new(seed: u64) -> Self {
+        let disk = MemoryStore::default();
+        let head = disk.clone();
+        let world = World::new(seed, Box::new(move || head.synced()));
+        let (promises, degraded) = (Vec::new(), BTreeSet::new());
+        Self { world, disk, seed, fence: 0, began: Instant::now(), promises, degraded }
+    }
+
+    /// Runs one command with an engine of its own. `keep` overrules the program's.
+    pub async fn run(&mut self, command: &Command, keep: Option<u32>, life: &Life) -> Ended {
+        self.fence += 1;
+        let opened = match self.open(life) {
+            Ok(engine) => engine,
+            Err(_) if life.ended().is_some() => return Ended::Died(life.ended().unwrap_or_default()),
+            Err(e) => return Ended::Refused(e.to_string()),
+        };
+        let mut engine = opened;
+        let mut planned = None;
+        let work = async {
+            let (graph, verb) = match command {
+                Command::Recover => {
+                    return match engine.recover().await {
+                        Ok(Some(outcome)) => Ended::Outcome(outcome),
+                        Ok(None) => Ended::Nothing,
+                        Err(e) => Ended::Refused(e.to_string()),
+                    };
+                }
+                Command::Apply(graph) => ((**graph).clone(), Verb::Apply),
+                Command::Destroy => (Graph::default(), Verb::Destroy),
+                Command::Rollback(to) => match engine.graph(Some(*to)) {
+                    Ok(graph) => (graph.unwrap_or_default(), Verb::Rollback { to: *to }),
+                    Err(e) => return Ended::Refused(e.to_string()),
+                },
+            };
+            let mut options = Options::new(engine.schemas());
+            options.keep = if verb == Verb::Destroy { Some(0) } else { keep };
+            options.verb = verb;
+            let plan = match engine.plan(&graph, &options) {
+                Ok(plan) => plan,
+                Err(e) => return Ended::Refused(e.to_string()),
+            };
+            planned = Some((plan.digest(), promise(&plan)));
+            match engine.apply(&plan, &Attached::default()).await {
+                Ok(outcome) => Ended::Outcome(outcome),
+                Err(e) => Ended::Refused(e.to_string()),
+            }
+        };
+        let ended = tokio::select! {
+            biased;
+            () = life.end() => Ended::Died(String::new()),
+            ended = work => ended,
+        };
+        self.promises.extend(planned);
+        match life.ended() {
+            Some(instant) => Ended::Died(instant),
+            None => ended,
+        }
+    }
+
+    /// The plan of a graph on what is recorded now.
+    ///
+    /// # Errors
+    /// The ledger cannot be read, or there is no such plan.
+    pub fn plan(&self, graph: &Graph) -> Result<(Plan, bool), String> {
+        let engine = self.open(&Life::default()).map_err(|e| e.to_string())?;
+        let plan = engine.plan(graph, &Options::new(engine.schemas())).map_err(|e| e.to_string())?;
+        let empty = plan.is_empty(engine.state());
+        Ok((plan, empty))
+    }
+
+    /// Everything on the disk.
+    pub fn records(&self) -> Vec<Record> {
+        self.disk.read(1).unwrap_or_default()
+    }
+
+    /// What the oracle judges.
+    pub fn evidence(&self) -> Evidence {
+        let records = self.records();
+        let mut evidence = Evidence { effects: self.world.log(), ..Evidence::default() };
+        for (_, entry) in oracle::entries(&records) {
+            let (Body::ApplyStarted(started), Some(id)) = (&entry.body, entry.header.apply) else { continue };
+            let promise = self.promises.iter().find(|(digest, _)| *digest == started.plan_digest);
+            evidence.promises.extend(promise.map(|(_, promise)| (id, promise.clone())));
+        }
+        evidence.records = records;
+        evidence
+    }
+
+    /// How many generations were committed.
+    pub fn generations(&self) -> u64 {
+        let committed = |entry: &crate::entry::Entry| matches!(entry.body, Body::Committed(_));
+        oracle::entries(&self.records()).iter().filter(|(_, e)| committed(e)).count() as u64
+    }
+
+    /// What must hold at every instant, up to now.
+    pub fn judge(&self) -> Vec<Violation> {
+        oracle::judge(&self.evidence())
+    }
+
+    /// What must hold now that all is quiet, too.
+    pub fn judge_at_rest(&self) -> Vec<Violation> {
+        let evidence = self.evidence();
+        let mut found = oracle::judge(&evidence);
+        found.extend(oracle::rest::judge(&evidence, &self.world, &self.degraded));
+        found
+    }
+
+    fn open(&self, life: &Life) -> Result<Engine, LedgerError> {
+        let store = MortalStore { disk: self.disk.clone(), life: life.clone() };
+        let clock = Arc::new(Virtual(self.began));
+        let actor = Actor { user: "simulated".into(), host: "simulated".into(), tool_version: "0".into() };
+        let mut ledger = Ledger::open(Box::new(store), clock, actor, self.fence)?;
+        let mut lineage = [0; 16];
+        lineage.iter_mut().zip(self.seed.to_le_bytes()).for_each(|(to, from)| *to = from);
+        ledger.initialize(Lineage(lineage), "simulated")?;
+        let client = Client::new(Mortal { world: self.world.clone(), life: life.clone() });
+        let provider: Arc<dyn Provider> = Arc::new(client);
+        let providers = Providers::from([(Arc::from(IDENTITY), provider)]);
+        let tenure = Tenure { holder: Holder::default(), took_over: None };
+        let random = Random::seeded(self.seed.wrapping_mul(1_000_003).wrapping_add(self.fence));
+        Ok(Engine::new(ledger, providers, Limits::default(), tenure, random))
+    }
+}
+
+/// What the oracle may know of a plan.
+pub fn promise(plan: &Plan) -> Promise {
+    let of = |action: Action| plan.steps.iter().filter(move |s| s.action == action).filter_map(|s| s.object).collect();
+    Promise { creates: of(Action::Create), switches: of(Action::Switch), destroys: of(Action::Destroy) }
+}
