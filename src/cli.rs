@@ -70,7 +70,7 @@ pub struct Params {
     pub files: Vec<String>,
     /// Set params from a JSON object
     #[arg(long = "params", value_name = "FILE.json")]
-    pub json: Option<PathBuf>,
+    pub params_json: Option<PathBuf>,
 }
 
 /// The commands.
@@ -314,4 +314,14 @@ pub struct Serve {
 pub struct Completions {
     /// The shell
     pub shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_words_fit_together() {
+        super::Cli::command().debug_assert();
+    }
 }

@@ -80,7 +80,7 @@ pub fn show(diagnostics: &[Diagnostic], sources: &Sources, json: bool, style: St
 /// The values that the command line, the environment and files give, strongest last.
 fn given(params: &Params) -> Result<BTreeMap<Arc<str>, Given>, Failure> {
     let mut given = BTreeMap::new();
-    if let Some(path) = &params.json {
+    if let Some(path) = &params.params_json {
         let text = std::fs::read_to_string(path).map_err(|e| Failure::new(format!("{}: {}", path.display(), plain(&e))))?;
         let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).map_err(|e| {
             Failure::new(format!("{}: {e}", path.display())).help("a params file is one JSON object: {\"name\": value}")
