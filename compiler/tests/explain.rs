@@ -46,6 +46,8 @@ fn examples_of_the_pages_are_true() {
         for (words, program) in &blocks {
             let found = codes(program, &blocks);
             let holds = match words.as_str() {
+                // Only a comparison with recorded state finds it.
+                "imm wrong" if code == "durable-change" => found.is_empty(),
                 "imm wrong" => found.contains(&code.as_str()),
                 "imm right" => !found.iter().any(|found| *found != "unused-binding" || *found == code),
                 _other => true,

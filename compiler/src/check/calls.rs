@@ -373,7 +373,7 @@ impl Checker<'_> {
                     self.report(Diagnostic::error(code::TYPE_MISMATCH, arg.span, text).label("not of a type it takes"));
                     return Expr::error(arg.span);
                 }
-                self.learn(shape, &arg.ty.clone(), signature, bound);
+                self.learn(shape, &arg.ty, signature, bound);
                 arg
             }
             shape => {

@@ -30,7 +30,11 @@ pub fn fits(from: &Type, to: &Type) -> Result<bool, Misfit> {
         (_, Type::Option(t)) => fits(from, t),
         (Type::Late(s), Type::Late(t)) => fits(&strip_late(s), t),
         (_, Type::Late(t)) => fits(&strip_late(from), t),
-        (Type::Late(_), _) => Err(Misfit::Late),
+        // That it is secret is the graver reason: knowing it earlier would not help.
+        (Type::Late(inner), _) => match fits(inner, to) {
+            Err(Misfit::Secret) => Err(Misfit::Secret),
+            _later => Err(Misfit::Late),
+        },
         (Type::Secret(s), Type::Secret(t)) => fits(s, t),
         (_, Type::Secret(t)) => fits(&strip_all(from), t).map(|_| true),
         (Type::Secret(_), _) => Err(Misfit::Secret),
@@ -127,6 +131,8 @@ mod tests {
         assert_eq!(fits(&Type::option(Type::Int), &Type::Int), Err(Misfit::Absent));
         assert_eq!(fits(&Type::String, &Type::secret(Type::String)), Ok(true));
         assert_eq!(fits(&Type::secret(Type::String), &Type::String), Err(Misfit::Secret));
+        let late_secret = Type::late(Type::secret(Type::String));
+        assert_eq!(fits(&late_secret, &Type::String), Err(Misfit::Secret));
         assert_eq!(fits(&Type::option(Type::late(Type::Int)), &Type::late(Type::option(Type::Int))), Ok(false));
         assert_eq!(fits(&Type::late(Type::option(Type::Int)), &Type::option(Type::late(Type::Int))), Err(Misfit::Late));
     }
