@@ -78,7 +78,7 @@ impl Seen {
     pub fn warnings(&self) -> Vec<String> {
         let said = self.objects.values().flat_map(|o| o.warnings.iter().map(move |w| format!("{}: {w}", o.address)));
         let weaker = self.objects.values().filter_map(|o| {
-            let level = o.isolation.as_deref().filter(|level| *level != "namespaces")?;
+            let level = o.isolation.as_deref().filter(|level| !level.contains("namespaces"))?;
             Some(format!("{}: isolated by {level} only, since this machine allows no namespaces", o.address))
         });
         said.chain(weaker).collect()

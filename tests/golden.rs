@@ -11,7 +11,7 @@
 //! Columns are those of the primary label, end exclusive, both from 1; `3-` when it ends on a later line. A diagnostic
 //! without an expectation fails, and so does an expectation without its diagnostic. `IMM_BLESS=1` rewrites the files.
 
-use imm_compiler::{Given, MemoryWorld};
+use imm_compiler::{MemoryWorld, Options};
 use imm_ir::{Diagnostic, Severity, Sources};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -70,9 +70,9 @@ fn without_expectations(text: &str) -> String {
 fn annotated(section: &Section) -> Section {
     let mut world = MemoryWorld::default();
     for (path, text) in &section.files {
-        world.insert(path, without_expectations(text));
+        world.insert(path, without_expectations(text).as_bytes());
     }
-    let checked = imm_compiler::check(&world, Path::new(""), &Given::default());
+    let checked = imm_compiler::check(&world, "", &Options::default());
     let files = section.files.iter().map(|(path, text)| {
         let clean = without_expectations(text);
         (path.clone(), annotate(path, &clean, &checked.diagnostics, &checked.sources))
@@ -155,13 +155,14 @@ fn is_name(sections: &[Section], text: &str) -> String {
     sections.iter().find(|s| s.files.iter().any(|f| f.1 == text)).map_or_else(String::new, |s| s.name.clone())
 }
 
-/// Every code has a case, or is only said where a plan or apply finds it.
+/// Every code has a case, but for those that a check of a program with the built-in kinds cannot say: two are found while
+/// planning, two need the schemas of other providers, and nothing is deprecated yet.
 #[test]
 fn every_diagnostic_has_a_case() {
     let written: String = suite().iter().map(|p| std::fs::read_to_string(p).unwrap()).collect();
     let missing: Vec<_> = imm_compiler::explain::all()
         .map(|(code, _)| code)
-        .filter(|code| !["missing-param", "durable-change"].contains(code))
+        .filter(|code| !["missing-param", "durable-change", "fixed-name", "state-in-resource", "deprecated"].contains(code))
         .filter(|code| !written.contains(&format!("[{code}]")))
         .collect();
     assert!(missing.is_empty(), "no case for {missing:?}");

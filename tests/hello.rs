@@ -39,7 +39,7 @@ fn apply_replace_rollback_destroy() {
         assert_eq!(count(&plan, action), n, "{action}: {plan:#}");
     }
     let text = bench.ok(&[&["plan"][..], &change].concat());
-    assert!(text.contains("greeting changed (main.imm:9:55, --param)"), "{text}");
+    assert!(text.contains("greeting changed (main.imm:9:50, --param)"), "{text}");
     assert!(text.contains("app is replaced"), "{text}");
     assert_eq!(bench.imm(&[&["plan", "--exit-code"][..], &change].concat()).code, 3);
 
