@@ -12,5 +12,6 @@ pub mod harness;
 mod law;
 pub mod life;
 pub mod oracle;
+pub mod remote;
 pub mod shapes;
 pub mod world;
