@@ -1,6 +1,8 @@
 //! `kill -9` of a real engine process at two hundred seeded instants. Ledger and lease are on the disk; the simulated world
 //! lives here, at the other end of a socket pair that is the engine's standard input.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod engine;
 
 use imm_runtime::provider::Level;
