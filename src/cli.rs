@@ -5,8 +5,14 @@ use std::path::PathBuf;
 
 /// Declarative, immutable infrastructure: every change is one transaction.
 #[derive(Debug, Parser)]
-#[command(name = "imm", version, max_term_width = 100, propagate_version = true, arg_required_else_help = true,
-    after_help = "Start with `imm new hello`, then `imm apply hello`. `imm explain CODE` teaches what a diagnostic means.")]
+#[command(
+    name = "imm",
+    version,
+    max_term_width = 100,
+    propagate_version = true,
+    arg_required_else_help = true,
+    after_help = "Start with `imm new hello`, then `imm apply hello`. `imm explain CODE` teaches what a diagnostic means."
+)]
 pub struct Cli {
     /// Options of every command.
     #[command(flatten)]

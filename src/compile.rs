@@ -26,7 +26,13 @@ pub struct Compiled {
 }
 
 /// Compiles a module. Diagnostics are shown; with an error among them the command ends.
-pub fn compile(project: &Project, params: &Params, tuning: &Tuning, style: Style, json: bool) -> Result<Compiled, Failure> {
+pub fn compile(
+    project: &Project,
+    params: &Params,
+    tuning: &Tuning,
+    style: Style,
+    json: bool,
+) -> Result<Compiled, Failure> {
     let options = options(project, params)?;
     let compiled = match imm_compiler::compile(&world()?, &project.path.to_string_lossy(), &options) {
         Ok(compiled) => compiled,
@@ -81,7 +87,8 @@ pub fn show(diagnostics: &[Diagnostic], sources: &Sources, json: bool, style: St
 fn given(params: &Params) -> Result<BTreeMap<Arc<str>, Given>, Failure> {
     let mut given = BTreeMap::new();
     if let Some(path) = &params.params_json {
-        let text = std::fs::read_to_string(path).map_err(|e| Failure::new(format!("{}: {}", path.display(), plain(&e))))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|e| Failure::new(format!("{}: {}", path.display(), plain(&e))))?;
         let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).map_err(|e| {
             Failure::new(format!("{}: {e}", path.display())).help("a params file is one JSON object: {\"name\": value}")
         })?;
@@ -97,13 +104,15 @@ fn given(params: &Params) -> Result<BTreeMap<Arc<str>, Given>, Failure> {
     }
     for text in &params.files {
         let (name, path) = pair(text, "--param-file", "PATH")?;
-        let value = std::fs::read_to_string(path).map_err(|e| Failure::new(format!("--param-file {name}: {path}: {}", plain(&e))))?;
+        let value = std::fs::read_to_string(path)
+            .map_err(|e| Failure::new(format!("--param-file {name}: {path}: {}", plain(&e))))?;
         let value = value.strip_suffix('\n').map_or_else(|| value.clone(), str::to_owned);
         given.insert(Arc::from(name), Given { value: GivenValue::File(value), from: ParamFrom::CommandLine });
     }
     for text in &params.values {
         let (name, value) = pair(text, "--param", "VALUE")?;
-        given.insert(Arc::from(name), Given { value: GivenValue::Text(value.to_owned()), from: ParamFrom::CommandLine });
+        given
+            .insert(Arc::from(name), Given { value: GivenValue::Text(value.to_owned()), from: ParamFrom::CommandLine });
     }
     Ok(given)
 }

@@ -2,9 +2,9 @@
 
 use crate::failure::Failure;
 use crate::project::plain;
-use imm_host::{Home, HostProvider};
 use imm_host::api::{Level, ObjectReport};
 use imm_host::client::{self, Client, ClientError};
+use imm_host::{Home, HostProvider};
 use imm_runtime::apply::Providers;
 use imm_runtime::id::ObjectId;
 use imm_runtime::provider::Provider;
@@ -34,7 +34,10 @@ pub fn providers(home: &Home) -> Result<Providers, Failure> {
 pub async fn connect(home: &Home) -> Result<Client, Failure> {
     let program = imm_image::elf::running_program().map_err(|e| Failure::new(e.to_string()))?;
     client::connect_or_start(home, program.as_os_str()).await.map_err(|e| {
-        Failure::new(e.to_string()).help(format!("`imm agent doctor` tells what this machine allows; the agent's log is {}", home.agent_log().display()))
+        Failure::new(e.to_string()).help(format!(
+            "`imm agent doctor` tells what this machine allows; the agent's log is {}",
+            home.agent_log().display()
+        ))
     })
 }
 

@@ -6,9 +6,9 @@ use crate::ui::{self, Style};
 use imm_runtime::apply::Tenure;
 use imm_runtime::clock::SystemClock;
 use imm_runtime::entry::Actor;
+use imm_runtime::id::Lineage;
 use imm_runtime::lease::{Holder, Lease, LeaseError};
 use imm_runtime::ledger::{Ledger, LedgerError};
-use imm_runtime::id::Lineage;
 use imm_runtime::random::Random;
 use imm_runtime::report;
 use imm_runtime::store::StoreError;
@@ -29,7 +29,8 @@ pub fn read(project: &Project, style: Style) -> Result<Option<Ledger>, Failure> 
         Err(StoreError::Absent(_)) => return Ok(None),
         Err(e) => return Err(unreadable(project, &e.into())),
     };
-    let ledger = Ledger::open(Box::new(store), Arc::new(SystemClock), actor(), 0).map_err(|e| unreadable(project, &e))?;
+    let ledger =
+        Ledger::open(Box::new(store), Arc::new(SystemClock), actor(), 0).map_err(|e| unreadable(project, &e))?;
     if ledger.state().lineage.is_none() {
         return Ok(None);
     }
@@ -85,7 +86,8 @@ pub fn write(project: &Project) -> Result<Writer, Failure> {
         lease.raise(seen + 1).map_err(failed)?;
         ledger = open(lease.fence()).map_err(|e| unreadable(project, &e))?;
     }
-    let random = || Random::from_system().map_err(|e| Failure::new(format!("no randomness: {}", crate::project::plain(&e))));
+    let random =
+        || Random::from_system().map_err(|e| Failure::new(format!("no randomness: {}", crate::project::plain(&e))));
     let lineage = Lineage(random()?.id());
     ledger.initialize(lineage, &project.environment).map_err(|e| unreadable(project, &e))?;
     Ok(Writer { lease, ledger, tenure: Tenure { holder, took_over } })
@@ -94,8 +96,12 @@ pub fn write(project: &Project) -> Result<Writer, Failure> {
 fn refused(error: LeaseError) -> Failure {
     let message = error.to_string();
     match error {
-        LeaseError::Held(_) => Failure::new(message).help("wait until it is done; `imm status` shows what runs meanwhile"),
-        LeaseError::Io { .. } => Failure::new(message).help("the folder of the ledger must be writable; --state DIR names another one"),
+        LeaseError::Held(_) => {
+            Failure::new(message).help("wait until it is done; `imm status` shows what runs meanwhile")
+        }
+        LeaseError::Io { .. } => {
+            Failure::new(message).help("the folder of the ledger must be writable; --state DIR names another one")
+        }
     }
 }
 
@@ -105,15 +111,22 @@ pub fn unreadable(project: &Project, error: &LedgerError) -> Failure {
     match error {
         LedgerError::Store(StoreError::DiskFull(_)) => failure.help("make room; nothing recorded is lost"),
         LedgerError::Store(StoreError::Io { .. }) => failure.help("is the folder writable and the file a ledger?"),
-        LedgerError::Store(StoreError::Format { .. }) | LedgerError::Unreadable(_) => failure.help("use the imm that wrote it, or a newer one"),
+        LedgerError::Store(StoreError::Format { .. }) | LedgerError::Unreadable(_) => {
+            failure.help("use the imm that wrote it, or a newer one")
+        }
         LedgerError::Broken { .. } | LedgerError::Illegal { .. } | LedgerError::Blob(_) => {
             failure.help("the record was changed from outside; restore the folder from a backup")
         }
-        LedgerError::Store(_) | LedgerError::Failed | LedgerError::Encode(_) => Failure { exit: Exit::Open, ..failure }.help("run `imm recover`"),
+        LedgerError::Store(_) | LedgerError::Failed | LedgerError::Encode(_) => {
+            Failure { exit: Exit::Open, ..failure }.help("run `imm recover`")
+        }
     }
 }
 
 /// What a command answers when nothing was ever applied.
 pub fn nothing_yet(project: &Project) -> String {
-    format!("{} · {}: nothing was applied yet; `imm apply` makes the first generation\n", project.name, project.environment)
+    format!(
+        "{} · {}: nothing was applied yet; `imm apply` makes the first generation\n",
+        project.name, project.environment
+    )
 }

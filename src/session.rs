@@ -6,6 +6,7 @@ use crate::platform;
 use crate::project::Project;
 use crate::records::{self, Writer};
 use crate::ui::{self, Style, events::Watcher};
+use imm_ir::Graph;
 use imm_runtime::apply::{Engine, EngineError, Limits, Outcome};
 use imm_runtime::lease::Lease;
 use imm_runtime::ledger::LedgerError;
@@ -13,7 +14,6 @@ use imm_runtime::plan::saved::{self, Attached};
 use imm_runtime::plan::{Options, Plan, PlanError};
 use imm_runtime::random::Random;
 use imm_runtime::store::StoreError;
-use imm_ir::Graph;
 use std::io::{BufRead, IsTerminal};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -34,7 +34,8 @@ impl Session {
         let providers = platform::providers(&home)?;
         let random = Random::from_system().map_err(|e| Failure::new(crate::project::plain(&e)))?;
         let watcher = Watcher::new(json, quiet, style);
-        let engine = Engine::new(ledger, providers, Limits::default(), tenure, random).with_events(move |e| watcher.see(&e));
+        let engine =
+            Engine::new(ledger, providers, Limits::default(), tenure, random).with_events(move |e| watcher.see(&e));
         let mut session = Self { project, engine, json, style, _lease: lease };
         session.stop_on_signals()?;
         Ok(session)
@@ -101,7 +102,9 @@ impl Session {
     /// How a recovery ended, in words.
     pub fn settled_words(&self, outcome: &Outcome) -> String {
         match (outcome, self.engine.state().current) {
-            (Outcome::Committed { generation, .. }, _) => format!("Recovered forward: generation {generation} serves.\n"),
+            (Outcome::Committed { generation, .. }, _) => {
+                format!("Recovered forward: generation {generation} serves.\n")
+            }
             (_, Some(generation)) => format!("Recovered: the apply was unwound, generation {generation} serves.\n"),
             (_, None) => "Recovered: the apply was unwound, nothing serves.\n".to_owned(),
         }
@@ -138,7 +141,10 @@ impl Session {
                     Some(g) => format!("generation {g} serves, untouched"),
                     None => "nothing served before, nothing serves now".to_owned(),
                 };
-                let failure = Failure { exit: Exit::Unwound, ..Failure::new(format!("{error}\nThe apply was unwound: {serves}.")) };
+                let failure = Failure {
+                    exit: Exit::Unwound,
+                    ..Failure::new(format!("{error}\nThe apply was unwound: {serves}."))
+                };
                 Err(failure.help("`imm logs` shows what the containers printed; correct the program and apply again"))
             }
             Outcome::Stuck { error, why, .. } => Err(stuck(error, why)),
@@ -202,7 +208,9 @@ fn stuck(error: &str, why: &str) -> Failure {
 fn ask(typed: bool) -> Result<(), Failure> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        return Err(Failure::usage("this needs an answer, and there is no terminal to ask on").help("answer with --yes"));
+        return Err(
+            Failure::usage("this needs an answer, and there is no terminal to ask on").help("answer with --yes")
+        );
     }
     ui::err(if typed { "Type yes to apply this plan: " } else { "Apply this plan? [y/N] " });
     let mut line = String::new();

@@ -29,7 +29,12 @@ fn kill_9_at_twenty_instants_leaves_one_whole_generation() {
         let before = bench.page();
         let greeting = format!("Kill{round}");
         let param = format!("greeting={greeting}");
-        let mut child = bench.command(&["apply", "--yes", "--param", &param]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = bench
+            .command(&["apply", "--yes", "--param", &param])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let wait = length.mul_f64((next(&mut seed) % 1000) as f64 / 1000.0);
         // The instant is the point of the test: a bounded wait for the child, not a sleep.
         let end = Instant::now() + wait;
@@ -65,7 +70,8 @@ fn whole(bench: &Bench, round: usize) {
     let ids: std::collections::BTreeSet<_> = objects.iter().map(|o| o["object"].to_string()).collect();
     assert_eq!(ids.len(), objects.len(), "round {round}: nothing twice");
     crate::harness::eventually("each container has one monitor", || {
-        let tops = bench.processes().iter().filter(|(pid, c)| c.contains("__container") && !child_of_monitor(*pid)).count();
+        let tops =
+            bench.processes().iter().filter(|(pid, c)| c.contains("__container") && !child_of_monitor(*pid)).count();
         tops == containers
     });
 }

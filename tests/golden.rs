@@ -80,7 +80,11 @@ fn annotated(section: &Section) -> Section {
     let files: Vec<_> = files.collect();
     for diagnostic in &checked.diagnostics {
         let at = checked.sources.loc(diagnostic.span());
-        assert!(files.iter().any(|(p, _)| **p == *at.file), "{}: {diagnostic:?} is in no file of the section", section.name);
+        assert!(
+            files.iter().any(|(p, _)| **p == *at.file),
+            "{}: {diagnostic:?} is in no file of the section",
+            section.name
+        );
     }
     Section { name: section.name.clone(), files }
 }
@@ -101,7 +105,8 @@ fn annotate(path: &str, text: &str, diagnostics: &[Diagnostic], sources: &Source
                 }
                 let to = if end.line == start.line { end.column.to_string() } else { String::new() };
                 let severity = if diagnostic.severity == Severity::Error { "error" } else { "warning" };
-                writeln!(out, "// {severity}[{}] {}-{to}: {}", diagnostic.code, start.column, diagnostic.message).unwrap();
+                writeln!(out, "// {severity}[{}] {}-{to}: {}", diagnostic.code, start.column, diagnostic.message)
+                    .unwrap();
                 diagnostic.notes.iter().for_each(|n| writeln!(out, "// note: {}", n.replace('\n', " ")).unwrap());
                 diagnostic.helps.iter().for_each(|h| writeln!(out, "// help: {}", h.replace('\n', " ")).unwrap());
             }
@@ -143,7 +148,11 @@ fn every_program_gets_what_is_written_above_its_lines() {
         }
         for (was, is) in sections.iter().zip(&now) {
             for ((file, was), (_, is)) in was.files.iter().zip(&is.files).filter(|(a, b)| a.1 != b.1) {
-                wrong.push(format!("{} `{}` {file}\n--- written\n{was}--- now\n{is}", path.display(), is_name(&sections, was)));
+                wrong.push(format!(
+                    "{} `{}` {file}\n--- written\n{was}--- now\n{is}",
+                    path.display(),
+                    is_name(&sections, was)
+                ));
             }
         }
     }
@@ -162,7 +171,9 @@ fn every_diagnostic_has_a_case() {
     let written: String = suite().iter().map(|p| std::fs::read_to_string(p).unwrap()).collect();
     let missing: Vec<_> = imm_compiler::explain::all()
         .map(|(code, _)| code)
-        .filter(|code| !["missing-param", "durable-change", "fixed-name", "state-in-resource", "deprecated"].contains(code))
+        .filter(|code| {
+            !["missing-param", "durable-change", "fixed-name", "state-in-resource", "deprecated"].contains(code)
+        })
         .filter(|code| !written.contains(&format!("[{code}]")))
         .collect();
     assert!(missing.is_empty(), "no case for {missing:?}");

@@ -70,13 +70,17 @@ fn apply_replace_rollback_destroy() {
     expected.sort();
     assert_eq!(back, expected);
     let history = bench.json(&["history"]);
-    let verbs: Vec<_> = history["applies"].as_array().unwrap().iter().map(|a| a["verb"].as_str().unwrap().to_owned()).collect();
+    let verbs: Vec<_> =
+        history["applies"].as_array().unwrap().iter().map(|a| a["verb"].as_str().unwrap().to_owned()).collect();
     assert!(verbs.iter().any(|v| v.starts_with("rollback")), "{verbs:?}");
 
     // Cold: generation 1 is made again from the ledger.
     bench.ok(&["rollback", "1", "--yes"]);
     assert!(bench.page().contains("Hello, world"));
-    assert!(bench.ok(&["logs"]).contains("/healthz") || bench.ok(&["logs"]).contains("GET /"), "logs of destroyed containers too");
+    assert!(
+        bench.ok(&["logs"]).contains("/healthz") || bench.ok(&["logs"]).contains("GET /"),
+        "logs of destroyed containers too"
+    );
     bench.ok(&["audit", "verify"]);
 
     bench.ok(&["destroy", "--yes"]);
@@ -109,7 +113,11 @@ fn a_version_that_never_becomes_healthy_is_unwound() {
         assert_eq!(said.code, 4, "{said:?}");
         assert!(said.err.contains("web.instance"), "says which one failed: {said:?}");
         let after = bench.json(&["status"]);
-        assert_eq!((&after["objects"], &after["pointers"]), (&before["objects"], &before["pointers"]), "the route never moved");
+        assert_eq!(
+            (&after["objects"], &after["pointers"]),
+            (&before["objects"], &before["pointers"]),
+            "the route never moved"
+        );
         assert!(bench.page().contains("Hello, world"));
         bench.edit("interval = 200ms, within = 3s", "interval = 200ms");
         bench.edit(broken, "\"/bin/imm\", \"serve\", \"/srv\"");

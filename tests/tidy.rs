@@ -57,7 +57,11 @@ fn compiler_and_runtime_do_not_know_each_other() {
 fn each_of_these_libraries_is_named_in_one_place() {
     let named = |library: &str| -> Vec<String> {
         let used = |text: &str| text.contains(&format!("use {library}::")) || text.contains(&format!("{library}::"));
-        rust_files().into_iter().filter(|(p, t)| !p.starts_with("tests") && used(t)).map(|(p, _)| p.display().to_string()).collect()
+        rust_files()
+            .into_iter()
+            .filter(|(p, t)| !p.starts_with("tests") && used(t))
+            .map(|(p, _)| p.display().to_string())
+            .collect()
     };
     assert_eq!(named("ariadne"), ["src/ui/diagnostics.rs"]);
     assert_eq!(named("rusqlite"), ["runtime/src/store/sqlite.rs"]);

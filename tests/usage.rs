@@ -11,7 +11,7 @@ fn every_mistake_gets_words_and_a_code() {
         (&["plan", "no/such/folder"], 1, "imm new"),
         (&["plan", "index.html"], 1, "not a module"),
         (&["apply"], 2, "--yes"),
-        (&["rollback", "--yes"], 1, "ledger"),
+        (&["rollback", "--yes"], 1, "generation"),
         (&["rollback", "x"], 2, "x"),
         (&["plan", "--param", "greeting"], 1, "greeting"),
         (&["plan", "--param", "greting=Hi"], 1, "greeting"),

@@ -40,7 +40,8 @@ pub fn container(dir: &Path) -> ExitCode {
 }
 
 fn not_running(home: &Home) -> Failure {
-    Failure::new(format!("no agent runs with {}", home.root().display())).help("`imm apply` starts one, or `imm agent run`")
+    Failure::new(format!("no agent runs with {}", home.root().display()))
+        .help("`imm apply` starts one, or `imm agent run`")
 }
 
 fn status(home: &Home, as_json: bool) -> Outcome {

@@ -40,7 +40,9 @@ fn saved(global: &Global, args: &Apply, file: &Path) -> Outcome {
     let saved = SavedPlan::decode(&bytes)
         .map_err(|e| Failure::new(format!("{}: {e}", file.display())).help("`imm plan --out FILE` makes a plan"))?;
     if args.tuning.keep.is_some() || args.tuning.retain.is_some() {
-        return Err(Failure::usage("a saved plan already says how many generations to keep").help("give --keep to `imm plan`"));
+        return Err(
+            Failure::usage("a saved plan already says how many generations to keep").help("give --keep to `imm plan`")
+        );
     }
     let state = state_of(global, file, &saved);
     let name = file.file_stem().map_or_else(|| "plan".to_owned(), |n| n.to_string_lossy().into_owned());

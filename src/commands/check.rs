@@ -44,7 +44,11 @@ fn summary(diagnostics: &[Diagnostic], quiet: bool) {
         _ => {
             let first = diagnostics.iter().find(|d| d.is_error()).or_else(|| diagnostics.first());
             let code = first.map_or("", |d| d.code.0);
-            ui::err(&format!("{}, {}. `imm explain {code}` tells more.\n", count(errors, "error"), count(warnings, "warning")));
+            ui::err(&format!(
+                "{}, {}. `imm explain {code}` tells more.\n",
+                count(errors, "error"),
+                count(warnings, "warning")
+            ));
         }
     }
 }

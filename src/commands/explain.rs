@@ -17,11 +17,12 @@ pub fn run(args: &Explain) -> Outcome {
             Ok(Exit::Done)
         }
         None => {
-            let near = imm_compiler::explain::all().map(|(known, _)| known).max_by(|a, b| {
-                strsim::jaro_winkler(a, code).total_cmp(&strsim::jaro_winkler(b, code))
-            });
+            let near = imm_compiler::explain::all()
+                .map(|(known, _)| known)
+                .max_by(|a, b| strsim::jaro_winkler(a, code).total_cmp(&strsim::jaro_winkler(b, code)));
             let help = near.map_or_else(String::new, |n| format!("did you mean `{n}`? "));
-            Err(Failure::new(format!("there is no diagnostic `{code}`")).help(format!("{help}`imm explain` lists all codes")))
+            Err(Failure::new(format!("there is no diagnostic `{code}`"))
+                .help(format!("{help}`imm explain` lists all codes")))
         }
     }
 }

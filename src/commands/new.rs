@@ -17,7 +17,9 @@ pub fn run(args: &New) -> Outcome {
     for (name, _) in FILES {
         let path = args.dir.join(name);
         if path.exists() {
-            return Err(Failure::new(format!("{} is there already", path.display())).help("name a new folder: imm new DIR"));
+            return Err(
+                Failure::new(format!("{} is there already", path.display())).help("name a new folder: imm new DIR")
+            );
         }
     }
     std::fs::create_dir_all(&args.dir).map_err(|e| fail(&args.dir, &e))?;

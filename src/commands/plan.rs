@@ -18,20 +18,29 @@ use std::path::{Path, PathBuf};
 pub fn run(global: &Global, args: &Plan) -> Outcome {
     let style = Style::choose(global.color);
     let project = Project::find(global, args.module.path.as_deref())?;
-    let Compiled { graph, attached, machine } = compile::compile(&project, &args.params, &args.tuning, style, args.json)?;
+    let Compiled { graph, attached, machine } =
+        compile::compile(&project, &args.params, &args.tuning, style, args.json)?;
     // A kept plan names its ledger, so there must be one.
     let kept = args.out.is_some().then(|| records::write(&project)).transpose()?;
     let ledger = match kept {
         Some(writer) => writer.ledger,
         None => records::read_or_empty(&project, style)?,
     };
-    let engine = Engine::new(ledger, platform::providers(&platform::home()?)?, Limits::default(), Tenure::default(), Random::seeded(0));
-    let plan = engine.plan(&graph, &Options::new(engine.schemas())).map_err(|e| session::failure(&project, false, e))?;
+    let engine = Engine::new(
+        ledger,
+        platform::providers(&platform::home()?)?,
+        Limits::default(),
+        Tenure::default(),
+        Random::seeded(0),
+    );
+    let plan =
+        engine.plan(&graph, &Options::new(engine.schemas())).map_err(|e| session::failure(&project, false, e))?;
     let empty = plan.is_empty(engine.state());
     if args.json {
         ui::json(&ui::plan::document(&plan));
     } else if empty {
-        let serves = plan.base_generation.map_or_else(String::new, |g| format!(": generation {g} is what the program says"));
+        let serves =
+            plan.base_generation.map_or_else(String::new, |g| format!(": generation {g} is what the program says"));
         ui::out(&format!("Nothing to do{serves}.\n"));
     } else {
         ui::out(&ui::plan::render(&plan, &project.name, style));
@@ -40,7 +49,8 @@ pub fn run(global: &Global, args: &Plan) -> Outcome {
         }
     }
     if let Some(file) = &args.out {
-        let absolute = std::path::absolute(file).map_err(|e| Failure::new(format!("{}: {}", file.display(), plain(&e))))?;
+        let absolute =
+            std::path::absolute(file).map_err(|e| Failure::new(format!("{}: {}", file.display(), plain(&e))))?;
         let state_relative = relative(&absolute, &project.state).map(|p| p.display().to_string());
         let saved = SavedPlan { plan, state_relative, state_absolute: project.state.display().to_string(), attached };
         let bytes = saved.encode().map_err(|e| Failure::new(e.to_string()))?;

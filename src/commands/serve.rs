@@ -12,7 +12,8 @@ pub fn run(args: &Serve) -> Outcome {
     let host: IpAddr = if host == "localhost" { IpAddr::from([127, 0, 0, 1]) } else { parse("HOST", &host)? };
     let port = std::env::var("PORT").unwrap_or_else(|_| "8080".to_owned());
     let address = SocketAddr::new(host, parse("PORT", &port)?);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| Failure::new(plain(&e)))?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| Failure::new(plain(&e)))?;
     let served = runtime.block_on(async {
         let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let stopped = async move {
@@ -22,14 +23,12 @@ pub fn run(args: &Serve) -> Outcome {
     });
     served.map(|()| Exit::Done).map_err(|e| {
         let failure = Failure::new(format!("cannot serve {} on {address}: {}", args.dir.display(), plain(&e)));
-        if e.kind() == std::io::ErrorKind::AddrInUse {
-            failure.help("set PORT to another port")
-        } else {
-            failure
-        }
+        if e.kind() == std::io::ErrorKind::AddrInUse { failure.help("set PORT to another port") } else { failure }
     })
 }
 
 fn parse<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, Failure> {
-    text.parse().map_err(|_| Failure::usage(format!("{name} is `{text}`")).help("set HOST to an IP address and PORT to 1..=65535"))
+    text.parse().map_err(|_| {
+        Failure::usage(format!("{name} is `{text}`")).help("set HOST to an IP address and PORT to 1..=65535")
+    })
 }

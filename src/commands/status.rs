@@ -4,8 +4,8 @@ use crate::cli::{Global, Report};
 use crate::failure::{Exit, Outcome};
 use crate::platform::Seen;
 use crate::project::Project;
-use crate::ui::{self, Style};
 use crate::records;
+use crate::ui::{self, Style};
 use imm_runtime::report::status;
 use serde_json::json;
 
@@ -23,7 +23,11 @@ pub fn run(global: &Global, args: &Report) -> Outcome {
     };
     let state = ledger.state();
     let seen = Seen::look(state)?;
-    let outputs = state.generation().map(|g| ledger.load(&g.outputs)).transpose().map_err(|e| records::unreadable(&project, &e))?;
+    let outputs = state
+        .generation()
+        .map(|g| ledger.load(&g.outputs))
+        .transpose()
+        .map_err(|e| records::unreadable(&project, &e))?;
     let outputs = outputs.unwrap_or_default();
     let status = status::status(state, &outputs, &|object| seen.health(object));
     if args.json {

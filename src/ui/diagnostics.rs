@@ -18,7 +18,11 @@ impl ariadne::Cache<Arc<str>> for Files<'_> {
 
     fn fetch(&mut self, name: &Arc<str>) -> Result<&ariadne::Source<Arc<str>>, impl std::fmt::Debug> {
         if !self.parsed.contains_key(name) {
-            let text = self.sources.iter().find(|(_, f)| f.name == *name).map_or_else(|| Arc::from(""), |(_, f)| Arc::clone(&f.text));
+            let text = self
+                .sources
+                .iter()
+                .find(|(_, f)| f.name == *name)
+                .map_or_else(|| Arc::from(""), |(_, f)| Arc::clone(&f.text));
             self.parsed.insert(Arc::clone(name), ariadne::Source::from(text));
         }
         self.parsed.get(name).ok_or("no such file")
@@ -129,8 +133,14 @@ mod tests {
             .label("this is an Int")
             .help("write \"1\"");
         let text = render(std::slice::from_ref(&wrong), &sources, false);
-        assert!(text.contains("main.imm:1:16") && text.contains("this is an Int") && text.contains("type-mismatch"), "{text}");
+        assert!(
+            text.contains("main.imm:1:16") && text.contains("this is an Int") && text.contains("type-mismatch"),
+            "{text}"
+        );
         let line: serde_json::Value = serde_json::from_str(&json_lines(&[wrong], &sources)).unwrap();
-        assert_eq!((&line["line"], &line["column"], &line["labels"][0]["end_column"]), (&1.into(), &16.into(), &17.into()));
+        assert_eq!(
+            (&line["line"], &line["column"], &line["labels"][0]["end_column"]),
+            (&1.into(), &16.into(), &17.into())
+        );
     }
 }

@@ -79,7 +79,10 @@ pub fn committed(generation: u64, outputs: &Fields<Value>, took_ms: u64, style: 
         format!("{name} = {text}\n")
     });
     let mut out: String = shown.collect();
-    out.push_str(&format!("{}\n", style.paint("1;32", &format!("Generation {generation} serves ({}).", seconds(took_ms)))));
+    out.push_str(&format!(
+        "{}\n",
+        style.paint("1;32", &format!("Generation {generation} serves ({}).", seconds(took_ms)))
+    ));
     out
 }
 

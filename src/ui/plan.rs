@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 /// The plan as `imm plan` and `imm apply` show it. `name` is the module's.
 pub fn render(plan: &Plan, name: &str, style: Style) -> String {
     let next = plan.base_generation.unwrap_or(0) + 1;
-    let from = plan.base_generation.map_or_else(|| "first generation".to_owned(), |g| format!("generation {g} → {next}"));
+    let from =
+        plan.base_generation.map_or_else(|| "first generation".to_owned(), |g| format!("generation {g} → {next}"));
     let mut out = format!("{} · {} · {from}\n", style.paint("1", name), plan.environment);
     let rows: Vec<Vec<String>> = plan.steps.iter().map(|step| row(step, style)).collect();
     out.push_str(&columns(2, &rows));
@@ -21,7 +22,13 @@ fn row(step: &Step, style: Style) -> Vec<String> {
         Action::Create => ("+", "32"),
         Action::Switch | Action::Activate | Action::Deactivate => ("~", "33"),
         Action::Warm | Action::Destroy | Action::Release | Action::Forget => ("-", "31"),
-        Action::Rename | Action::Reuse | Action::Attach | Action::Adopt | Action::Retain | Action::Keep | Action::Read => ("=", "36"),
+        Action::Rename
+        | Action::Reuse
+        | Action::Attach
+        | Action::Adopt
+        | Action::Retain
+        | Action::Keep
+        | Action::Read => ("=", "36"),
     };
     let reasons: Vec<String> = step.note.iter().cloned().chain(step.reasons.iter().map(ToString::to_string)).collect();
     vec![
@@ -51,7 +58,8 @@ fn counts(plan: &Plan) -> String {
         Action::Keep,
     ];
     let summary = plan.summary();
-    let said = ORDER.iter().filter_map(|a| summary.get(a.word()).filter(|n| **n > 0).map(|n| format!("{n} {}", a.word())));
+    let said =
+        ORDER.iter().filter_map(|a| summary.get(a.word()).filter(|n| **n > 0).map(|n| format!("{n} {}", a.word())));
     let said: Vec<String> = said.collect();
     if said.is_empty() { "nothing".to_owned() } else { said.join(", ") }
 }
@@ -84,7 +92,8 @@ fn action(step: &Step) -> Value {
         .reasons
         .iter()
         .map(|r| {
-            let (file, line, column) = r.loc.as_ref().map_or((None, None, None), |l| (Some(&l.file), Some(l.line), Some(l.column)));
+            let (file, line, column) =
+                r.loc.as_ref().map_or((None, None, None), |l| (Some(&l.file), Some(l.line), Some(l.column)));
             json!({ "text": r.text, "via": r.via, "file": file, "line": line, "column": column })
         })
         .collect();

@@ -33,7 +33,9 @@ impl Client {
         let head = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
         let bad = |what: &str| Error::new(ErrorKind::InvalidData, format!("{what}: {head}"));
         let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).ok_or_else(|| bad("no status"))?;
-        let length = head.lines().find_map(|l| l.to_ascii_lowercase().strip_prefix("content-length:").map(|v| v.trim().to_owned()));
+        let length = head
+            .lines()
+            .find_map(|l| l.to_ascii_lowercase().strip_prefix("content-length:").map(|v| v.trim().to_owned()));
         let length: usize = length.and_then(|l| l.parse().ok()).ok_or_else(|| bad("no length"))?;
         while self.buffer.len() < end + length {
             self.fill()?;

@@ -71,7 +71,12 @@ impl Bench {
     /// The command, ready to be run in this world.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(IMM);
-        command.args(args).current_dir(&self.module).env("IMM_HOME", self.home()).env("NO_COLOR", "1").stdin(Stdio::null());
+        command
+            .args(args)
+            .current_dir(&self.module)
+            .env("IMM_HOME", self.home())
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
         command
     }
 
@@ -107,7 +112,9 @@ impl Bench {
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
             let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
-            let read = |name: &str| String::from_utf8_lossy(&std::fs::read(entry.path().join(name)).unwrap_or_default()).replace('\0', " ");
+            let read = |name: &str| {
+                String::from_utf8_lossy(&std::fs::read(entry.path().join(name)).unwrap_or_default()).replace('\0', " ")
+            };
             let cmdline = read("cmdline");
             if pid != std::process::id() as i32 && (cmdline.contains(&home) || read("environ").contains(&home)) {
                 found.push((pid, cmdline));
@@ -126,7 +133,7 @@ impl Drop for Bench {
         }
         drop(self.command(&["agent", "stop"]).stdout(Stdio::null()).stderr(Stdio::null()).status());
         for (pid, _) in self.processes() {
-            drop(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL));
+            _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
         }
     }
 }
@@ -137,14 +144,18 @@ pub fn finish(child: Child, args: &[&str]) -> Said {
     let (done, watch) = std::sync::mpsc::channel::<()>();
     let guard = std::thread::spawn(move || {
         if watch.recv_timeout(Duration::from_secs(120)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-            drop(nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL));
+            _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
         }
     });
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
     drop(done);
     guard.join().unwrap();
     let code = status.code().unwrap_or_else(|| panic!("imm {args:?} was killed: {}", String::from_utf8_lossy(&stderr)));
-    Said { code, out: String::from_utf8_lossy(&stdout).into_owned(), err: String::from_utf8_lossy(&stderr).into_owned() }
+    Said {
+        code,
+        out: String::from_utf8_lossy(&stdout).into_owned(),
+        err: String::from_utf8_lossy(&stderr).into_owned(),
+    }
 }
 
 /// A port that was free a moment ago.
