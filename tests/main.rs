@@ -2,6 +2,14 @@
 //!
 //! `harness` has the sandbox every test runs in and the HTTP load; each other file is one concern.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "helpers of tests may panic, and print what a failure needs"
+)]
+
 mod harness;
 
 mod concurrent;
