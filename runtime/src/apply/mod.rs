@@ -1,8 +1,8 @@
 //! The executor: one transaction over the whole graph.
 //!
-//! In order: [`build`] (create, verify, bind new pointers early), [`stage`] (levels, switch, commit), [`forward`] (confirm,
-//! drain, retire), [`back`] (unwind); [`demolish`] ends objects for both, [`call`] makes one provider call with its retries,
-//! [`fill`] fills holes. `forward` and `back` work from recorded state alone, so a recovery runs the same code as the apply
+//! In order: `build` (create, verify, bind new pointers early), `stage` (levels, switch, commit), `forward` (confirm,
+//! drain, retire), `back` (unwind); `demolish` ends objects for both, `call` makes one provider call with its retries,
+//! `fill` fills holes. `forward` and `back` work from recorded state alone, so a recovery runs the same code as the apply
 //! that was interrupted. Single-threaded; all waiting is on tokio's timer.
 
 mod back;

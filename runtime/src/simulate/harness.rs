@@ -85,6 +85,20 @@ impl Scene {
         Self { world, disk, seed, fence: 0, began: Instant::now(), promises, degraded }
     }
 
+    /// The same environment as another process sees it: same disk, same world, later fences.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self {
+            world: self.world.clone(),
+            disk: self.disk.clone(),
+            seed: self.seed,
+            fence: self.fence + 1,
+            began: self.began,
+            promises: self.promises.clone(),
+            degraded: self.degraded.clone(),
+        }
+    }
+
     /// Runs one command with an engine of its own. `keep` overrules the program's.
     pub async fn run(&mut self, command: &Command, keep: Option<u32>, life: &Life) -> Ended {
         self.fence += 1;

@@ -21,6 +21,8 @@ pub struct Life {
 struct Inner {
     span: Mutex<Span>,
     died: Notify,
+    paused: Notify,
+    resumed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -28,6 +30,7 @@ struct Span {
     /// Instants passed.
     passed: u64,
     ends_at: Option<u64>,
+    pauses_at: Option<u64>,
     /// Where it ended.
     ended: Option<String>,
     /// Names of the instants passed, for reports.
@@ -40,6 +43,24 @@ impl Life {
         let life = Self::default();
         life.span().ends_at = instant;
         life
+    }
+
+    /// Stands still at the instant of a provider call until [`resume`](Self::resume), as a process that was stopped or a
+    /// machine that slept. An append cannot stand still: such an instant passes.
+    pub fn pausing_at(instant: u64) -> Self {
+        let life = Self::default();
+        life.span().pauses_at = Some(instant);
+        life
+    }
+
+    /// Returns when it stands still.
+    pub async fn pause(&self) {
+        self.inner.paused.notified().await;
+    }
+
+    /// Goes on.
+    pub fn resume(&self) {
+        self.inner.resumed.notify_one();
     }
 
     /// How many instants there were.
@@ -65,6 +86,19 @@ impl Life {
                 return;
             }
             died.await;
+        }
+    }
+
+    /// Stands still if this is the instant.
+    async fn rest(&self) {
+        let now = {
+            let mut span = self.span();
+            let passed = span.passed;
+            span.pauses_at.take_if(|at| *at == passed).is_some()
+        };
+        if now {
+            self.inner.paused.notify_one();
+            self.inner.resumed.notified().await;
         }
     }
 
@@ -109,10 +143,12 @@ impl Ask for Mortal {
             self.world.leave_behind(ctx, call);
             return std::future::pending().await;
         }
+        self.life.rest().await;
         let reply = self.world.perform(ctx, call).await;
         if !self.life.pass(|| format!("after call {name}")) {
             return std::future::pending().await;
         }
+        self.life.rest().await;
         reply
     }
 }

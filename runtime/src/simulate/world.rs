@@ -2,7 +2,7 @@
 //!
 //! It keeps the promises of a provider (idempotent creates, tombstones, refused fences, compare-and-swap, provisional
 //! settings that revert by themselves) and nothing more: an engine that asks to destroy a thing in use gets it done, and
-//! the oracle tells. Single-threaded runs with one seed are equal call for call. The laws are in [`super::law`].
+//! the oracle tells. Single-threaded runs with one seed are equal call for call. The laws are in `law`.
 
 use super::call::{Call, Reply, error};
 use super::effect::Effect;

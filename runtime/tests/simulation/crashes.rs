@@ -3,6 +3,7 @@
 
 use crate::stage::{apply, broken, greeting, in_virtual_time, none, scene};
 use imm_runtime::apply::Outcome;
+use imm_runtime::simulate::effect::Deed;
 use imm_runtime::simulate::harness::{Command, Ended};
 use imm_runtime::simulate::life::Life;
 use imm_runtime::simulate::shapes::Program;
@@ -225,4 +226,46 @@ fn an_unattended_setting_goes_back() {
             none(&scene.judge_at_rest(), &when);
         });
     }
+}
+
+/// An engine stands still at each of its calls while another one takes over, recovers and applies something else; then it
+/// wakes up. Nothing that it does has an effect any more.
+#[test]
+fn an_engine_that_wakes_up_after_a_take_over() {
+    let hello = [apply(&Program::hello())];
+    let names = in_virtual_time(async {
+        let life = Life::default();
+        scene(7, &hello).await.run(&apply(&greeting("Hi")), None, &life).await;
+        life.names()
+    });
+    let mut refused = 0;
+    let calls = (1..).zip(&names).filter(|(_, name)| name.contains("call"));
+    for (instant, name) in calls {
+        in_virtual_time(async {
+            let mut sleeper = scene(7, &hello).await;
+            let mut other = sleeper.beside();
+            let life = Life::pausing_at(instant);
+            let asleep = life.clone();
+            let takes_over = async {
+                asleep.pause().await;
+                let recovered = other.run(&Command::Recover, None, &Life::default()).await;
+                assert!(!matches!(recovered, Ended::Refused(_)), "{name}: {recovered:?}");
+                let applied = other.run(&apply(&greeting("Hey")), None, &Life::default()).await;
+                assert!(matches!(applied, Ended::Outcome(Outcome::Committed { .. })), "{name}: {applied:?}");
+                none(&other.judge_at_rest(), name);
+                let effects = other.world.log().len();
+                asleep.resume();
+                (other, effects)
+            };
+            let hi = apply(&greeting("Hi"));
+            let (woken, (other, effects)) = tokio::join!(sleeper.run(&hi, None, &life), takes_over);
+            assert!(matches!(woken, Ended::Refused(_)), "{instant} {name}: {woken:?}");
+            refused += 1;
+            let after: Vec<_> = other.world.log().split_off(effects);
+            let harmless = |deed: &Deed| matches!(deed, Deed::Refused(_) | Deed::Probed(..));
+            assert!(after.iter().all(|e| harmless(&e.deed)), "{instant} {name}: {after:?}");
+            none(&other.judge_at_rest(), name);
+        });
+    }
+    assert!(refused > 20, "{refused}");
 }

@@ -1,7 +1,7 @@
 //! The oracle: judges what an engine did from the world's log and the ledger's durable records alone.
 //!
 //! It folds both on its own and shares no code with state, plan or executor; of the engine it knows only how an entry is
-//! decoded. To read: [`chain`] (I10, I11: the records themselves), [`applies`] (I12, I13: entries by apply), [`effects`]
+//! decoded. To read: `chain` (I10, I11: the records themselves), `applies` (I12, I13: entries by apply), `effects`
 //! (everything that relates an effect to the entries before it), [`rest`] (Q1 to Q3: what is there once all is quiet).
 
 mod applies;
