@@ -154,6 +154,8 @@ pub struct Plan {
     pub params: Params,
     #[command(flatten)]
     pub tuning: Tuning,
+    #[command(flatten)]
+    pub consents: Consents,
     /// Keep the plan in a file that `imm apply FILE` carries out, sources or not
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -176,6 +178,27 @@ pub struct Tuning {
     pub retain: Option<u32>,
 }
 
+/// What a plan may do that needs a word of its own. Recorded with the reason.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Consents")]
+pub struct Consents {
+    /// Let a durable get a successor without its data (wants --because)
+    #[arg(long, value_name = "ADDR", requires = "because")]
+    pub replace: Vec<String>,
+    /// Let a durable or pointer keep its object under a new address (wants --because)
+    #[arg(long, value_name = "OLD=NEW", requires = "because")]
+    pub rename: Vec<String>,
+    /// Apply a graph again that was rolled back from (wants --because)
+    #[arg(long, requires = "because")]
+    pub again: bool,
+    /// Make new objects for those that are missing or changed
+    #[arg(long)]
+    pub heal: bool,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    pub because: Option<String>,
+}
+
 /// `imm apply`
 #[derive(Debug, Args)]
 pub struct Apply {
@@ -186,6 +209,8 @@ pub struct Apply {
     pub params: Params,
     #[command(flatten)]
     pub tuning: Tuning,
+    #[command(flatten)]
+    pub consents: Consents,
     #[command(flatten)]
     pub answer: Answer,
 }
@@ -199,9 +224,6 @@ pub struct Answer {
     /// Events as JSON lines on stdout
     #[arg(long)]
     pub json: bool,
-    /// Why, for the history
-    #[arg(long, value_name = "TEXT")]
-    pub because: Option<String>,
 }
 
 /// `imm rollback`
@@ -210,6 +232,9 @@ pub struct Rollback {
     /// The generation [default: the newest one that differs and was never rolled back from]
     #[arg(value_name = "GEN")]
     pub generation: Option<u64>,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    pub because: Option<String>,
     #[command(flatten)]
     pub answer: Answer,
 }
@@ -219,6 +244,9 @@ pub struct Rollback {
 pub struct Destroy {
     #[command(flatten)]
     pub module: Module,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    pub because: Option<String>,
     #[command(flatten)]
     pub answer: Answer,
 }

@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod compile;
+mod consents;
 mod failure;
 mod platform;
 mod project;

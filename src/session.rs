@@ -8,10 +8,12 @@ use crate::records::{self, Writer};
 use crate::ui::{self, Style, events::Watcher};
 use imm_ir::Graph;
 use imm_runtime::apply::{Engine, EngineError, Limits, Outcome};
+use imm_runtime::entry::Verb;
 use imm_runtime::lease::Lease;
 use imm_runtime::ledger::LedgerError;
 use imm_runtime::plan::saved::{self, Attached};
-use imm_runtime::plan::{Options, Plan, PlanError};
+use imm_runtime::plan::{Observed, Options, Plan, PlanError};
+use imm_runtime::provider::Observation;
 use imm_runtime::random::Random;
 use imm_runtime::store::StoreError;
 use std::io::{BufRead, IsTerminal};
@@ -63,11 +65,37 @@ impl Session {
         &self.engine
     }
 
-    /// Plans a graph.
-    pub fn plan(&self, graph: &Graph, change: impl FnOnce(&mut Options)) -> Result<Plan, Failure> {
+    /// Plans a graph on what is recorded and what is there. What drifted stops an apply of a program, unless it is to be healed.
+    pub async fn plan(&self, graph: &Graph, change: impl FnOnce(&mut Options)) -> Result<Plan, Failure> {
         let mut options = Options::new(self.engine.schemas());
         change(&mut options);
-        self.engine.plan(graph, &options).map_err(|e| self.failure(e))
+        let seen = self.engine.observe().await.map_err(|e| self.failure(e))?;
+        if options.verb == Verb::Apply && !options.heal {
+            self.refuse_drift(&seen)?;
+        }
+        self.engine.plan_observed(graph, &seen, &options).map_err(|e| self.failure(e))
+    }
+
+    fn refuse_drift(&self, seen: &Observed) -> Result<(), Failure> {
+        let state = self.engine.state();
+        let drifted = state.in_use().into_iter().filter_map(|id| {
+            let what = match seen.objects.get(&id)? {
+                Observation::Intact => return None,
+                Observation::Missing => "is missing".to_owned(),
+                Observation::Changed(fields) => {
+                    let fields: Vec<_> =
+                        fields.iter().map(|(name, was, is)| format!("{name} is {is}, not {was}")).collect();
+                    format!("was changed from outside: {}", fields.join(", "))
+                }
+            };
+            Some(format!("{} {what}", state.objects.get(&id)?.address))
+        });
+        let drifted: Vec<_> = drifted.collect();
+        if drifted.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::new(format!("drifted: {}", drifted.join("; ")))
+            .help("`imm apply --heal` makes new ones in the same transaction"))
     }
 
     /// Shows a plan, asks, applies it and tells how it ended.

@@ -2,12 +2,13 @@
 
 use crate::cli::{Apply, Global};
 use crate::compile;
+use crate::consents::Consented;
 use crate::failure::{Failure, Outcome};
 use crate::platform;
 use crate::project::{Project, plain};
 use crate::session::Session;
 use crate::ui::Style;
-use imm_runtime::plan::saved::SavedPlan;
+use imm_runtime::plan::saved::{Attached, SavedPlan};
 use std::path::{Path, PathBuf};
 
 /// Applies a module, or a saved plan.
@@ -21,13 +22,13 @@ pub fn run(global: &Global, args: &Apply) -> Outcome {
 fn module(global: &Global, args: &Apply) -> Outcome {
     let style = Style::choose(global.color);
     let project = Project::find(global, args.path.as_deref())?;
+    let consents = Consented::read(&args.consents)?;
     let compiled = compile::compile(&project, &args.params, &args.tuning, style, args.answer.json)?;
     platform::block_on(async {
         let mut session = Session::open(project, args.answer.json, global.quiet, style).await?;
         session.settled().await?;
-        let plan = session.plan(&compiled.graph, |_| {})?;
-        let mut attached = compiled.attached;
-        attached.because.clone_from(&args.answer.because);
+        let plan = session.plan(&compiled.graph, |options| consents.into_options(options)).await?;
+        let attached = Attached { because: args.consents.because.clone(), ..compiled.attached };
         session.carry_out(&plan, &attached, &args.answer).await
     })?
 }
@@ -51,8 +52,8 @@ fn saved(global: &Global, args: &Apply, file: &Path) -> Outcome {
         let mut session = Session::open(project, args.answer.json, global.quiet, style).await?;
         session.settled().await?;
         let mut attached = saved.attached;
-        if args.answer.because.is_some() {
-            attached.because.clone_from(&args.answer.because);
+        if args.consents.because.is_some() {
+            attached.because.clone_from(&args.consents.because);
         }
         session.carry_saved(&saved.plan, &attached, &args.answer).await
     })?

@@ -23,8 +23,8 @@ pub fn run(global: &Global, args: &Destroy) -> Outcome {
         let mut session = Session::open(project, args.answer.json, global.quiet, style).await?;
         session.settled().await?;
         let empty = Graph { policy: Policy { keep: 0, ..Policy::default() }, ..Graph::default() };
-        let plan = session.plan(&empty, |options| options.verb = Verb::Destroy)?;
-        let attached = Attached { because: args.answer.because.clone(), ..Attached::default() };
+        let plan = session.plan(&empty, |options| options.verb = Verb::Destroy).await?;
+        let attached = Attached { because: args.because.clone(), ..Attached::default() };
         session.carry_out(&plan, &attached, &args.answer).await
     })?
 }

@@ -2,6 +2,7 @@
 
 use crate::cli::{Global, Plan};
 use crate::compile::{self, Compiled};
+use crate::consents::Consented;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::platform;
 use crate::project::{Project, plain};

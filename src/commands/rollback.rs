@@ -26,8 +26,8 @@ pub fn run(global: &Global, args: &Rollback) -> Outcome {
             Failure::new("there is no earlier generation to go back to").help("`imm history` lists the generations")
         })?;
         let graph = session.graph(to)?;
-        let plan = session.plan(&graph, |options| options.verb = Verb::Rollback { to })?;
-        let attached = Attached { because: args.answer.because.clone(), ..Attached::default() };
+        let plan = session.plan(&graph, |options| options.verb = Verb::Rollback { to }).await?;
+        let attached = Attached { because: args.because.clone(), ..Attached::default() };
         session.carry_out(&plan, &attached, &args.answer).await
     })?
 }
