@@ -73,7 +73,7 @@ pub struct Writer {
 /// Takes the lease and opens the ledger; makes one when nothing was ever applied.
 pub fn write(project: &Project) -> Result<Writer, Failure> {
     let holder = Holder::current();
-    let (mut lease, took_over) = Lease::take(&project.state, holder.clone()).map_err(refused)?;
+    let (mut lease, took_over) = Lease::take(&project.state, holder.clone()).map_err(|e| refused(&e))?;
     let open = |fence: u64| -> Result<Ledger, LedgerError> {
         let store = SqliteStore::open(&project.ledger())?;
         Ledger::open(Box::new(store), Arc::new(SystemClock), actor(), fence)
@@ -93,7 +93,7 @@ pub fn write(project: &Project) -> Result<Writer, Failure> {
     Ok(Writer { lease, ledger, tenure: Tenure { holder, took_over } })
 }
 
-fn refused(error: LeaseError) -> Failure {
+fn refused(error: &LeaseError) -> Failure {
     let message = error.to_string();
     match error {
         LeaseError::Held(_) => {

@@ -158,7 +158,13 @@ impl Session {
             Outcome::NothingToDo => Ok(self.nothing_to_do()),
             Outcome::Committed { generation, leftovers, outputs, took_ms } => {
                 if !self.json {
-                    ui::out(&ui::events::committed(*generation, outputs, *took_ms, self.style));
+                    ui::out(&ui::events::committed(
+                        *generation,
+                        outputs,
+                        *took_ms,
+                        self.engine.state().in_use().is_empty(),
+                        self.style,
+                    ));
                 }
                 ui::err(&ui::events::leftovers(leftovers, self.style));
                 Ok(Exit::Done)

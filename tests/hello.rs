@@ -153,3 +153,43 @@ fn moving_a_node_touches_nothing() {
     bench.ok(&["apply", "--yes"]);
     assert_eq!(containers(&bench), before);
 }
+
+#[test]
+fn a_graph_that_was_rolled_back_from_wants_a_word() {
+    let bench = Bench::example("hello");
+    bench.ok(&["apply", "--yes"]);
+    bench.ok(&["apply", "--yes", "--param", "greeting=Bad"]);
+    bench.ok(&["rollback", "--yes", "--because", "it was bad"]);
+    let again = ["apply", "--yes", "--param", "greeting=Bad"];
+    let refused = bench.imm(&again);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.err.contains("--again"), "{refused:?}");
+    bench.ok(&[&again[..], &["--again", "--because", "it is good now"]].concat());
+    assert!(bench.page().contains("Bad, world"));
+    assert!(bench.ok(&["history"]).contains("it is good now"));
+}
+
+#[test]
+fn what_is_missing_stops_an_apply_until_it_is_healed() {
+    let bench = Bench::example("hello");
+    bench.ok(&["apply", "--yes"]);
+    let first = containers(&bench);
+    // The machine loses everything that the agent made.
+    bench.ok(&["agent", "stop"]);
+    for (pid, _) in bench.processes() {
+        _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+    }
+    let lineage = std::fs::read_dir(bench.home().join("lineages")).unwrap().flatten().next().unwrap().path();
+    let lost = std::fs::read_dir(lineage.join("objects")).unwrap().flatten();
+    for object in lost.filter(|o| first.contains(&o.file_name().to_string_lossy().trim_end_matches(".json").to_owned()))
+    {
+        let path = object.path();
+        if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
+    }
+    let drifted = bench.imm(&["apply", "--yes"]);
+    assert_eq!(drifted.code, 1, "{drifted:?}");
+    assert!(drifted.err.contains("drifted") && drifted.err.contains("--heal"), "{drifted:?}");
+    bench.ok(&["apply", "--yes", "--heal"]);
+    assert!(bench.page().contains("Hello, world"));
+    assert!(containers(&bench).iter().all(|c| !first.contains(c)), "new objects, not the old ones again");
+}

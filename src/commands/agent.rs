@@ -68,22 +68,23 @@ fn stop(home: &Home) -> Outcome {
 }
 
 fn doctor(as_json: bool) -> Outcome {
-    let probe = imm_sandbox::probe();
+    let found = imm_host::doctor::examine();
     if as_json {
-        ui::json(&json!({ "format": 1, "probe": probe }));
+        ui::json(&json!({ "format": 1, "doctor": found }));
         return Ok(Exit::Done);
     }
     let yes = |b: bool| if b { "yes" } else { "no" };
-    let mut text = format!(
-        "isolation   {:?}\nrootless    {}\ncgroups     {:?}\nlandlock    {}\nseccomp     {}\n",
-        probe.level,
-        yes(probe.rootless),
-        probe.cgroups,
-        if probe.landlock_abi == 0 { "no".to_owned() } else { format!("ABI {}", probe.landlock_abi) },
-        yes(probe.seccomp)
-    );
-    probe.reasons.iter().for_each(|reason| text.push_str(&format!("note: {reason}\n")));
-    ui::out(&text);
+    let landlock = if found.landlock_abi == 0 { "no".to_owned() } else { format!("yes (ABI {})", found.landlock_abi) };
+    let rows = [
+        ("isolation", found.isolation),
+        ("limits", found.limits),
+        ("landlock", landlock),
+        ("seccomp", yes(found.seccomp).to_owned()),
+        ("by user namespace", yes(found.rootless).to_owned()),
+    ];
+    let rows: Vec<Vec<String>> = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
+    let missing: String = found.missing.iter().map(|reason| format!("missing: {reason}\n")).collect();
+    ui::out(&(ui::columns(0, &rows) + &missing));
     Ok(Exit::Done)
 }
 

@@ -34,8 +34,9 @@ pub fn run(global: &Global, args: &Plan) -> Outcome {
         Tenure::default(),
         Random::seeded(0),
     );
-    let plan =
-        engine.plan(&graph, &Options::new(engine.schemas())).map_err(|e| session::failure(&project, false, e))?;
+    let mut options = Options::new(engine.schemas());
+    Consented::read(&args.consents)?.into_options(&mut options);
+    let plan = engine.plan(&graph, &options).map_err(|e| session::failure(&project, false, e))?;
     let empty = plan.is_empty(engine.state());
     if args.json {
         ui::json(&ui::plan::document(&plan));

@@ -71,18 +71,17 @@ pub fn seconds(ms: u64) -> String {
     if ms < 100 { format!("{ms} ms") } else { format!("{}.{} s", tenths / 10, tenths % 10) }
 }
 
-/// The last lines of a successful apply.
-pub fn committed(generation: u64, outputs: &Fields<Value>, took_ms: u64, style: Style) -> String {
+/// The last lines of a successful apply. `empty`: it ended everything.
+pub fn committed(generation: u64, outputs: &Fields<Value>, took_ms: u64, empty: bool, style: Style) -> String {
     let shown = outputs.iter().map(|(name, value)| {
         let value = report::value(value);
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         format!("{name} = {text}\n")
     });
     let mut out: String = shown.collect();
-    out.push_str(&format!(
-        "{}\n",
-        style.paint("1;32", &format!("Generation {generation} serves ({}).", seconds(took_ms)))
-    ));
+    let serves = if empty { "is empty: nothing serves" } else { "serves" };
+    let last = format!("Generation {generation} {serves} ({}).", seconds(took_ms));
+    out.push_str(&format!("{}\n", style.paint("1;32", &last)));
     out
 }
 

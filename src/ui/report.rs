@@ -72,7 +72,7 @@ pub fn history(history: &History, style: Style) -> String {
             let generation = a.generation.map_or_else(|| "–".to_owned(), |g| g.to_string());
             let took = a.seconds.map_or_else(String::new, |s| format!("{s:.1} s"));
             let counts = format!("+{} -{}", a.created, a.destroyed);
-            let why = a.because.clone().or_else(|| a.error.clone()).unwrap_or_default();
+            let why = a.because.as_deref().or(a.error.as_deref()).and_then(|text| text.lines().next());
             vec![
                 style.paint(color, sign),
                 generation,
@@ -82,7 +82,7 @@ pub fn history(history: &History, style: Style) -> String {
                 took,
                 counts,
                 a.actor.clone(),
-                why,
+                why.unwrap_or_default().to_owned(),
             ]
         })
         .collect();

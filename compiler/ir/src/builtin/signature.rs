@@ -340,7 +340,7 @@ fn numbers() -> Vec<Signature> {
         on(var(0), "part")
             .bounds(&[Whole])
             .param("ratio", is(Type::Ratio))
-            .gives(var(0), "This part of it, rounded down."),
+            .gives(var(0), "This part of it, rounded up."),
         on(int(), "mod").param("divisor", int()).gives(int(), "The rest, never negative."),
         on(int(), "ceil_div").param("divisor", int()).gives(int(), "Divided, rounded up."),
         on(var(0), "clamp")

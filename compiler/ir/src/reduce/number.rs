@@ -45,7 +45,7 @@ pub(super) fn method(name: &str, receiver: &Value, args: &[&Value]) -> Result<Va
                 Value::Int(n) => (*n, Value::Int as Make),
                 other => quantity(other).ok_or_else(unfit)?,
             };
-            int((i128::from(amount) * i128::from(*ratio)).div_euclid(1_000_000)).map(make).ok_or_else(|| {
+            int((i128::from(amount) * i128::from(*ratio) + 999_999).div_euclid(1_000_000)).map(make).ok_or_else(|| {
                 ReduceError::overflow(format!("{}.part({})", shown(value), shown(&Value::Ratio(*ratio))))
             })
         }

@@ -160,6 +160,7 @@ fn methods_of_lists_and_texts() {
     assert_eq!(value(method("matches", vec![text("ami-1"), text("^ami-[0-9]+$")])), Value::Bool(true));
     assert!(method("matches", vec![text("a"), text("(")]).is_err());
     assert_eq!(value(method("part", vec![v(Value::Bytes(200)), v(Value::Ratio(250_000))])), Value::Bytes(50));
+    assert_eq!(value(method("part", vec![v(Value::Int(3)), v(Value::Ratio(500_000))])), Value::Int(2));
     assert_eq!(value(method("ceil_div", vec![int(7), int(2)])), Value::Int(4));
     assert_eq!(value(method("text", vec![v(Value::Ratio(15_000))])), Value::text("1.5%"));
     assert_eq!(value(method("text", vec![v(Value::Bytes(64 << 20))])), Value::text("64MiB"));
