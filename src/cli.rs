@@ -1,5 +1,7 @@
 //! The command line's words. What they do is in `commands`, one file each.
 
+use crate::ui::Style;
+use crate::ui::events::Watcher;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -43,6 +45,27 @@ pub struct Global {
     /// More detail
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
+}
+
+impl Global {
+    /// How an apply's events are shown.
+    pub fn watcher(&self, json: bool) -> Watcher {
+        Watcher { json, quiet: self.quiet, verbose: self.verbose, style: Style::choose(self.color) }
+    }
+}
+
+impl Params {
+    /// Whether none is given on the command line.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.files.is_empty() && self.params_json.is_none()
+    }
+}
+
+impl Consents {
+    /// Whether one is given.
+    pub fn any(&self) -> bool {
+        !self.replace.is_empty() || !self.rename.is_empty() || self.again || self.heal
+    }
 }
 
 /// When to colour.

@@ -30,14 +30,14 @@ pub struct Session {
 
 impl Session {
     /// Takes the lease, starts the agent if it does not run, and settles what an earlier apply left open.
-    pub async fn open(project: Project, json: bool, quiet: bool, style: Style) -> Result<Self, Failure> {
+    pub async fn open(project: Project, watcher: Watcher) -> Result<Self, Failure> {
         let home = platform::home()?;
         let Writer { lease, ledger, tenure } = records::write(&project)?;
         let providers = platform::providers(&home)?;
         let random = Random::from_system().map_err(|e| Failure::new(crate::project::plain(&e)))?;
-        let watcher = Watcher::new(json, quiet, style);
         let engine =
             Engine::new(ledger, providers, Limits::default(), tenure, random).with_events(move |e| watcher.see(&e));
+        let Watcher { json, style, .. } = watcher;
         let mut session = Self { project, engine, json, style, _lease: lease };
         session.stop_on_signals()?;
         Ok(session)

@@ -25,7 +25,7 @@ fn module(global: &Global, args: &Apply) -> Outcome {
     let consents = Consented::read(&args.consents)?;
     let compiled = compile::compile(&project, &args.params, &args.tuning, style, args.answer.json)?;
     platform::block_on(async {
-        let mut session = Session::open(project, args.answer.json, global.quiet, style).await?;
+        let mut session = Session::open(project, global.watcher(args.answer.json)).await?;
         session.settled().await?;
         let plan = session.plan(&compiled.graph, |options| consents.into_options(options)).await?;
         let attached = Attached { because: args.consents.because.clone(), ..compiled.attached };
@@ -34,7 +34,6 @@ fn module(global: &Global, args: &Apply) -> Outcome {
 }
 
 fn saved(global: &Global, args: &Apply, file: &Path) -> Outcome {
-    let style = Style::choose(global.color);
     let bytes = std::fs::read(file).map_err(|e| {
         Failure::new(format!("{}: {}", file.display(), plain(&e))).help("`imm plan --out FILE` makes a plan")
     })?;
@@ -45,11 +44,15 @@ fn saved(global: &Global, args: &Apply, file: &Path) -> Outcome {
             Failure::usage("a saved plan already says how many generations to keep").help("give --keep to `imm plan`")
         );
     }
+    if args.consents.any() || !args.params.is_empty() {
+        return Err(Failure::usage("a saved plan already has its params and consents")
+            .help("give them to `imm plan --out FILE`"));
+    }
     let state = state_of(global, file, &saved);
     let name = file.file_stem().map_or_else(|| "plan".to_owned(), |n| n.to_string_lossy().into_owned());
     let project = Project { path: PathBuf::new(), name, environment: saved.plan.environment.clone(), state };
     platform::block_on(async {
-        let mut session = Session::open(project, args.answer.json, global.quiet, style).await?;
+        let mut session = Session::open(project, global.watcher(args.answer.json)).await?;
         session.settled().await?;
         let mut attached = saved.attached;
         if args.consents.because.is_some() {

@@ -20,7 +20,7 @@ pub fn run(global: &Global, args: &Destroy) -> Outcome {
         return Ok(Exit::Done);
     }
     platform::block_on(async {
-        let mut session = Session::open(project, args.answer.json, global.quiet, style).await?;
+        let mut session = Session::open(project, global.watcher(args.answer.json)).await?;
         session.settled().await?;
         let empty = Graph { policy: Policy { keep: 0, ..Policy::default() }, ..Graph::default() };
         let plan = session.plan(&empty, |options| options.verb = Verb::Destroy).await?;

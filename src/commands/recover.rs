@@ -18,7 +18,7 @@ pub fn run(global: &Global, args: &Recover) -> Ended {
         return Ok(Exit::Done);
     }
     platform::block_on(async {
-        let mut session = Session::open(project, args.json, global.quiet, style).await?;
+        let mut session = Session::open(project, global.watcher(args.json)).await?;
         match session.recover().await? {
             Some(outcome @ Outcome::Stuck { .. }) => session.finish(&outcome),
             Some(outcome) => {

@@ -19,7 +19,7 @@ pub fn run(global: &Global, args: &Rollback) -> Outcome {
         return Err(Failure::new(message).help("nothing was applied yet, so there is nothing to go back to"));
     }
     platform::block_on(async {
-        let mut session = Session::open(project, args.answer.json, global.quiet, style).await?;
+        let mut session = Session::open(project, global.watcher(args.answer.json)).await?;
         session.settled().await?;
         let state = session.engine().state();
         let to = args.generation.or_else(|| state.rollback_target()).ok_or_else(|| {

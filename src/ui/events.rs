@@ -7,18 +7,19 @@ use imm_runtime::report;
 use serde_json::json;
 
 /// Shows events as they happen.
+#[derive(Clone, Copy, Debug)]
 pub struct Watcher {
-    json: bool,
-    quiet: bool,
-    style: Style,
+    /// Events go to stdout as JSON lines, else to stderr as text.
+    pub json: bool,
+    /// No text.
+    pub quiet: bool,
+    /// Also the start of each step.
+    pub verbose: bool,
+    /// Of the text.
+    pub style: Style,
 }
 
 impl Watcher {
-    /// With `json` events go to stdout as JSON lines; else to stderr as text, unless `quiet`.
-    pub fn new(json: bool, quiet: bool, style: Style) -> Self {
-        Self { json, quiet, style }
-    }
-
     /// Shows one event.
     pub fn see(&self, event: &Event) {
         if self.json {
@@ -31,6 +32,9 @@ impl Watcher {
     fn line(&self, event: &Event) -> String {
         let mark = |color: &str, sign: &str| self.style.paint(color, sign);
         match event {
+            Event::StepStarted { action, address, object } if self.verbose => {
+                format!("  {} {action} {address} ({})\n", mark("2", "…"), object.short())
+            }
             Event::Started { .. } | Event::StepStarted { .. } => String::new(),
             Event::StepDone { action, address, took_ms, .. } => {
                 format!("  {} {} {address} ({})\n", mark("32", "✓"), past(action), seconds(*took_ms))
