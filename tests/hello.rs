@@ -91,6 +91,28 @@ fn apply_replace_rollback_destroy() {
 }
 
 #[test]
+fn a_file_that_only_goes_into_the_image_is_named_as_the_cause() {
+    let bench = Bench::example("hello");
+    bench.ok(&["apply", "--yes"]);
+    let page = bench.module.join("index.html");
+    let text = std::fs::read_to_string(&page).unwrap();
+    std::fs::write(page, text.replace("replaced, never changed", "never changed, only replaced")).unwrap();
+    let plan = bench.json(&["plan"]);
+    for address in ["app", "web.instance[\"0\"]", "web.instance[\"1\"]"] {
+        let step =
+            plan["actions"].as_array().unwrap().iter().find(|a| a["address"] == address && a["action"] == "create");
+        let reasons = step.unwrap()["reasons"].as_array().unwrap();
+        let cause = reasons
+            .iter()
+            .find(|r| r["text"] == "index.html changed")
+            .unwrap_or_else(|| panic!("{address}: {reasons:?}"));
+        assert_eq!((cause["file"].as_str(), cause["line"].as_u64()), (Some("main.imm"), Some(9)), "{cause}");
+    }
+    let text = bench.ok(&["plan"]);
+    assert!(text.contains("app is replaced; index.html changed (main.imm:9:"), "{text}");
+}
+
+#[test]
 fn keep_0_destroys_at_once() {
     let bench = Bench::example("hello");
     bench.ok(&["apply", "--yes", "--keep", "0"]);

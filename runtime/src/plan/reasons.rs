@@ -41,6 +41,9 @@ impl Reason {
     }
 }
 
+/// How many causes a replaced node hands to what binds it: enough to tell, few enough to read.
+const MOST_ROOTS: usize = 3;
+
 /// Steps of everything that is not simply kept, dependencies first.
 pub(super) fn forward(
     graph: &Graph,
@@ -51,15 +54,18 @@ pub(super) fn forward(
     options: &Options,
     steps: &mut Vec<Step>,
 ) {
+    let mut roots = BTreeMap::new();
     for (addr, _) in &order.sorted {
         let Some((node, planned)) = graph.nodes.get(*addr).zip(nodes.get(*addr)) else { continue };
         let (action, reasons) = match &planned.fate {
             Fate::Keep => continue,
-            Fate::Create => (Action::Create, create(recorded, observed, addr, node, nodes, options)),
+            Fate::Create => (Action::Create, create(recorded, observed, addr, node, nodes, options, &roots)),
             Fate::Reuse => (Action::Reuse, vec![Reason::plain("still there from an earlier generation")]),
             Fate::Rename(from) => (Action::Rename, vec![Reason::at(format!("was {from}"), &node.origin.loc)]),
             Fate::Attach => (Action::Attach, vec![Reason::at("kept from before", &node.origin.loc)]),
         };
+        let causes = reasons.iter().filter(|r| r.loc.is_some()).take(MOST_ROOTS).cloned();
+        roots.insert(*addr, causes.collect());
         steps.push(Step {
             action,
             address: (*addr).clone(),
@@ -82,6 +88,7 @@ fn create(
     node: &Node,
     nodes: &BTreeMap<Addr, Planned>,
     options: &Options,
+    roots: &BTreeMap<&Addr, Vec<Reason>>,
 ) -> Vec<Reason> {
     let Some((id, _)) = recorded.state.at(addr) else {
         return vec![Reason::at("new", &node.origin.loc)];
@@ -92,6 +99,10 @@ fn create(
         let replaced = nodes.get(to).is_some_and(|n| n.fate == Fate::Create);
         if replaced && recorded.state.at(to).is_some() {
             reasons.push(Reason::plain(format!("{to} is replaced")));
+            // And why that is: what the user changed, however far away.
+            let causes = roots.get(to).into_iter().flatten().filter(|cause| !reasons.contains(cause));
+            let causes: Vec<Reason> = causes.cloned().collect();
+            reasons.extend(causes);
         }
     }
     match observed.objects.get(&id) {
