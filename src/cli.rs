@@ -37,7 +37,14 @@ pub struct Global {
     #[arg(long, value_name = "DIR", global = true)]
     pub state: Option<PathBuf>,
     /// When to colour
-    #[arg(long, value_enum, default_value = "auto", global = true, hide_possible_values = false)]
+    #[arg(
+        long,
+        value_enum,
+        default_value = "auto",
+        global = true,
+        hide_possible_values = true,
+        value_name = "auto|always|never"
+    )]
     pub color: Color,
     /// Only results and errors
     #[arg(short, long, global = true)]
@@ -192,6 +199,7 @@ pub struct Plan {
 
 /// What an environment may say too.
 #[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Generations")]
 pub struct Tuning {
     /// How many earlier generations stay warm [default: 1]
     #[arg(long, value_name = "N")]
@@ -240,6 +248,7 @@ pub struct Apply {
 
 /// How the plan's one question is answered.
 #[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Running")]
 pub struct Answer {
     /// Answer the plan's question with yes
     #[arg(short, long)]

@@ -69,11 +69,21 @@ fn whole(bench: &Bench, round: usize) {
     assert!(serving.iter().all(|o| o["health"] == "healthy"), "round {round}: {status:#}");
     let ids: std::collections::BTreeSet<_> = objects.iter().map(|o| o["object"].to_string()).collect();
     assert_eq!(ids.len(), objects.len(), "round {round}: nothing twice");
+    let recorded = objects.iter().filter(|o| o["kind"] != "image").map(|o| o["object"].as_str().unwrap().to_owned());
+    let recorded: std::collections::BTreeSet<_> = recorded.collect();
+    assert_eq!(on_disk(bench), recorded, "round {round}: directories and entries are the same objects");
     crate::harness::eventually("each container has one monitor", || {
         let tops =
             bench.processes().iter().filter(|(pid, c)| c.contains("__container") && !child_of_monitor(*pid)).count();
         tops == containers
     });
+}
+
+/// Objects of which the agent has a directory.
+fn on_disk(bench: &Bench) -> std::collections::BTreeSet<String> {
+    let lineages = std::fs::read_dir(bench.home().join("lineages")).unwrap().flatten();
+    let objects = lineages.flat_map(|l| std::fs::read_dir(l.path().join("objects")).unwrap().flatten());
+    objects.map(|o| o.file_name().to_string_lossy().into_owned()).collect()
 }
 
 /// A monitor's own children carry its command line until they exec.
