@@ -21,7 +21,7 @@ pub use evaluate::{Given, GivenValue, ResolvedParam};
 pub use world::MemoryWorld;
 
 use evaluate::{Evaluated, Purpose, evaluate};
-use imm_ir::{Diagnostic, Graph, Sources, Value, kinds};
+use imm_ir::{Diagnostic, Graph, Sources, Value, code, kinds};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use world::World;
@@ -138,6 +138,10 @@ fn front(world: &dyn World, path: &str) -> Front {
         let (typed, found) = check::check(&loaded.modules, 0, &loaded.sources, kinds::builtin());
         module = typed;
         diagnostics.extend(found);
+    }
+    // What is broken or missing may be what uses a binding.
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        diagnostics.retain(|diagnostic| diagnostic.code != code::UNUSED_BINDING);
     }
     Front { sources: loaded.sources, folder: loaded.folder, module, diagnostics }
 }

@@ -159,6 +159,10 @@ impl Checker<'_> {
                 covered.tags.insert("none".to_owned());
                 Some(PatternKind::None)
             }
+            Form::None if matches!(core, Type::Variant(variant) if variant.case("none").is_some()) => {
+                let name = ast::Name { text: "none".into(), span };
+                self.variant_pattern(cx, None, &name, None, core, taint, covered, first, binds)
+            }
             Form::Some(name) if matches!(core, Type::Option(_)) => {
                 covered.tags.insert("some(v)".to_owned());
                 let Type::Option(inner) = core else { return None };

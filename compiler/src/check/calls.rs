@@ -429,7 +429,8 @@ impl Checker<'_> {
             all => all,
         };
         if shapes.len() != names.len() {
-            let text = format!("this function gets {} values, not {}", params.len(), names.len());
+            let values = if params.len() == 1 { "value" } else { "values" };
+            let text = format!("this function gets {} {values}, not {}", params.len(), names.len());
             self.report(Diagnostic::error(code::TYPE_MISMATCH, arg.span, text).label("wrong number of parameters"));
             return Expr::error(arg.span);
         }

@@ -46,6 +46,18 @@ impl Checker<'_> {
         typed
     }
 
+    /// `none`: nothing, or the variant of this name where one is expected.
+    fn absent(&mut self, cx: &mut Cx, want: Option<&Type>, span: Span) -> Expr {
+        if let Some((core, taint)) = want.map(peel)
+            && let Type::Variant(variant) = unrefined(&core)
+            && variant.case("none").is_some()
+        {
+            let name = ast::Name { text: "none".into(), span };
+            return self.variant(cx, variant, &name, None, taint, span);
+        }
+        value(Value::None, Type::option(Type::Never), span)
+    }
+
     fn form(&mut self, cx: &mut Cx, expr: &ast::Expr, want: Option<&Type>) -> Expr {
         use ast::ExprKind as Form;
         let span = expr.span;
@@ -58,7 +70,7 @@ impl Checker<'_> {
             }
             Form::Str(text) => self.string(cx, text),
             Form::Bool(b) => value(Value::Bool(*b), Type::Bool, span),
-            Form::None => value(Value::None, Type::option(Type::Never), span),
+            Form::None => self.absent(cx, want, span),
             Form::Name(name) => self.name(cx, name, want),
             Form::Qualified { ty, name } => self.qualified(cx, ty, name, None, span),
             Form::Construct { ty: Some(ty), name, fields } => self.qualified(cx, ty, name, Some(fields), span),

@@ -257,7 +257,7 @@ impl Checker<'_> {
         Expr::error(span)
     }
 
-    fn variant(
+    pub fn variant(
         &mut self,
         cx: &mut Cx,
         variant: &Arc<VariantType>,

@@ -24,6 +24,9 @@ impl Checker<'_> {
             if matches!(&**kind, "container" | "service" | "worker") {
                 self.writers(node, all);
             }
+            if &**kind == "route" {
+                self.rising(node);
+            }
         }
         self.two_writers(all);
     }
@@ -39,6 +42,31 @@ impl Checker<'_> {
         if let Some(target) = target.filter(|target| !beside(target)) {
             let place = target.with.span.unwrap_or(target.name_span);
             self.report(nodes::canary_needs_overlap(tag, &target.name, rollout.value.span, place));
+        }
+    }
+
+    /// The weights of a canary rise strictly, and below 100 %, which follows by itself.
+    fn rising(&mut self, node: &Node) {
+        let Some(rollout) = node.field("rollout") else { return };
+        let ExprKind::Variant { tag, payload } = &rollout.value.uncoerced().kind else { return };
+        let Some((_, steps)) = payload.iter().find(|(name, _)| &**tag == "canary" && &**name == "steps") else {
+            return;
+        };
+        let ExprKind::List(steps) = &steps.uncoerced().kind else { return };
+        let mut last = (0, None);
+        for (spliced, step) in steps {
+            // What is computed is not judged here.
+            if *spliced {
+                return;
+            }
+            let ExprKind::Record(fields) = &step.uncoerced().kind else { return };
+            let weight = fields.iter().find_map(|(name, value)| (&**name == "weight").then_some(value.uncoerced()));
+            let Some(Expr { kind: ExprKind::Value(Value::Ratio(ppm)), span, .. }) = weight else { return };
+            if *ppm <= last.0 || *ppm >= 1_000_000 {
+                self.report(nodes::weight_does_not_rise(*ppm, *span, last.1));
+                return;
+            }
+            last = (*ppm, Some(*span));
         }
     }
 
@@ -137,7 +165,11 @@ impl Checker<'_> {
 
     /// A volume for one writer must not be mounted writable by what overlaps with its successor.
     fn writers(&mut self, node: &Node, all: &[Node]) {
-        if !beside(node) {
+        // A `use` around it may say how all inside are replaced.
+        let around = |owner| {
+            all.iter().any(|n| n.of == NodeOf::Component(owner) && (n.with.replace.is_some() || n.owner.is_some()))
+        };
+        if !beside(node) || node.owner.is_some_and(around) {
             return;
         }
         for (volume, span) in writable_mounts(node) {

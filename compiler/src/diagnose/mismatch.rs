@@ -91,12 +91,21 @@ fn other(found: &Type, expected: &Type, span: Span, source: &str) -> Diagnostic 
         (Type::Int | Type::Float, Type::Bytes) => diagnostic.help(format!("write a unit: `{source}MiB`, `{source}B`")),
         (Type::Int | Type::Float, Type::Ratio) => diagnostic.help("write a percentage, for example `5%`"),
         (Type::Int | Type::Float, Type::Cpu) => diagnostic.help(format!("write a unit: `{source}cpu`")),
+        (Type::Int | Type::Float | Type::Bool, Type::String) if is_literal(source) => {
+            diagnostic.help(format!("write `\"{source}\"`"))
+        }
         (Type::Int | Type::Bool, Type::String) => diagnostic.help(format!("write `\"${{{source}}}\"`")),
+        (Type::Float, Type::String) => diagnostic.help(format!("write `{source}.text()`")),
         (Type::Duration | Type::Bytes | Type::Ratio | Type::Cpu, Type::String) => {
             diagnostic.help(format!("write `{source}.text()`"))
         }
         (Type::Float, Type::Int) => diagnostic.help("write a whole number"),
-        (Type::String, Type::Int) => diagnostic.help("write the number without quotes"),
+        (Type::String, Type::Int | Type::Float) if is_literal(source.trim_matches('"')) => {
+            diagnostic.help("write the number without quotes")
+        }
+        (Type::String, Type::Bool) if matches!(source, "\"true\"" | "\"false\"") => {
+            diagnostic.help("write it without quotes")
+        }
         (Type::String, Type::Variant(variant)) => {
             let word = source.trim_matches('"');
             let tags = || variant.variants.iter().map(|case| &*case.tag);
@@ -122,6 +131,12 @@ fn other(found: &Type, expected: &Type, span: Span, source: &str) -> Diagnostic 
         }
         _others => diagnostic,
     }
+}
+
+/// Whether this is written as a number or a Bool.
+fn is_literal(source: &str) -> bool {
+    let number = |c: char| c.is_ascii_digit() || matches!(c, '_' | '.' | '-');
+    matches!(source, "true" | "false") || (!source.is_empty() && source.chars().all(number))
 }
 
 fn bare(ty: &Type) -> &Type {

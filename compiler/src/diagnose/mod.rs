@@ -11,7 +11,12 @@ pub mod nodes;
 pub fn similar<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let close = |name: &&str| {
         let distance = strsim::damerau_levenshtein(word, name);
-        distance > 0 && distance <= (word.chars().count().max(name.chars().count()) / 3).max(1)
+        let length = word.chars().count().max(name.chars().count());
+        // Of two letters one is half of the word: only a third one makes a likeness.
+        distance > 0
+            && length > 1
+            && distance <= (length / 3).max(1)
+            && (length > 2 || word.starts_with(*name) || name.starts_with(word))
     };
     known.into_iter().filter(close).min_by_key(|name| (strsim::damerau_levenshtein(word, name), name.len()))
 }

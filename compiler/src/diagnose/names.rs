@@ -96,9 +96,15 @@ pub fn out_of_reach(word: &str, what: &str, place: &str, span: Span, declared: S
         })
 }
 
-/// A module of the standard library that this version does not have.
+/// A module of the standard library that this version does not have, or a word that is no module at all.
 pub fn no_such_module(name: &str, span: Span, known: &[&str]) -> Diagnostic {
-    Diagnostic::error(code::UNKNOWN_NAME, span, format!("module `{name}` is not provided in this version"))
-        .label("there is no such module")
+    if name != "std" && !name.starts_with("std.") {
+        return Diagnostic::error(code::UNKNOWN_NAME, span, format!("there is no module `{name}`"))
+            .label("not a module")
+            .help("a module of your own is imported by its path: `import \"./limits\"`");
+    }
+    let text = format!("`{name}` is not in this version: most of the standard library comes later");
+    Diagnostic::error(code::UNKNOWN_NAME, span, text)
+        .label("not provided in this version")
         .help(format!("this version has {}", listed(known.iter().copied())))
 }

@@ -66,6 +66,21 @@ pub fn canary_needs_overlap(rollout: &str, target: &str, span: Span, with: Span)
         .help("write `rollout = all_at_once`, or let it be replaced `beside`")
 }
 
+/// A step of a canary that sends no more than the one before, or all.
+pub fn weight_does_not_rise(ppm: i64, span: Span, before: Option<Span>) -> Diagnostic {
+    let (text, label) = match before {
+        _any if ppm >= 1_000_000 => ("the weight of a canary's step stays below 100%", "all of the traffic"),
+        Some(_) => ("the weights of a canary must rise from step to step", "not more than the step before"),
+        None => ("the first step of a canary must send something", "nothing"),
+    };
+    let diagnostic = Diagnostic::error(code::OUT_OF_RANGE, span, text).label(label);
+    match before {
+        Some(before) if ppm < 1_000_000 => diagnostic.also(before, "the step before"),
+        _other => diagnostic,
+    }
+    .help("write rising weights below 100%; the whole traffic follows after the last step")
+}
+
 /// Two nodes that would both hold one volume for writing.
 pub fn two_writers(volume: &str, node: &str, span: Span, first: Span, declared: Span) -> Diagnostic {
     let text = format!("`{volume}` takes one writer at a time, but `{node}` would be the second");

@@ -3,8 +3,8 @@
 use super::scope::Scope;
 use super::trail::Bound;
 use super::{Evaluator, Result};
-use crate::hir::{Body, ComponentId, Field, Step};
-use imm_ir::{Addr, Assert, Diagnostic, Loc, Span, Term, Value, code};
+use crate::hir::{Body, ComponentId, Node, Step};
+use imm_ir::{Addr, Assert, Diagnostic, Loc, Term, Value, code};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -66,18 +66,12 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Makes an instance of a component at an address, with the fields of its `use`.
-    pub(super) fn instantiate(
-        &mut self,
-        addr: &Addr,
-        component: ComponentId,
-        fields: &[Field],
-        span: Span,
-    ) -> Result<()> {
+    /// Makes an instance of a component at an address, with the fields and the `with` of its `use`.
+    pub(super) fn instantiate(&mut self, node: &Node, addr: &Addr, component: ComponentId) -> Result<()> {
         let module = self.module;
         let Some(component) = module.component(component) else { return Ok(()) };
         let mut params = HashMap::new();
-        for field in fields {
+        for field in &node.fields {
             let param = component
                 .body
                 .params
@@ -87,11 +81,12 @@ impl Evaluator<'_> {
             let (value, trail) = self.bound_with(|e| e.expr(&field.value))?;
             params.insert(*param, Bound { term: value, trail: Arc::new(trail.tidy()) });
         }
+        let with = self.carried(node)?;
         let mut uses: Vec<Loc> = self.scopes.here().uses.clone();
-        uses.push(self.loc(span));
-        let scope = Scope { addr: Some(addr.clone()), uses, params, ..Scope::default() };
+        uses.push(self.loc(node.span));
+        let scope = Scope { addr: Some(addr.clone()), uses, with, params, ..Scope::default() };
         let before = self.scopes.enter(scope);
-        self.frames.push((span, format!("in this use of `{}`", component.name)));
+        self.frames.push((node.span, format!("in this use of `{}`", component.name)));
         self.body(&component.body);
         self.frames.pop();
         self.scopes.leave(before);

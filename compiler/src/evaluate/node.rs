@@ -1,6 +1,7 @@
 //! Nodes: heads, fields, `with`. What a node becomes in the graph is in `expand`.
 
 use super::comprehension::Round;
+use super::scope::Carried;
 use super::trail::{Bound, Trail};
 use super::{Evaluator, Result, UNKNOWN};
 use crate::hir::{Expr, Field, Head, Node, NodeId, NodeOf};
@@ -92,7 +93,7 @@ impl Evaluator<'_> {
     fn one(&mut self, node: &Node, addr: &Addr) -> Result<()> {
         self.budget.node(node.span).map_err(|exceeded| self.fail(*exceeded))?;
         match &node.of {
-            NodeOf::Component(component) => self.instantiate(addr, *component, &node.fields, node.span),
+            NodeOf::Component(component) => self.instantiate(node, addr, *component),
             NodeOf::Kind { kind, class } => {
                 let Some(schema) = kinds::builtin().get(kind) else { return Ok(()) };
                 let late = matches!(class, Class::Pointer | Class::Durable);
@@ -152,35 +153,43 @@ impl Evaluator<'_> {
         Ok((Input { term: Arc::unwrap_or_clone(term), loc, causes }, orders))
     }
 
-    /// The `with` block and what it needs.
+    /// The `with` block and what it needs, over those of the `use` sites around it.
     fn with(&mut self, node: &Node) -> Result<(With, Vec<Addr>)> {
+        let said = self.carried(node)?;
         let mut with = With::default();
         if matches!(&node.of, NodeOf::Kind { kind, .. } if &**kind == "job") {
             with.timeout_ms = 600_000;
         }
+        with.timeout_ms = said.timeout_ms.unwrap_or(with.timeout_ms);
+        with.retries = said.retries.unwrap_or(with.retries);
+        with.protect = said.protect.unwrap_or(with.protect);
+        with.replace = said.replace.unwrap_or(with.replace);
+        Ok((with, said.needs))
+    }
+
+    /// What this `with` block and those around it say.
+    pub(super) fn carried(&mut self, node: &Node) -> Result<Carried> {
+        let mut with = self.scopes.here().with.clone();
         if let Some(timeout) = self.amount(node.with.timeout.as_ref())? {
-            with.timeout_ms = timeout;
+            with.timeout_ms = Some(timeout);
         }
         if let Some(retries) = self.amount(node.with.retries.as_ref())? {
-            with.retries = u32::try_from(retries).unwrap_or(u32::MAX);
+            with.retries = Some(u32::try_from(retries).unwrap_or(u32::MAX));
         }
         if let Some(protect) = &node.with.protect {
-            with.protect = self.expr(protect)?.known().and_then(Value::as_bool).unwrap_or(true);
+            with.protect = self.expr(protect)?.known().and_then(Value::as_bool).or(with.protect);
         }
         if let Some(replace) = &node.with.replace {
             let (replace, _) = self.bound_with(|e| e.expr(replace))?;
-            if let Some(value) = replace.known() {
-                with.replace = how(value);
-            }
+            with.replace = replace.known().map(how).or(with.replace);
         }
-        let mut needs = Vec::new();
         if let Some(expr) = &node.with.needs {
             let (term, trail) = self.bound_with(|e| e.expr(expr))?;
-            term.handles(&mut |addr| needs.push(addr.clone()));
-            term.holes(&mut |addr, _| needs.push(addr.clone()));
-            needs.extend(trail.orders);
+            term.handles(&mut |addr| with.needs.push(addr.clone()));
+            term.holes(&mut |addr, _| with.needs.push(addr.clone()));
+            with.needs.extend(trail.orders);
         }
-        Ok((with, needs))
+        Ok(with)
     }
 
     fn amount(&mut self, expr: Option<&Expr>) -> Result<Option<u64>> {

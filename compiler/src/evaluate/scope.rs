@@ -2,7 +2,7 @@
 
 use super::trail::Bound;
 use crate::hir::{LetId, NodeId, ParamId};
-use imm_ir::{Addr, Loc};
+use imm_ir::{Addr, Loc, Replace};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -20,10 +20,22 @@ pub(super) struct Scope {
     pub addr: Option<Addr>,
     /// The `use` sites around it, outermost first.
     pub uses: Vec<Loc>,
+    /// What `with` of the `use` sites around it says.
+    pub with: Carried,
     pub params: HashMap<ParamId, Bound>,
     pub lets: HashMap<LetId, Bound>,
     pub nodes: HashMap<NodeId, Bound>,
     pub outputs: HashMap<Arc<str>, Bound>,
+}
+
+/// The settings of `with` blocks around a node. A nearer one wins; what all must follow adds up.
+#[derive(Clone, Default)]
+pub(super) struct Carried {
+    pub timeout_ms: Option<u64>,
+    pub retries: Option<u32>,
+    pub replace: Option<Replace>,
+    pub protect: Option<bool>,
+    pub needs: Vec<Addr>,
 }
 
 impl Default for Scopes {

@@ -108,14 +108,8 @@ impl Loader<'_> {
                     let target = self.import(importer, folder, text);
                     found.insert(text.span, target);
                 }
-                ast::ImportPath::Module(names) => {
-                    let name: Vec<&str> = names.iter().map(ast::Name::as_str).collect();
-                    let message = format!("there is no module `{}` in this version", name.join("."));
-                    self.loaded.diagnostics.push(
-                        Diagnostic::error(code::UNKNOWN_NAME, item.span, message)
-                            .help("a module of your own is imported by its path: import \"./limits\""),
-                    );
-                }
+                // Modules of the standard library are no files; which there are is known where names are resolved.
+                ast::ImportPath::Module(_) => {}
             }
         }
         found

@@ -185,7 +185,7 @@ impl Place<'_> {
             ));
         }
         let comparison = |k: Tok| (Tok::EqEq..=Tok::Ge).contains(&k) || k == Tok::In;
-        if found.is_some_and(comparison) {
+        if found.is_some_and(comparison) && !self.expects("a name") {
             return Some(
                 self.error("comparisons do not chain").help("compare twice and join with `&&`: `a < b && b < c`"),
             );
@@ -329,6 +329,32 @@ impl Place<'_> {
         None
     }
 
+    /// What another language would have said, in the words of this one.
+    fn habit(&self) -> Option<String> {
+        let found = self.token(self.at)?;
+        let last = self.before(1)?;
+        let (word, before) = (found.text(self.text), last.text(self.text));
+        let ended = !self.expects("an expression");
+        Some(match found.kind {
+            Tok::Question if ended => "write `if a then b else c`".to_owned(),
+            Tok::For if self.expects("`]`") => "the `for` comes first: `[for x in xs: x]`".to_owned(),
+            Tok::RParen | Tok::Comma if self.expects("`:`") => format!("write its type: `{before}: Int`"),
+            Tok::Assign | Tok::LBrace if self.expects("`->`") => "write the type of the result: `-> Int`".to_owned(),
+            Tok::LBrace if self.expects("`=`") => "write `=` and one expression".to_owned(),
+            Tok::Slash if ended && matches!(last.kind, Tok::Newline) => "a comment starts with `//`".to_owned(),
+            kind if ended && kind.is_binary_operator() && matches!(last.kind, Tok::Newline) => {
+                format!("to go on, end the line before with `{word}`")
+            }
+            Tok::Ident | Tok::Upper if ended && matches!(last.kind, Tok::Int | Tok::Float) => {
+                format!("a unit follows its number directly: `{before}{word}`")
+            }
+            Tok::Ident if ended && word == "and" => "write `&&`".to_owned(),
+            Tok::Ident if ended && word == "or" => "write `||`".to_owned(),
+            _ if ended && before == "not" => "write `!`".to_owned(),
+            _ => return None,
+        })
+    }
+
     fn general(&self) -> Diagnostic {
         let found = match self.token(self.at) {
             Some(token) => self.shown(token),
@@ -358,6 +384,10 @@ impl Place<'_> {
             [most @ .., last] => format!("{} or {last}", most.join(", ")),
         };
         let diagnostic = self.error(format!("expected {list}, found {found}"));
+        let diagnostic = match self.habit() {
+            Some(help) => return diagnostic.help(help),
+            None => diagnostic,
+        };
         let ends = wanted.iter().any(|w| *w == "`,` or a new line" || *w == "a new line" || *w == "`,`");
         if ends && self.expects("`,`") {
             let at = self.before(1).map_or(self.span(), |t| t.span(self.file).after());

@@ -148,6 +148,8 @@ pub(super) fn known(sign: &str, args: &[&Value]) -> Result<Value> {
             let end = b.checked_add(1).ok_or_else(|| ReduceError::overflow(format!("the end of ..={b}")))?;
             Ok(Value::Range(*a, end))
         }
+        ("+", [Value::String(a), Value::String(b)]) => Ok(Value::text(format!("{a}{b}"))),
+        ("+", [Value::List(a), Value::List(b)]) => Ok(Value::List(a.iter().chain(b).cloned().collect())),
         ("+" | "-" | "*" | "/", [a, b]) => arithmetic(sign, a, b),
         ("&&" | "||", [Value::Bool(a), Value::Bool(b)]) => {
             Ok(Value::Bool(if sign == "&&" { *a && *b } else { *a || *b }))

@@ -207,7 +207,7 @@ fn operator(token: Tok) -> BinaryOp {
 
 fn join(source: &mut Source<'_>, left: Expr, op: BinaryOp, op_span: Span, right: Expr) -> Expr {
     if op == BinaryOp::In
-        && let ExprKind::Unary { op: UnaryOp::Not, op_span: bang, operand } = &left.kind
+        && let ExprKind::Unary { op: UnaryOp::Not, op_span: bang, operand } = left.kind
     {
         let whole = bang.to(right.span);
         let show = |span: Span| source.text.get(span.range()).unwrap_or("…");
@@ -224,6 +224,12 @@ fn join(source: &mut Source<'_>, left: Expr, op: BinaryOp, op_span: Span, right:
         let title = "put the whole test in parentheses".to_owned();
         diagnostic.fixes.push(Fix { title, applicability: Applicability::Safe, edits });
         source.notes.push(diagnostic);
+        // The tree is what was meant, so that nothing else is found wrong with it.
+        let test = join(source, *operand, op, op_span, right);
+        return Expr {
+            kind: ExprKind::Unary { op: UnaryOp::Not, op_span: bang, operand: Box::new(test) },
+            span: whole,
+        };
     }
     let span = left.span.to(right.span);
     Expr { kind: ExprKind::Binary { op, op_span, left: Box::new(left), right: Box::new(right) }, span }
