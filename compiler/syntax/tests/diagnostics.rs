@@ -1,5 +1,6 @@
 //! What is said about broken code: one mistake, one diagnostic, at the right place, and the rest is still read.
 
+#![expect(clippy::disallowed_methods, reason = "the pages are files; the ban is for the compiler itself")]
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
 
 use imm_ir::{Applicability, Diagnostic, FileId};

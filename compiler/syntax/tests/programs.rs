@@ -1,5 +1,9 @@
 //! Real programs parse without a word, and broken ones never panic.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests read files and bound their time; the ban is for the compiler itself"
+)]
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
 
 use imm_ir::{Diagnostic, FileId};
