@@ -50,6 +50,8 @@ pub fn agent(error: &ClientError) -> Failure {
 #[derive(Debug, Default)]
 pub struct Seen {
     objects: BTreeMap<String, ObjectReport>,
+    /// Why nothing is seen, when something should be.
+    unseen: Option<String>,
 }
 
 impl Seen {
@@ -58,17 +60,30 @@ impl Seen {
         let Some(lineage) = state.lineage else { return Ok(Self::default()) };
         let home = home()?;
         let report = block_on(async {
-            let Some((client, _)) = client::running(&home).await? else { return Ok(None) };
+            let Some((client, _)) = client::running(&home).await? else {
+                return Ok(Err(format!(
+                    "no agent runs with {}: containers go on, but no route answers; `imm recover` starts it",
+                    home.root().display()
+                )));
+            };
             match client.lineage(&lineage.to_string()).await {
-                Ok(report) => Ok(Some(report)),
+                Ok(report) => Ok(Ok(report)),
                 // It does not know the lineage: nothing of it was ever made there.
-                Err(ClientError::Refused(_)) => Ok(None),
+                Err(ClientError::Refused(_)) => Ok(Err(format!(
+                    "the agent of {} knows nothing of this; set IMM_HOME to the folder that earlier applies used",
+                    home.root().display()
+                ))),
                 Err(other) => Err(other),
             }
         })?
         .map_err(|e| agent(&e))?;
-        let objects = report.map(|r| r.objects).unwrap_or_default();
-        Ok(Self { objects: objects.into_iter().map(|o| (o.object.clone(), o)).collect() })
+        Ok(match report {
+            Ok(report) => {
+                Self { objects: report.objects.into_iter().map(|o| (o.object.clone(), o)).collect(), unseen: None }
+            }
+            // After an apply that never committed there is nothing to be seen.
+            Err(why) => Self { objects: BTreeMap::new(), unseen: state.current.map(|_| why) },
+        })
     }
 
     /// How an object was seen, in one word.
@@ -84,7 +99,14 @@ impl Seen {
             let level = o.isolation.as_deref().filter(|level| !level.contains("namespaces"))?;
             Some(format!("{}: isolated by {level} only, since this machine allows no namespaces", o.address))
         });
-        said.chain(weaker).collect()
+        let ailing = self.objects.values().filter_map(|o| match o.health.level {
+            Level::Unhealthy | Level::Exited => {
+                let reason = o.health.reason.as_deref().unwrap_or("it is not healthy");
+                Some(format!("{}: {reason} (run {})", o.address, o.health.run))
+            }
+            Level::Starting | Level::Healthy | Level::Dormant => None,
+        });
+        self.unseen.iter().cloned().chain(said).chain(weaker).chain(ailing).collect()
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod harness;
 
+mod agent;
 mod concurrent;
 mod crash;
 mod cutover;

@@ -1,7 +1,7 @@
 //! `imm recover`: settles what an interrupted apply left, backwards before its commit and forwards after.
 
 use crate::cli::{Global, Recover};
-use crate::failure::{Exit, Outcome as Ended};
+use crate::failure::{Exit, Failure, Outcome as Ended};
 use crate::platform;
 use crate::project::Project;
 use crate::records;
@@ -13,7 +13,11 @@ use imm_runtime::apply::Outcome;
 pub fn run(global: &Global, args: &Recover) -> Ended {
     let style = Style::choose(global.color);
     let project = Project::find(global, args.module.path.as_deref())?;
-    if records::read(&project, style)?.is_none_or(|l| l.state().open_apply().is_none()) {
+    let recorded = records::read(&project, style)?;
+    if recorded.as_ref().is_none_or(|l| l.state().open_apply().is_none()) {
+        if recorded.is_some_and(|l| l.state().current.is_some()) {
+            start_agent()?;
+        }
         ui::err("Nothing to recover.\n");
         return Ok(Exit::Done);
     }
@@ -35,4 +39,17 @@ pub fn run(global: &Global, args: &Recover) -> Ended {
             }
         }
     })?
+}
+
+/// Routes answer only while an agent runs; one that was killed is started by nobody else.
+fn start_agent() -> Result<(), Failure> {
+    let home = platform::home()?;
+    let (running, _client) = platform::block_on(async {
+        let running = imm_host::client::running(&home).await.map_err(|e| platform::agent(&e))?.is_some();
+        Ok::<_, Failure>((running, platform::connect(&home).await?))
+    })??;
+    if !running {
+        ui::err(&format!("no agent ran with {}: started\n", home.root().display()));
+    }
+    Ok(())
 }

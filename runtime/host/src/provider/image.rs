@@ -3,11 +3,11 @@
 //! What an object id became is noted in the lineage's directory, so that a repeated create finds it and a collector knows what is
 //! needed. The store itself finds equal inputs again, whatever their id.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use imm_image::{Base, ContentDigest, Entry, Mode, Recipe, Store};
 use imm_ir::{Content, Executable, HostFile, Value};
@@ -36,11 +36,24 @@ struct Note {
 pub struct Images {
     home: Home,
     store: Arc<Store>,
+    forgotten: Arc<Forgotten>,
+}
+
+/// Notes that were removed by this process. A build goes on when whoever asked for it has stopped waiting: without this its note
+/// would appear after its object was destroyed.
+#[derive(Debug, Default)]
+struct Forgotten(Mutex<BTreeSet<PathBuf>>);
+
+impl Forgotten {
+    /// Held while a note is written or removed.
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Images {
     pub fn open(home: &Home) -> std::result::Result<Self, imm_image::ImageError> {
-        Ok(Self { home: home.clone(), store: Arc::new(Store::open(home.store())?) })
+        Ok(Self { home: home.clone(), store: Arc::new(Store::open(home.store())?), forgotten: Arc::default() })
     }
 
     /// Builds an image, or finds it built.
@@ -49,11 +62,16 @@ impl Images {
         let store = Arc::clone(&self.store);
         let note_path = self.note_path(ctx, request.object);
         let spec = request.spec.to_string();
+        let forgotten = Arc::clone(&self.forgotten);
         let built = tokio::task::spawn_blocking(move || {
             // Until the note is on disk, a collector would not know that the image is needed.
             let _hold = store.hold().map_err(|cause| failed(&cause))?;
             let built = store.build(&recipe, &|_| {}).map_err(|cause| failed(&cause))?;
             let note = Note { format: 1, manifest: built.manifest, size: built.size, spec };
+            let gone = forgotten.lock();
+            if gone.contains(&note_path) {
+                return Err(too_late());
+            }
             write(&note_path, &note).map_err(|cause| io_failed(&cause))?;
             Ok(note)
         });
@@ -76,7 +94,11 @@ impl Images {
 
     /// Removes the note; the bytes are the collector's.
     pub fn forget(&self, ctx: &Ctx, object: ObjectId) -> Result<bool> {
-        match fs::remove_file(self.note_path(ctx, object)) {
+        let path = self.note_path(ctx, object);
+        let mut gone = self.forgotten.lock();
+        let removed = fs::remove_file(&path);
+        gone.insert(path);
+        match removed {
             Ok(()) => Ok(false),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(true),
             Err(cause) => Err(io_failed(&cause)),
@@ -110,6 +132,14 @@ fn created(note: &Note) -> Created {
 
 fn failed(cause: &imm_image::ImageError) -> Error {
     permanent(cause.to_string(), None)
+}
+
+/// The object was destroyed while its image was being built.
+fn too_late() -> Error {
+    Error {
+        kind: ErrorKind::Tombstone,
+        ..permanent("the image was destroyed while it was being built; it is never made again".to_owned(), None)
+    }
 }
 
 fn io_failed(cause: &io::Error) -> Error {

@@ -31,6 +31,7 @@ use crate::home::Home;
 
 use failure::{permanent, refused};
 use image::Images;
+use object::known;
 
 /// Kinds that this platform provides in this version.
 const KINDS: [&str; 5] = ["container", "file", "image", "route", "volume"];
@@ -80,6 +81,27 @@ impl HostProvider {
         request(client.with_patience(patience)).await.map_err(refused)
     }
 
+    /// A ledger that has applied something is announced to the agent it was applied with. Another one has nothing of it: all
+    /// would be made again beside what runs, and the routes could not be switched.
+    async fn check_known(&self, ctx: &Ctx) -> Result<()> {
+        let lineage = ctx.lineage.to_string();
+        let report = self.ask(ctx, |agent| {
+            let lineage = lineage.clone();
+            async move { known(agent.lineage(&lineage).await) }
+        });
+        if report.await?.is_some() {
+            return Ok(());
+        }
+        let home = self.home.root().display();
+        Err(permanent(
+            format!("what this ledger made is not in {home}: its agent has never heard of lineage {lineage}"),
+            Some(
+                "set IMM_HOME to the folder that earlier applies used; if that one is lost, move the state folder (`.imm`) away to begin anew"
+                    .to_owned(),
+            ),
+        ))
+    }
+
     fn remember(&self, ctx: &Ctx, epoch: u64) {
         self.set.lock().unwrap_or_else(PoisonError::into_inner).insert(ctx.lineage.to_string(), epoch);
     }
@@ -104,6 +126,9 @@ impl Provider for HostProvider {
         connect_or_start(&self.home, &self.program).await.map_err(failure::not_started)?;
         let announce = Announce { fence: ctx.fence, head: Some(LedgerHead { seq: head.0, hash: head.1.0 }) };
         let lineage = ctx.lineage.to_string();
+        if ctx.generation > 0 {
+            self.check_known(ctx).await?;
+        }
         let before = self.ask(ctx, |agent| {
             let lineage = lineage.clone();
             async move { agent.announce(&lineage, &announce).await }
@@ -134,7 +159,14 @@ impl Provider for HostProvider {
     async fn observe(&self, ctx: &Ctx, kind: &str, object: ObjectId, handle: &Handle) -> Result<Observation> {
         let there = match kind {
             "image" => self.images.contains(handle)?,
-            "container" | "file" | "route" | "volume" => self.find_object(ctx, object).await?.is_some(),
+            "container" | "file" | "route" | "volume" => match self.find_object(ctx, object).await? {
+                Some(_) => true,
+                None => {
+                    // One that is missing is drift; an agent that has none of it is the wrong one.
+                    self.check_known(ctx).await?;
+                    false
+                }
+            },
             other => return Err(not_provided(other)),
         };
         Ok(if there { Observation::Intact } else { Observation::Missing })

@@ -3,7 +3,7 @@
 //! Guarantees: `set` returns when the setting is in force; a port belongs to one lineage at a time, whose routes may share it.
 //! Keeps nothing on disk: it is filled again from records and settings when the agent starts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -23,10 +23,28 @@ pub struct Board {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Who has a port: lineage, and the route objects that share it.
-    ports: BTreeMap<(IpAddr, u16), (String, BTreeSet<String>)>,
+    /// Who has a port.
+    ports: BTreeMap<(IpAddr, u16), Sharers>,
     /// Routes in force by lineage.
     tables: BTreeMap<String, Vec<RouteSpec>>,
+}
+
+/// A port's lineage, and the route objects that share it, with their addresses.
+#[derive(Debug)]
+struct Sharers {
+    lineage: String,
+    routes: BTreeMap<String, String>,
+}
+
+/// A route object that wants a port.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// Its lineage.
+    pub lineage: &'a str,
+    /// Its id.
+    pub object: &'a str,
+    /// Its address, for the words of a refusal.
+    pub address: &'a str,
 }
 
 /// What a route object and its targets are, as the lineage's records say.
@@ -40,16 +58,18 @@ pub struct Places {
 
 impl Board {
     /// Binds the port of a route object; nobody listens on it yet. Again is the same.
-    pub async fn reserve(&self, lineage: &str, object: &str, bind: IpAddr, port: Option<u16>) -> Result<u16, ApiError> {
+    pub async fn reserve(&self, asker: Asker<'_>, bind: IpAddr, port: Option<u16>) -> Result<u16, ApiError> {
         let mut inner = self.inner.lock().await;
-        if let Some((holder, _)) =
-            port.and_then(|port| inner.ports.get(&(bind, port))).filter(|(holder, _)| holder != lineage)
+        if let Some(port) = port
+            && let Some(held) = inner.ports.get(&(bind, port)).filter(|held| held.lineage != asker.lineage)
         {
+            let names: Vec<&str> = held.routes.values().map(String::as_str).collect();
             return Err(ApiError::no(
                 Code::Claim,
                 format!(
-                    "{bind}:{} is held by a route of lineage {holder}; choose another port or destroy that one",
-                    port.unwrap_or(0)
+                    "port {port} on {bind} is held by route {} of another module, lineage {} (`imm agent ps` lists it); choose another port or destroy that one",
+                    names.join(", "),
+                    held.lineage
                 ),
             ));
         }
@@ -58,18 +78,18 @@ impl Board {
         inner
             .ports
             .entry((bind, port))
-            .or_insert_with(|| (lineage.to_owned(), BTreeSet::new()))
-            .1
-            .insert(object.to_owned());
+            .or_insert_with(|| Sharers { lineage: asker.lineage.to_owned(), routes: BTreeMap::new() })
+            .routes
+            .insert(asker.object.to_owned(), asker.address.to_owned());
         Ok(port)
     }
 
     /// Gives back a route object's share of a port.
     pub async fn release(&self, object: &str, bind: IpAddr, port: u16) {
         let mut inner = self.inner.lock().await;
-        if let Some((_, sharers)) = inner.ports.get_mut(&(bind, port)) {
-            sharers.remove(object);
-            if sharers.is_empty() {
+        if let Some(sharers) = inner.ports.get_mut(&(bind, port)) {
+            sharers.routes.remove(object);
+            if sharers.routes.is_empty() {
                 inner.ports.remove(&(bind, port));
                 self.router.release(bind, port).await;
             }

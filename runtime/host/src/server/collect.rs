@@ -18,6 +18,8 @@ use super::logs::Logs;
 
 /// Bytes taken at once.
 const BATCH: u64 = 1 << 20;
+/// Batches of one visit to a running program: one that prints faster than this must not keep the agent from all else.
+const BATCHES: usize = 4;
 /// Lines that health answers quote.
 const LAST_LINES: usize = 20;
 
@@ -59,9 +61,19 @@ impl Collector {
         Self { dir: dir.to_owned(), source, cursor, last: VecDeque::new() }
     }
 
-    /// Takes all that is there.
+    /// Takes all that is there. Of a program that prints on, this may never end: see [`collect_some`](Self::collect_some).
     pub fn collect(&mut self, logs: &Logs) -> io::Result<()> {
         while self.batch(logs)? {}
+        Ok(())
+    }
+
+    /// Takes a bounded part of what is there.
+    pub fn collect_some(&mut self, logs: &Logs) -> io::Result<()> {
+        for _ in 0..BATCHES {
+            if !self.batch(logs)? {
+                break;
+            }
+        }
         Ok(())
     }
 

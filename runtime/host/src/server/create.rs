@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::api::{ApiError, Code, Container, Mount, ObjectReport, ObjectSpec, PutObject, VolumeAccess};
 
+use super::board::Asker;
 use super::claims::Holder;
 use super::content;
 use super::lineage::Lineage;
@@ -38,7 +39,7 @@ impl Lineage {
         }
         self.check_spec(&put.address, &put.object)?;
         let active = !put.dormant && matches!(put.object, ObjectSpec::Container(_));
-        let port = self.reserve(id, &put.object).await?;
+        let port = self.reserve(id, &put.address, &put.object).await?;
         let laid_out = self.take_claims(id, &put, active).and_then(|()| {
             let record = Record::new(put.address.clone(), put.generation, port, put.object.clone());
             Ok(Object::lay_out(&self.id, &self.records.dir, id, record, active)?)
@@ -56,10 +57,13 @@ impl Lineage {
         }
     }
 
-    async fn reserve(&self, id: &str, spec: &ObjectSpec) -> Result<Option<u16>, ApiError> {
+    async fn reserve(&self, id: &str, address: &str, spec: &ObjectSpec) -> Result<Option<u16>, ApiError> {
         match spec {
             ObjectSpec::Container(container) if container.port.is_some() => self.site.ports.reserve(id).map(Some),
-            ObjectSpec::Route(route) => self.site.board.reserve(&self.id, id, route.bind, route.listen).await.map(Some),
+            ObjectSpec::Route(route) => {
+                let asker = Asker { lineage: &self.id, object: id, address };
+                self.site.board.reserve(asker, route.bind, route.listen).await.map(Some)
+            }
             ObjectSpec::Container(_) | ObjectSpec::Volume(_) | ObjectSpec::File(_) => Ok(None),
         }
     }

@@ -18,7 +18,7 @@ use crate::api::{
 };
 
 use super::Site;
-use super::board::{self, Places};
+use super::board::{self, Asker, Places};
 use super::claims::Holder;
 use super::journal::{Event, Journal};
 use super::logs::Logs;
@@ -215,7 +215,9 @@ impl Lineage {
         let mut settings = self.settings.lock().await;
         let routes: Vec<_> = self.places().routes.into_iter().collect();
         for (id, (route, port)) in routes {
-            if let Err(cause) = self.site.board.reserve(&self.id, &id, route.bind, Some(port)).await {
+            let address = self.object(&id).map_or_else(|_| id.clone(), |object| object.record().address);
+            let asker = Asker { lineage: &self.id, object: &id, address: &address };
+            if let Err(cause) = self.site.board.reserve(asker, route.bind, Some(port)).await {
                 self.site.say(&format!("lineage {}, route {id}: {cause}", self.id));
                 return false;
             }

@@ -13,7 +13,7 @@ use imm_sandbox::{ExitStatus, Run, RunState, Signal};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::api::{Container, HealthCheck, Level, ObjectSpec, Policy, StopSignal};
@@ -233,7 +233,7 @@ impl Keeper {
                     healthy_since = (level == Level::Healthy).then(|| healthy_since.unwrap_or_else(Instant::now));
                     self.tell_level(level, outcome.err(), &live.collector);
                 }
-                _tick = collecting.tick() => self.take_output(&mut live.collector),
+                _tick = collecting.tick() => self.take_some_output(&mut live.collector),
             }
         }
         drop(gone);
@@ -307,8 +307,16 @@ impl Keeper {
         Duration::from_millis(backoff.first_ms.saturating_mul(doubled).min(backoff.most_ms))
     }
 
+    /// While the program runs: a bounded part, on a thread that may block.
+    fn take_some_output(&self, collector: &mut Collector) {
+        if let Err(cause) = block_in_place(|| collector.collect_some(&self.records.logs)) {
+            self.site.say(&format!("object {}: its output cannot be logged: {cause}", self.object.id));
+        }
+    }
+
+    /// After the program's end: all of it.
     fn take_output(&self, collector: &mut Collector) {
-        if let Err(cause) = collector.collect(&self.records.logs) {
+        if let Err(cause) = block_in_place(|| collector.collect(&self.records.logs)) {
             self.site.say(&format!("object {}: its output cannot be logged: {cause}", self.object.id));
         }
     }
@@ -343,6 +351,10 @@ impl Keeper {
                 if level == Level::Unhealthy || seen.health.exit_code.is_none() {
                     seen.health.reason = Some(failure);
                 }
+                seen.health.last_lines = collector.last_lines();
+            } else if level == Level::Unhealthy && seen.health.reason.is_none() {
+                seen.health.reason =
+                    Some("it answers, but was not healthy within the time that its health allows".to_owned());
                 seen.health.last_lines = collector.last_lines();
             }
             seen.health != before
