@@ -128,7 +128,11 @@ async fn current(home: &Home, deadline: Instant) -> Result<Option<Client>, Start
 }
 
 async fn end(home: &Home, client: &Client, report: AgentReport, deadline: Instant) -> Result<(), StartError> {
-    client.stop().await?;
+    match client.stop().await {
+        // It may end before its answer has left; whether it has ended, the lock tells.
+        Ok(_) | Err(ClientError::Lost { .. } | ClientError::Unreachable { .. }) => {}
+        Err(refused @ ClientError::Refused(_)) => return Err(refused.into()),
+    }
     while held(home) {
         if Instant::now() >= deadline {
             return Err(StartError::Stays { version: report.version, pid: report.pid });

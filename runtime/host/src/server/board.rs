@@ -73,6 +73,22 @@ impl Board {
                 ),
             ));
         }
+        // The same port on all addresses and on one of them exclude each other, also within a lineage: a new route is bound beside
+        // the old one.
+        if let Some(port) = port
+            && let Some(((ip, _), held)) = inner.ports.iter().find(|((ip, taken), _)| {
+                *taken == port && *ip != bind && (ip.is_unspecified() || bind.is_unspecified())
+            })
+        {
+            let names: Vec<&str> = held.routes.values().map(String::as_str).collect();
+            return Err(ApiError::no(
+                Code::Claim,
+                format!(
+                    "port {port} on {bind} cannot be bound while route {} has it on {ip}; change `listen` together with `bind`, or remove that route first",
+                    names.join(", ")
+                ),
+            ));
+        }
         let port =
             self.router.reserve(bind, port).await.map_err(|cause| ApiError::no(Code::Claim, cause.to_string()))?;
         inner
