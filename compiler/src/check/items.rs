@@ -205,6 +205,11 @@ impl Checker<'_> {
         match outputs.iter().position(|output| *output == name.as_str()) {
             Some(index) => Some(self.output_type(id, index)),
             None => {
+                // An item that could not be read may have been this output.
+                let damaged = |i: &imm_syntax::ast::Item| matches!(i.kind, imm_syntax::ast::ItemKind::Error(_));
+                if self.program.components.get(id.index())?.ast.items.iter().any(damaged) {
+                    return None;
+                }
                 let owner = format!("component `{component}`");
                 let mut diagnostic =
                     crate::diagnose::blocks::unknown_member(&owner, "output", name.as_str(), name.span, &outputs);
