@@ -9,6 +9,7 @@
 pub mod ast;
 mod brackets;
 mod diagnose;
+mod format;
 mod grammar;
 mod layout;
 mod lexer;
@@ -18,6 +19,7 @@ mod repair;
 mod string;
 mod token;
 
+pub use format::{WIDTH, format};
 pub use layout::MAX_DEPTH;
 pub use lexer::{Lexed, lex};
 pub use parse::{MAX_ERRORS, Parsed, parse, parse_expr, parse_type};
