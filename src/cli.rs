@@ -116,6 +116,8 @@ pub enum Command {
     New(New),
     /// Tell what is wrong with a program, without looking at anything that runs
     Check(Check),
+    /// Lay programs out in their one style
+    Fmt(Fmt),
     /// Show what an apply would do, and why
     Plan(Plan),
     /// Make what runs be what the program says, as one transaction
@@ -173,6 +175,17 @@ pub struct Check {
     /// Apply the fixes that are safe
     #[arg(long)]
     pub fix: bool,
+}
+
+/// `imm fmt`
+#[derive(Debug, Args)]
+pub struct Fmt {
+    /// An .imm file, a folder with all below it, or - for stdin to stdout [default: stdin if it is piped, else .]
+    #[arg(value_name = "PATH")]
+    pub path: Option<PathBuf>,
+    /// Write nothing; end with 3 when something is not formatted
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// `imm plan`

@@ -17,6 +17,7 @@ mod concurrent;
 mod crash;
 mod cutover;
 mod documents;
+mod format;
 mod golden;
 mod hello;
 mod image;

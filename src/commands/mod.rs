@@ -8,6 +8,7 @@ pub mod check;
 pub mod completions;
 pub mod destroy;
 pub mod explain;
+pub mod fmt;
 pub mod history;
 pub mod logs;
 pub mod new;
