@@ -135,7 +135,8 @@ fn sprinkled(text: &str, pieces: &[(usize, &str)]) -> String {
             _ => {}
         }
     }
-    let mut at: Vec<(usize, &str)> = pieces.iter().map(|(n, p)| (*places.get(n % places.len()).unwrap(), *p)).collect();
+    let mut at: Vec<(usize, &str)> =
+        pieces.iter().map(|(n, p)| (places.get(n % places.len()).copied().unwrap_or(0), *p)).collect();
     at.sort();
     let mut out = text.to_owned();
     for (place, piece) in at.iter().rev() {
