@@ -1,6 +1,6 @@
-//! Sources to a resource graph: load, resolve, check, evaluate. Pure: every input comes through [`World`](world::World).
+//! Sources to a resource graph: load, resolve, check, evaluate. Pure: every input comes through `World`.
 //!
-//! [`compile`] makes a graph to be planned, [`check`] only looks for mistakes. Both never panic on a program, whatever it
+//! `compile` makes a graph to be planned, `check` only looks for mistakes. Both never panic on a program, whatever it
 //! says. What they return is plain data: the command line, the REPL and the editor are faces of it.
 //!
 //! Read in the order of the data: `world`, `sources`, `resolve`, `check`, `hir`, `evaluate`.

@@ -5,7 +5,7 @@
 //! stands; what is broken has [`Type::Error`](imm_ir::Type::Error), which fits everywhere and so silences what follows.
 //!
 //! Read `checker` (state), `items`, `nodes`, then `expr` and its parts: `names`, `blocks`, `access`, `calls`,
-//! `operators`, `branches`. Which type fits where is in [`crate::types`], the wording in [`crate::diagnose`].
+//! `operators`, `branches`. Which type fits where is in `crate::types`, the wording in `crate::diagnose`.
 
 mod access;
 mod blocks;

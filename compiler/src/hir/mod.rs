@@ -6,8 +6,8 @@
 //! [`Type::Error`] and was reported; a program with errors is not to be evaluated. Ids are unique in the whole program,
 //! imported modules included. It holds no values but literals.
 //!
-//! Read this file (the program), then [`expr`](self::expr) (expressions), [`node`](self::node) (nodes and components),
-//! [`refinement`](self::refinement) (`where`). [`walk`](self::walk) visits sub-expressions.
+//! Read this file (the program), then `expr` (expressions), `node` (nodes and components),
+//! `refinement` (`where`). `walk` visits sub-expressions.
 
 mod expr;
 mod ids;

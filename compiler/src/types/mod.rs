@@ -1,4 +1,4 @@
-//! What the checker knows about [`Type`]s: which fits where ([`fits`]), the smallest type of two ([`join`]), and the two
+//! What the checker knows about `Type`s: which fits where (`fits`), the smallest type of two (`join`), and the two
 //! marks that travel through expressions, `~` and `Secret` ([`Taint`]). Pure functions, no diagnostics.
 
 mod fits;

@@ -1,6 +1,6 @@
 //! Source text to tokens to a syntax tree, with recovery.
 //!
-//! Guarantees: [`parse`] never fails and never panics; one mistake is one diagnostic and costs the field, arm, step or
+//! Guarantees: `parse` never fails and never panics; one mistake is one diagnostic and costs the field, arm, step or
 //! member it stands in, not the file; trees nest at most [`MAX_DEPTH`] levels; linear time.
 //!
 //! Read in the order of the data: `token`, `lexer` (text to tokens), `brackets` (all of them pair), `layout` (which new

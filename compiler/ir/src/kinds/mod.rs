@@ -1,6 +1,6 @@
 //! Schemas of the built-in kinds, as data: one file a kind.
 //!
-//! [`builtin`] is what the compiler checks against and what a platform implements; [`types`] are the named types that are
+//! `builtin` is what the compiler checks against and what a platform implements; `types` are the named types that are
 //! in scope in every module (a module's own type of the same name wins). Nothing here says how a kind is provided.
 //!
 //! How to read a field: its class says what a change does, a `~T` inside takes values known only after create, a

@@ -1,7 +1,7 @@
 //! One program in isolation, with a monitor that keeps its output and status.
 //!
-//! [`launch`] starts a monitor process (the caller's own binary, re-executed; its hidden subcommand calls
-//! [`monitor_main`]), which isolates the program as well as this machine allows ([`probe`]), appends its output to
+//! `launch` starts a monitor process (the caller's own binary, re-executed; its hidden subcommand calls
+//! `monitor_main`), which isolates the program as well as this machine allows (`probe`), appends its output to
 //! `DIR/log` and records its end durably. Ending the caller, by whatever signal, touches neither; ending the monitor
 //! ends the container. [`reopen`] finds a container again from its directory alone.
 //!

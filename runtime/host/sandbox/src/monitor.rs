@@ -27,7 +27,7 @@ use crate::run::{Exit, ExitStatus};
 use crate::spec::Level;
 use crate::{copied, rootfs, sys};
 
-/// Body of the hidden subcommand that [`crate::launch`] runs; its result is the process's exit code. Must be called
+/// Body of the hidden subcommand that `crate::launch` runs; its result is the process's exit code. Must be called
 /// first thing in `main`, before any thread is made or file opened: it closes every descriptor from 3 on.
 #[must_use]
 pub fn monitor_main(dir: &Path) -> i32 {

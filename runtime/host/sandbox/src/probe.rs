@@ -27,7 +27,7 @@ pub struct Probe {
     pub reasons: Vec<String>,
 }
 
-/// Try everything; a few milliseconds. [`crate::launch`] does it once per process.
+/// Try everything; a few milliseconds. `crate::launch` does it once per process.
 #[must_use]
 pub fn probe() -> Probe {
     let landlock_abi = sys::landlock_abi();
