@@ -95,10 +95,6 @@ impl Seen {
     /// What could not be done as the program asked, a sentence each.
     pub fn warnings(&self) -> Vec<String> {
         let said = self.objects.values().flat_map(|o| o.warnings.iter().map(move |w| format!("{}: {w}", o.address)));
-        let weaker = self.objects.values().filter_map(|o| {
-            let level = o.isolation.as_deref().filter(|level| !level.contains("namespaces"))?;
-            Some(format!("{}: isolated by {level} only, since this machine allows no namespaces", o.address))
-        });
         let ailing = self.objects.values().filter_map(|o| match o.health.level {
             Level::Unhealthy | Level::Exited => {
                 let reason = o.health.reason.as_deref().unwrap_or("it is not healthy");
@@ -106,7 +102,7 @@ impl Seen {
             }
             Level::Starting | Level::Healthy | Level::Dormant => None,
         });
-        self.unseen.iter().cloned().chain(said).chain(weaker).chain(ailing).collect()
+        self.unseen.iter().cloned().chain(said).chain(ailing).collect()
     }
 }
 

@@ -119,7 +119,8 @@ async fn a_change_replaces_and_the_old_generation_stays_warm() {
     assert_eq!(steps(&plan), change);
     assert_eq!(plan.kept, 2);
     let why: Vec<String> = plan.steps[..2].iter().flat_map(|s| s.reasons.iter().map(ToString::to_string)).collect();
-    assert_eq!(why, ["greeting changed (main.imm:7:1, --param)", "app is replaced"]);
+    let cause = "greeting changed (main.imm:7:1, --param)";
+    assert_eq!(why, [cause, "app is replaced", cause]);
     assert_eq!(plan.steps[3].note.as_deref(), Some("2 old → 2 new targets, blue-green, no outage"));
     assert_eq!((bench.count("container"), bench.targets()), (4, 2));
     let warm = engine.state().objects.values().filter(|o| o.state == ObjectState::Idle).count();

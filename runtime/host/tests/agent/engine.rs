@@ -82,7 +82,8 @@ async fn the_engine_runs_switches_and_destroys(world: World) {
     let host = HostProvider::open(&world.home, program()).unwrap();
     // Whoever finds no agent starts one.
     world.kill_agent().await;
-    assert_eq!(host.announce(&ctx(1), (4, Digest([1; 32]))).await.unwrap(), None);
+    let first = Ctx { generation: 0, ..ctx(1) };
+    assert_eq!(host.announce(&first, (4, Digest([1; 32]))).await.unwrap(), None);
     assert_eq!(host.announce(&ctx(2), (5, Digest([2; 32]))).await.unwrap(), Some((4, Digest([1; 32]))));
     let ctx = ctx(2);
 
