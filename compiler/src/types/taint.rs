@@ -35,20 +35,8 @@ impl Taint {
 /// A type without its outermost marks, and those marks.
 pub fn peel(ty: &Type) -> (Type, Taint) {
     let mut taint = Taint::default();
-    let mut ty = ty;
-    loop {
-        match ty {
-            Type::Late(inner) => {
-                taint.late = true;
-                ty = inner;
-            }
-            Type::Secret(inner) => {
-                taint.secret = true;
-                ty = inner;
-            }
-            plain => return (plain.clone(), taint),
-        }
-    }
+    let plain = taint.absorb(ty);
+    (plain.clone(), taint)
 }
 
 /// What an expected type says about a literal: without optionality, marks and refinements. The marks go to its parts.
@@ -56,18 +44,29 @@ pub fn core_of(ty: &Type) -> (&Type, Taint) {
     let mut taint = Taint::default();
     let mut ty = ty;
     loop {
-        match ty {
-            Type::Late(inner) => {
-                taint.late = true;
-                ty = inner;
-            }
-            Type::Secret(inner) => {
-                taint.secret = true;
-                ty = inner;
-            }
-            Type::Option(inner) => ty = inner,
-            Type::Refined(refined) => ty = &refined.base,
+        ty = match taint.absorb(ty) {
+            Type::Option(inner) => inner,
+            Type::Refined(refined) => &refined.base,
             plain => return (plain, taint),
+        };
+    }
+}
+
+impl Taint {
+    /// Takes the outermost marks of a type; answers the type without them.
+    fn absorb<'t>(&mut self, mut ty: &'t Type) -> &'t Type {
+        loop {
+            match ty {
+                Type::Late(inner) => {
+                    self.late = true;
+                    ty = inner;
+                }
+                Type::Secret(inner) => {
+                    self.secret = true;
+                    ty = inner;
+                }
+                plain => return plain,
+            }
         }
     }
 }
