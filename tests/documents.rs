@@ -1,4 +1,4 @@
-//! Every program in the documents is a complete module and gets exactly what the document says it gets.
+//! Every program in the documents, and in the documentation of the standard library, is a complete module and gets exactly what the document says it gets.
 //!
 //! A block is fenced as ```` ```imm ````. Plain ones, and those marked `right`, get no diagnostic; one marked `wrong` stands in
 //! the explain page of a code and gets that code and no other. A block that begins with `html NAME` is a file beside the
@@ -42,9 +42,9 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn pages(folder: &str) -> Vec<PathBuf> {
+fn pages(folder: &str, extension: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(root().join(folder)).unwrap().map(|e| e.unwrap().path());
-    let mut pages: Vec<_> = entries.filter(|p| p.extension().is_some_and(|e| e == "md")).collect();
+    let mut pages: Vec<_> = entries.filter(|p| p.extension().is_some_and(|e| e == extension)).collect();
     pages.sort();
     pages
 }
@@ -64,7 +64,14 @@ fn blocks(path: &Path) -> Vec<Block> {
     let text = std::fs::read_to_string(path).unwrap();
     let mut found = Vec::new();
     let mut open: Option<Block> = None;
+    let source = path.extension().is_some_and(|e| e == "imm");
     for (line, content) in (1..).zip(text.lines()) {
+        // In a program the documentation is what is documented.
+        let content = match content.trim_start().strip_prefix("///") {
+            Some(docs) if source => docs.strip_prefix(' ').unwrap_or(docs),
+            _ if source => continue,
+            _ => content,
+        };
         match (&mut open, content.strip_prefix("```")) {
             (Some(_), Some(_)) => found.extend(open.take()),
             (Some(block), None) => block.text.extend([content, "\n"]),
@@ -99,7 +106,8 @@ fn codes(diagnostics: &[Diagnostic]) -> BTreeSet<&'static str> {
 /// The documents in which a block stands on its own.
 fn documents() -> Vec<PathBuf> {
     let mut all = vec![root().join("README.md")];
-    all.extend(pages("docs"));
+    all.extend(pages("docs", "md"));
+    all.extend(pages("stdlib", "imm"));
     all
 }
 
@@ -125,7 +133,7 @@ fn programs_in_the_documents_are_right() {
 #[test]
 fn programs_in_explain_pages_get_what_the_page_says() {
     let mut wrong = Vec::new();
-    for path in pages("compiler/explain") {
+    for path in pages("compiler/explain", "md") {
         let page = path.file_stem().unwrap().to_str().unwrap();
         let blocks = blocks(&path);
         for claim in [Claim::Wrong, Claim::Right] {
@@ -157,7 +165,7 @@ fn programs_in_explain_pages_get_what_the_page_says() {
 fn every_code_has_a_page_and_every_page_a_code() {
     let codes: BTreeSet<String> = code::ALL.iter().map(|c| c.0.to_owned()).collect();
     let stem = |p: PathBuf| p.file_stem().unwrap().to_str().unwrap().to_owned();
-    let pages: BTreeSet<String> = pages("compiler/explain").into_iter().map(stem).collect();
+    let pages: BTreeSet<String> = pages("compiler/explain", "md").into_iter().map(stem).collect();
     assert_eq!(codes.difference(&pages).collect::<Vec<_>>(), [""; 0], "codes without a page");
     assert_eq!(pages.difference(&codes).collect::<Vec<_>>(), [""; 0], "pages without a code");
     for code in code::ALL {
@@ -170,7 +178,7 @@ fn every_code_has_a_page_and_every_page_a_code() {
 #[test]
 fn links_lead_to_files() {
     let mut wrong = Vec::new();
-    for path in documents() {
+    for path in documents().into_iter().filter(|p| p.extension().is_some_and(|e| e == "md")) {
         let text = std::fs::read_to_string(&path).unwrap();
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let file = target.split('#').next().unwrap();

@@ -31,6 +31,20 @@ fn files_are_formatted_once_and_check_tells_which_are_not() {
     assert!(left.iter().all(|n| !n.to_string_lossy().contains(".new")), "{left:?}");
 }
 
+/// Each folder of the suite's programs and each example is a module without a mistake.
+#[test]
+fn whole_programs_have_no_mistakes() {
+    let bench = Bench::example("hello");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["tests/suite/programs", "examples"].map(|folder| std::fs::read_dir(root.join(folder)).unwrap());
+    let folders: Vec<_> = folders.into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+    assert!(folders.len() >= 7, "{folders:?}");
+    for folder in folders {
+        let said = bench.imm(&["check", folder.to_str().unwrap()]);
+        assert_eq!((said.code, said.out.as_str()), (0, ""), "{}: {said:?}", folder.display());
+    }
+}
+
 #[test]
 fn broken_programs_are_left_alone() {
     let bench = Bench::example("hello");

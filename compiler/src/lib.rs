@@ -13,6 +13,7 @@ pub mod explain;
 pub mod hir;
 mod resolve;
 pub mod sources;
+pub mod stdlib;
 mod types;
 pub mod world;
 
@@ -101,8 +102,9 @@ pub fn compile(world: &dyn World, path: &str, options: &Options) -> Result<Compi
     if front.has_errors() {
         return Err(front.failed());
     }
+    let own = front.sources.iter().filter(|(_, file)| !stdlib::is_file(&file.name));
     let names: Vec<(Arc<str>, Arc<[u8]>)> =
-        front.sources.iter().map(|(_, file)| (Arc::clone(&file.name), Arc::from(file.text.as_bytes()))).collect();
+        own.map(|(_, file)| (Arc::clone(&file.name), Arc::from(file.text.as_bytes()))).collect();
     let evaluated = front.evaluate(world, options, Purpose::Plan);
     front.diagnostics.extend(evaluated.diagnostics);
     if front.has_errors() {

@@ -41,7 +41,8 @@ fn a_static_site() {
         ("pages/about.html", "about"),
         ("pages/contact.html", "contact"),
     ];
-    let compiled = compiled(&world(include_str!("programs/static_site.imm"), &files), "local", &[]);
+    let compiled =
+        compiled(&world(include_str!("../../tests/suite/programs/static_site/main.imm"), &files), "local", &[]);
     assert_eq!(addresses(&compiled.graph), ["docs", "front"]);
     assert_eq!(compiled.files.len(), 5);
     let files = &compiled.graph.nodes[&Addr::root("docs")].inputs["files"];
@@ -50,7 +51,7 @@ fn a_static_site() {
 
 #[test]
 fn web_worker_postgres() {
-    let program = include_str!("programs/web_worker_postgres.imm");
+    let program = include_str!("../../tests/suite/programs/web_worker_postgres/main.imm");
     let compiled = compiled(&world(program, &[]), "local", &[("version", "1")]);
     let graph = &compiled.graph;
     assert_eq!(graph.nodes.len(), 11, "{:?}", addresses(graph));
@@ -77,7 +78,7 @@ fn web_worker_postgres() {
 
 #[test]
 fn a_canary() {
-    let program = include_str!("programs/canary.imm");
+    let program = include_str!("../../tests/suite/programs/canary/main.imm");
     let compiled = compiled(&world(program, &[]), "local", &[("version", "2")]);
     assert_eq!(compiled.graph.nodes.len(), 8);
     let rollout = &compiled.graph.nodes[&Addr::root("entry")].inputs["rollout"];
@@ -87,7 +88,7 @@ fn a_canary() {
 #[test]
 fn environments_and_components() {
     let limits = ("limits/limits.imm", "pub let web = { cpu = 0.5cpu, memory = 64MiB }\n");
-    let world = world(include_str!("programs/environments.imm"), &[limits]);
+    let world = world(include_str!("../../tests/suite/programs/environments/main.imm"), &[limits]);
     let local = compiled(&world, "local", &[]);
     assert_eq!(addresses(&local.graph), ["app", "shop.edge", "shop.web.instance[\"0\"]"]);
     let prod = compiled(&world, "prod", &[]);

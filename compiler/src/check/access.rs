@@ -10,11 +10,10 @@ use imm_syntax::ast;
 use std::sync::Arc;
 
 /// What a name before a dot stands for when it is an import alias.
+#[derive(Clone, Copy)]
 pub(super) enum Alias {
     /// A module of the program: the index of its scope.
     Module(usize),
-    /// A standard module.
-    Std(String),
     /// Missing and reported.
     Missing,
 }
@@ -30,7 +29,6 @@ impl Checker<'_> {
         self.mark(def);
         Some(match self.program.imports.get(index) {
             Some(Import::Module(module)) => Alias::Module(*module),
-            Some(Import::Std(name)) => Alias::Std((*name).to_owned()),
             Some(Import::Missing) | None => Alias::Missing,
         })
     }
@@ -158,7 +156,7 @@ impl Checker<'_> {
                     Some(Type::Error)
                 }
             },
-            Alias::Std(_) | Alias::Missing => Some(Type::Error),
+            Alias::Missing => Some(Type::Error),
         }
     }
 
@@ -167,13 +165,13 @@ impl Checker<'_> {
         let module = match alias {
             Alias::Module(module) => module,
             Alias::Missing => return Expr::error(span),
-            Alias::Std(std) => {
-                let text = format!("`std.{std}` has functions only");
-                let help = format!("call it: `{std}.{name}(…)`");
-                self.report(Diagnostic::error(code::UNKNOWN_NAME, name.span, text).label("not called").help(help));
-                return Expr::error(span);
-            }
         };
+        if self.native(module, name.as_str()).is_some() {
+            let text = format!("`{name}` is a function; only its result is a value");
+            let help = format!("call it: `{name}(…)`");
+            self.report(Diagnostic::error(code::TYPE_MISMATCH, name.span, text).label("not called").help(help));
+            return Expr::error(span);
+        }
         match self.program.scopes.get(module).and_then(|s| s.values.get(name.as_str())).copied() {
             Some((Def::Let(id), declared)) => {
                 let public = self.program.lets.get(id.index()).is_some_and(|d| d.item.public.is_some());

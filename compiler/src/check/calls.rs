@@ -53,6 +53,10 @@ impl Checker<'_> {
             Some((Def::Broken, _)) => return self.broken_args(cx, args, span),
             Some(_) | None => {}
         }
+        let module = self.program.module_of(cx.scope);
+        if let Some(signature) = self.native(module, word).filter(|_| !local) {
+            return self.native_call(cx, signature, name, args, span);
+        }
         match word {
             "some" => self.some(cx, name, args, want, span),
             "template" => self.template(cx, name, args, span),
@@ -218,7 +222,6 @@ impl Checker<'_> {
     ) -> Expr {
         match self.alias(cx, base) {
             Some(Alias::Missing) => return self.broken_args(cx, args, span),
-            Some(Alias::Std(module)) => return self.std_function(cx, &module, name, args, span),
             Some(Alias::Module(module)) => {
                 let def = self.program.scopes.get(module).and_then(|s| s.values.get(name.as_str())).copied();
                 if let Some((Def::Fn(id), declared)) = def {
@@ -226,8 +229,10 @@ impl Checker<'_> {
                     self.public_only(cx.scope, module, public, name.as_str(), name.span, declared);
                     return self.call_fn(cx, id, args, name, span);
                 }
-                let known: Vec<&str> =
-                    self.program.scopes.get(module).map(|s| s.values.keys().copied().collect()).unwrap_or_default();
+                if let Some(signature) = self.native(module, name.as_str()) {
+                    return self.native_call(cx, signature, name, args, span);
+                }
+                let known = self.functions_of(module);
                 self.report(names::unknown(
                     code::UNKNOWN_NAME,
                     "function in the imported module called",
@@ -292,18 +297,33 @@ impl Checker<'_> {
         self.report(diagnostic);
     }
 
-    fn std_function(&mut self, cx: &mut Cx, module: &str, name: &ast::Name, args: &[ast::Expr], span: Span) -> Expr {
-        let full = format!("{module}.{name}");
-        let Some(signature) = builtin::function(&full) else {
-            let prefix = format!("{module}.");
-            let known = builtin::functions().iter().filter_map(|f| f.name.strip_prefix(&prefix));
-            let what = format!("function in `std.{module}` called");
-            self.report(
-                names::unknown(code::UNKNOWN_NAME, &what, name.as_str(), name.span, known.clone())
-                    .note(format!("this version has {}", crate::diagnose::listed(known))),
-            );
-            return self.broken_args(cx, args, span);
-        };
+    /// The function of a standard module that is not written in imm.
+    pub fn native(&self, module: usize, name: &str) -> Option<&'static Signature> {
+        let standard = self.modules.get(module)?.standard.as_ref()?;
+        builtin::function(&format!("{standard}.{name}"))
+    }
+
+    /// The functions that a module has for others.
+    fn functions_of(&self, module: usize) -> Vec<&str> {
+        let program = &self.program;
+        let values = program.scopes.get(module).into_iter().flat_map(|scope| &scope.values);
+        let public = |id: FnId| program.fns.get(id.index()).is_some_and(|decl| decl.item.public.is_some());
+        let mut known: Vec<&str> =
+            values.filter(|(_, (def, _))| matches!(def, Def::Fn(id) if public(*id))).map(|(name, _)| *name).collect();
+        if let Some(standard) = self.modules.get(module).and_then(|m| m.standard.as_deref()) {
+            known.extend(builtin::functions_of(standard).map(|(name, _)| name));
+        }
+        known
+    }
+
+    fn native_call(
+        &mut self,
+        cx: &mut Cx,
+        signature: &'static Signature,
+        name: &ast::Name,
+        args: &[ast::Expr],
+        span: Span,
+    ) -> Expr {
         let bound = Bindings { vars: vec![None; signature.bounds.len()], taint: Taint::default() };
         let Some((args, mut ty)) = self.arguments(cx, signature, args, name, bound) else { return Expr::error(span) };
         if signature.name == "secret.fingerprint" {

@@ -313,6 +313,7 @@ fn broken_refinement() -> Refinement {
     let condition = Expr { kind: ExprKind::Error, ty: Type::Error, span: Span::default() };
     Refinement {
         name: Arc::from("?"),
+        docs: None,
         it: crate::hir::LocalId::of(0),
         condition,
         text: Arc::from(""),

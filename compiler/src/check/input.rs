@@ -12,7 +12,9 @@ pub struct ModuleInput {
     pub name: Arc<str>,
     /// Its files in a fixed order.
     pub files: Vec<(FileId, ast::Module)>,
-    /// For each `import "path"` the module it means: an index into the list given to [`check`](super::check), by the
-    /// span of the path. `None` (or absent): it could not be read, which was reported.
+    /// Its name without `std.`, if it is of the standard library.
+    pub standard: Option<Arc<str>>,
+    /// For each import the module it means: an index into the list given to [`check`](super::check), by the
+    /// span of what is imported. `None` (or absent): it could not be read, which was reported.
     pub imports: BTreeMap<Span, Option<usize>>,
 }

@@ -81,12 +81,12 @@ impl Checker<'_> {
             Some(Slot::Busy) | None => return Type::Error,
         }
         set(&mut self.params, id.index(), Slot::Busy);
-        let Some((ast, scope)) = self.program.params.get(id.index()).map(|d| (d.ast, d.scope)) else {
+        let Some((ast, item, scope)) = self.program.params.get(id.index()).map(|d| (d.ast, d.item, d.scope)) else {
             return Type::Error;
         };
         let mut ty = self.ty(scope, &ast.ty);
         if let Some(predicate) = &ast.predicate {
-            ty = self.refined(scope, ast.name.as_str(), ty, predicate);
+            ty = self.refined(scope, ast.name.as_str(), docs(item), ty, predicate);
         }
         set(&mut self.params, id.index(), Slot::Done(ty.clone()));
         ty

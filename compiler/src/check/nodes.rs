@@ -167,11 +167,6 @@ impl Checker<'_> {
                             Target::Error
                         }
                     },
-                    Some(Alias::Std(_)) => {
-                        let text = format!("`{alias}` has no components in this version");
-                        self.report(Diagnostic::error(code::UNKNOWN_KIND, span, text).label("not a component"));
-                        Target::Error
-                    }
                     Some(Alias::Missing) => Target::Error,
                     None if matches!(self.program.value(scope, alias.as_str()), Some((Def::Broken, _))) => {
                         Target::Error

@@ -373,9 +373,6 @@ output d: Int = c
 output e = match b { x => 1 }
 resource f if c = image { cmd = [a, b, c] }
 resource g for k in a = image { cmd = [k] }
-import std.nothing
-       ^ unknown-name
-output h = nothing.f(1)
 "#,
     );
 }

@@ -67,11 +67,6 @@ impl Checker<'_> {
                             let module = *module;
                             self.named(scope, module, name)
                         }
-                        Some(Import::Std(std)) => {
-                            let what = format!("type in `std.{std}` called");
-                            self.report(names::unknown(code::UNKNOWN_NAME, &what, name.as_str(), name.span, []));
-                            Type::Error
-                        }
                         Some(Import::Missing) | None => Type::Error,
                     }
                 }
@@ -157,8 +152,7 @@ impl Checker<'_> {
 
     /// Reports the use of something that another module keeps to itself.
     pub fn public_only(&mut self, from: usize, target: usize, public: bool, word: &str, span: Span, declared: Span) {
-        let module_of = |scope: usize| self.program.scopes.get(scope).and_then(|s| s.parent).unwrap_or(scope);
-        if public || module_of(from) == module_of(target) {
+        if public || self.program.module_of(from) == self.program.module_of(target) {
             return;
         }
         let text = format!("`{word}` is not `pub` in its module");
@@ -190,7 +184,8 @@ impl Checker<'_> {
         if let Some(slot) = self.types.get_mut(index) {
             *slot = Slot::Busy;
         }
-        let Some((ast, scope)) = self.program.types.get(index).map(|decl| (decl.ast, decl.scope)) else {
+        let Some((ast, item, scope)) = self.program.types.get(index).map(|decl| (decl.ast, decl.item, decl.scope))
+        else {
             return Type::Error;
         };
         let ty = match &ast.definition {
@@ -198,7 +193,9 @@ impl Checker<'_> {
             TypeDefinition::Alias { ty, predicate } => {
                 let base = self.ty(scope, ty);
                 match predicate {
-                    Some(predicate) => self.refined(scope, ast.name.as_str(), base, predicate),
+                    Some(predicate) => {
+                        self.refined(scope, ast.name.as_str(), super::items::docs(item), base, predicate)
+                    }
                     None => base,
                 }
             }
@@ -247,12 +244,19 @@ impl Checker<'_> {
     }
 
     /// `base where predicate`. The marks and optionality of the base stay outside: a condition speaks of the value.
-    pub fn refined(&mut self, scope: usize, name: &str, base: Type, predicate: &ast::Expr) -> Type {
+    pub fn refined(
+        &mut self,
+        scope: usize,
+        name: &str,
+        docs: Option<Arc<str>>,
+        base: Type,
+        predicate: &ast::Expr,
+    ) -> Type {
         match &base {
             Type::Error => return Type::Error,
-            Type::Late(inner) => return Type::late(self.refined(scope, name, (**inner).clone(), predicate)),
-            Type::Secret(inner) => return Type::secret(self.refined(scope, name, (**inner).clone(), predicate)),
-            Type::Option(inner) => return Type::option(self.refined(scope, name, (**inner).clone(), predicate)),
+            Type::Late(inner) => return Type::late(self.refined(scope, name, docs, (**inner).clone(), predicate)),
+            Type::Secret(inner) => return Type::secret(self.refined(scope, name, docs, (**inner).clone(), predicate)),
+            Type::Option(inner) => return Type::option(self.refined(scope, name, docs, (**inner).clone(), predicate)),
             _plain => {}
         }
         let id = RefinementId::of(self.refinements.len());
@@ -262,9 +266,10 @@ impl Checker<'_> {
         let it = ast::Name { text: "it".into(), span: predicate.span };
         let local: LocalId = self.bind(&mut cx, &it, base.clone(), None);
         let condition = self.check(&mut cx, predicate, &Type::Bool, Place::Value);
-        let text: Arc<str> = Arc::from(self.text(predicate.span));
-        let refinement =
-            Refinement { name: Arc::clone(&name), it: local, condition, text: Arc::clone(&text), span: predicate.span };
+        let lines = self.text(predicate.span).lines().map(str::trim).collect::<Vec<_>>();
+        let text: Arc<str> = Arc::from(lines.join(" "));
+        let (name_too, text_too, span) = (Arc::clone(&name), Arc::clone(&text), predicate.span);
+        let refinement = Refinement { name: name_too, docs, it: local, condition, text: text_too, span };
         if let Some(slot) = self.refinements.get_mut(id.index()) {
             *slot = Some(refinement);
         }

@@ -96,15 +96,15 @@ pub fn out_of_reach(word: &str, what: &str, place: &str, span: Span, declared: S
         })
 }
 
-/// A module of the standard library that this version does not have, or a word that is no module at all.
-pub fn no_such_module(name: &str, span: Span, known: &[&str]) -> Diagnostic {
+/// An import of a module by name that is nowhere.
+pub fn no_such_module(name: &str, span: Span, known: &[String]) -> Diagnostic {
+    let known = known.iter().map(String::as_str);
     if name != "std" && !name.starts_with("std.") {
         return Diagnostic::error(code::UNKNOWN_NAME, span, format!("there is no module `{name}`"))
             .label("not a module")
-            .help("a module of your own is imported by its path: `import \"./limits\"`");
+            .help("a module of your own is imported by its path: `import \"./limits\"`")
+            .note(format!("the standard library has {}", listed(known)));
     }
-    let text = format!("`{name}` is not in this version: most of the standard library comes later");
-    Diagnostic::error(code::UNKNOWN_NAME, span, text)
-        .label("not provided in this version")
-        .help(format!("this version has {}", listed(known.iter().copied())))
+    unknown(code::UNKNOWN_NAME, "module of the standard library called", name, span, known.clone())
+        .note(format!("the standard library has {}", listed(known)))
 }

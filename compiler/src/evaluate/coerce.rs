@@ -3,7 +3,7 @@
 use super::content::short;
 use super::trail::Bound;
 use super::{Evaluator, Result};
-use crate::hir::{Predicate, predicate_of};
+use crate::hir::{Predicate, Refinement, predicate_of};
 use imm_ir::reduce::call;
 use imm_ir::{Assert, Blob, Content, Diagnostic, FieldType, Fields, RefinedType, Span, Term, Type, Value, code};
 use std::sync::Arc;
@@ -122,6 +122,10 @@ impl Evaluator<'_> {
                     }
                     None => Diagnostic::error(code::OUT_OF_RANGE, span, format!("{shown} is no {}", refined.name)),
                 };
+                let diagnostic = match predicate_of(self.module, refined) {
+                    Predicate::Declared(Refinement { docs: Some(docs), .. }) => diagnostic.note(first_paragraph(docs)),
+                    Predicate::Declared(_) | Predicate::Builtin(_) => diagnostic,
+                };
                 Err(self.fail(diagnostic.help(format!("it must hold: {}", refined.text))))
             }
             None if self.guarded > 0 || Self::is_inside_lambda(&holds) => Ok(()),
@@ -167,4 +171,9 @@ fn changes(ty: &Type) -> bool {
         Type::Late(inner) | Type::Option(inner) | Type::List(inner) | Type::Map(inner) => changes(inner),
         _same => false,
     }
+}
+
+/// What documentation says first, in one line.
+fn first_paragraph(docs: &str) -> String {
+    docs.lines().map(str::trim).take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub struct Refinement {
     /// The type's or param's name.
     pub name: Arc<str>,
+    /// The type's documentation.
+    pub docs: Option<Arc<str>>,
     /// Stands for the value.
     pub it: LocalId,
     /// To Bool. Uses no params and no nodes.

@@ -31,7 +31,7 @@ impl<'a> Declare<'a, '_> {
         let program = &mut self.program;
         match &item.kind {
             ItemKind::Import(ast) => {
-                let target = import(ast, module, self.diagnostics);
+                let target = import(ast, module);
                 program.imports.push(target);
                 let def = Def::Import(program.imports.len() - 1);
                 if let Some((name, span)) = super::imports::alias(ast) {

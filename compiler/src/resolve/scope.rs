@@ -25,7 +25,7 @@ pub struct Program<'a> {
     /// Named types.
     pub types: Vec<Decl<'a, ast::TypeDecl>>,
     /// Imports.
-    pub imports: Vec<Import<'a>>,
+    pub imports: Vec<Import>,
 }
 
 /// A declaration: its tree, its item and the scope it stands in.
@@ -96,11 +96,9 @@ pub enum TypeDef {
 
 /// What an import alias stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Import<'a> {
-    /// A module of this program, by its index.
+pub enum Import {
+    /// A module, by its index.
     Module(usize),
-    /// A standard module by its name without `std.`, for example `encode`.
-    Std(&'a str),
     /// Could not be found; reported.
     Missing,
 }
@@ -132,6 +130,11 @@ impl<'a> Program<'a> {
         let mut names: Vec<&str> = here.types.keys().copied().collect();
         names.extend(here.parent.map(|parent| self.type_names(parent)).unwrap_or_default());
         names
+    }
+
+    /// The module that a scope is of, or is in.
+    pub fn module_of(&self, scope: usize) -> usize {
+        self.scopes.get(scope).and_then(|s| s.parent).unwrap_or(scope)
     }
 
     /// The component a scope is inside of.

@@ -7,6 +7,8 @@
 pub(crate) mod path;
 
 use crate::check::ModuleInput;
+use crate::diagnose::names;
+use crate::stdlib;
 use crate::world::{World, WorldError};
 use imm_ir::{Diagnostic, SourceFile, Sources, Span, code};
 use imm_syntax::ast;
@@ -81,20 +83,10 @@ impl Loader<'_> {
                 .map_err(|error| WorldError::Unusable(format!("`{name}` is not UTF-8 ({error})")))?;
             texts.push((name, Arc::<str>::from(text)));
         }
-        let index = self.loaded.modules.len();
-        self.known.insert(relative.to_owned(), index);
         let name = path::name(relative);
-        let name = Arc::from(name.strip_suffix(".imm").unwrap_or(name));
-        self.loaded.modules.push(ModuleInput { name, files: Vec::new(), imports: BTreeMap::new() });
+        let index = self.begin(relative, name.strip_suffix(".imm").unwrap_or(name), None);
         for (name, text) in texts {
-            let id = self.loaded.sources.add(SourceFile::new(name.as_str(), Arc::clone(&text)));
-            let parsed = imm_syntax::parse(id, &text);
-            self.loaded.diagnostics.extend(parsed.diagnostics);
-            let imports = self.imports(index, path::folder(&name), &parsed.module);
-            if let Some(module) = self.loaded.modules.get_mut(index) {
-                module.files.push((id, parsed.module));
-                module.imports.extend(imports);
-            }
+            self.file(index, &name, &text);
         }
         Ok(index)
     }
@@ -103,16 +95,54 @@ impl Loader<'_> {
         let mut found = BTreeMap::new();
         for item in &tree.items {
             let ast::ItemKind::Import(import) = &item.kind else { continue };
-            match &import.path {
-                ast::ImportPath::Folder(text) => {
-                    let target = self.import(importer, folder, text);
-                    found.insert(text.span, target);
-                }
-                // Modules of the standard library are no files; which there are is known where names are resolved.
-                ast::ImportPath::Module(_) => {}
-            }
+            let target = match &import.path {
+                ast::ImportPath::Folder(text) => self.import(importer, folder, text),
+                ast::ImportPath::Module(segments) => self.standard(segments, import.path.span()),
+            };
+            found.insert(import.path.span(), target);
         }
         found
+    }
+
+    /// A module of the standard library. Those import nothing but each other, in one direction.
+    fn standard(&mut self, segments: &[ast::Name], span: Span) -> Option<usize> {
+        let words: Vec<&str> = segments.iter().map(ast::Name::as_str).collect();
+        let Some(module) = (match words.as_slice() {
+            ["std", name] => stdlib::module(name),
+            _other => None,
+        }) else {
+            let known: Vec<String> = stdlib::MODULES.iter().map(|module| format!("std.{}", module.name)).collect();
+            self.loaded.diagnostics.push(names::no_such_module(&words.join("."), span, &known));
+            return None;
+        };
+        let file = module.file();
+        if let Some(index) = self.known.get(&file) {
+            return Some(*index);
+        }
+        let index = self.begin(&file, module.name, Some(Arc::from(module.name)));
+        self.file(index, &file, &Arc::from(module.source));
+        Some(index)
+    }
+
+    /// A new module without files.
+    fn begin(&mut self, key: &str, name: &str, standard: Option<Arc<str>>) -> usize {
+        let index = self.loaded.modules.len();
+        self.known.insert(key.to_owned(), index);
+        let module = ModuleInput { name: Arc::from(name), standard, ..ModuleInput::default() };
+        self.loaded.modules.push(module);
+        index
+    }
+
+    /// Parses a file of a module, and loads what it imports.
+    fn file(&mut self, module: usize, name: &str, text: &Arc<str>) {
+        let id = self.loaded.sources.add(SourceFile::new(name, Arc::clone(text)));
+        let parsed = imm_syntax::parse(id, text);
+        self.loaded.diagnostics.extend(parsed.diagnostics);
+        let imports = self.imports(module, path::folder(name), &parsed.module);
+        if let Some(module) = self.loaded.modules.get_mut(module) {
+            module.files.push((id, parsed.module));
+            module.imports.extend(imports);
+        }
     }
 
     fn import(&mut self, importer: usize, folder: &str, text: &ast::StrLit) -> Option<usize> {

@@ -8,7 +8,7 @@ use imm_syntax::{Tok, format, lex, parse};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
-/// The programs of this crate and the examples.
+/// All programs of the repository that stand in files of their own.
 fn programs() -> Vec<(PathBuf, String)> {
     fn walk(dir: &Path, found: &mut Vec<(PathBuf, String)>) {
         for entry in std::fs::read_dir(dir).unwrap() {
@@ -22,8 +22,9 @@ fn programs() -> Vec<(PathBuf, String)> {
         }
     }
     let mut found = Vec::new();
-    walk(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs")), &mut found);
-    walk(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples")), &mut found);
+    for folder in ["tests/programs", "../../tests/suite/programs", "../../examples", "../../stdlib"] {
+        walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut found);
+    }
     found.sort();
     assert!(found.len() >= 10, "the programs are missing");
     found

@@ -1,8 +1,10 @@
 //! The builtin functions: what they are called and what types they take. What they do is in [`reduce`](crate::reduce).
 
+mod function;
 mod signature;
 
-pub use signature::{Bound, CONTENT_FUNCTIONS, Param, Shape, Signature, function, functions, method, methods};
+pub use function::{function, functions, functions_of};
+pub use signature::{Bound, CONTENT_FUNCTIONS, Param, Shape, Signature, method, methods};
 
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -94,40 +94,6 @@ pub fn method(receiver: &Type, name: &str) -> Option<&'static Signature> {
     methods().iter().find(|m| m.name == name && m.receiver.as_ref().is_some_and(|shape| takes(shape, receiver, m)))
 }
 
-/// All functions of the standard modules, by `module.name`.
-pub fn functions() -> &'static [Signature] {
-    static FUNCTIONS: LazyLock<Vec<Signature>> = LazyLock::new(|| {
-        let text = || Shape::Is(Type::String);
-        let any = |doc: &'static str, name: &'static str| Signature {
-            name,
-            builtin: name,
-            receiver: None,
-            params: vec![Param { name: "value", shape: Shape::Var(0) }],
-            result: text(),
-            bounds: vec![Bound::Equal],
-            doc,
-        };
-        let of_text = |doc: &'static str, name: &'static str| Signature {
-            params: vec![Param { name: "text", shape: text() }],
-            bounds: Vec::new(),
-            ..any(doc, name)
-        };
-        vec![
-            any("JSON in one line, keys in map order.", "encode.json"),
-            of_text("Base64 with padding.", "encode.base64"),
-            of_text("Lower-case hexadecimal of the UTF-8 bytes.", "encode.hex"),
-            of_text("BLAKE3 in hexadecimal.", "hash.blake3"),
-            of_text("A short public digest of a secret, to tell two apart.", "secret.fingerprint"),
-        ]
-    });
-    &FUNCTIONS
-}
-
-/// The function with this full name, for example `encode.json`.
-pub fn function(name: &str) -> Option<&'static Signature> {
-    functions().iter().find(|f| f.name == name)
-}
-
 fn takes(shape: &Shape, ty: &Type, signature: &Signature) -> bool {
     match (shape, ty) {
         (_, Type::Error) => true,
@@ -167,9 +133,9 @@ impl Bound {
 }
 
 /// Short constructors for the tables below.
-struct Row(Signature);
+pub(super) struct Row(pub(super) Signature);
 
-fn on(receiver: Shape, name: &'static str) -> Row {
+pub(super) fn on(receiver: Shape, name: &'static str) -> Row {
     Row(Signature {
         name,
         builtin: name,
@@ -182,57 +148,57 @@ fn on(receiver: Shape, name: &'static str) -> Row {
 }
 
 impl Row {
-    fn implemented_by(mut self, builtin: &'static str) -> Self {
+    pub(super) fn implemented_by(mut self, builtin: &'static str) -> Self {
         self.0.builtin = builtin;
         self
     }
 
-    fn bounds(mut self, bounds: &[Bound]) -> Self {
+    pub(super) fn bounds(mut self, bounds: &[Bound]) -> Self {
         self.0.bounds = bounds.to_vec();
         self
     }
 
-    fn param(mut self, name: &'static str, shape: Shape) -> Self {
+    pub(super) fn param(mut self, name: &'static str, shape: Shape) -> Self {
         self.0.params.push(Param { name, shape });
         self
     }
 
-    fn gives(mut self, result: Shape, doc: &'static str) -> Signature {
+    pub(super) fn gives(mut self, result: Shape, doc: &'static str) -> Signature {
         self.0.result = result;
         self.0.doc = doc;
         self.0
     }
 }
 
-fn string() -> Shape {
+pub(super) fn string() -> Shape {
     Shape::Is(Type::String)
 }
 
-fn int() -> Shape {
+pub(super) fn int() -> Shape {
     Shape::Is(Type::Int)
 }
 
-fn boolean() -> Shape {
+pub(super) fn boolean() -> Shape {
     Shape::Is(Type::Bool)
 }
 
-fn var(n: usize) -> Shape {
+pub(super) fn var(n: usize) -> Shape {
     Shape::Var(n)
 }
 
-fn list_of(item: Shape) -> Shape {
+pub(super) fn list_of(item: Shape) -> Shape {
     Shape::List(Box::new(item))
 }
 
-fn map_of(item: Shape) -> Shape {
+pub(super) fn map_of(item: Shape) -> Shape {
     Shape::Map(Box::new(item))
 }
 
-fn option_of(item: Shape) -> Shape {
+pub(super) fn option_of(item: Shape) -> Shape {
     Shape::Option(Box::new(item))
 }
 
-fn lambda(params: Vec<Shape>, result: Shape) -> Shape {
+pub(super) fn lambda(params: Vec<Shape>, result: Shape) -> Shape {
     Shape::Function(params, Box::new(result))
 }
 
@@ -381,7 +347,7 @@ mod tests {
 
     #[test]
     fn every_signature_is_documented_and_its_variables_are_bounded() {
-        for signature in methods().iter().chain(functions()) {
+        for signature in methods().iter().chain(super::super::functions()) {
             assert!(!signature.doc.is_empty(), "{}", signature.name);
             let mut shapes: Vec<&Shape> = signature.params.iter().map(|p| &p.shape).collect();
             shapes.push(&signature.result);

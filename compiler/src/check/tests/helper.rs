@@ -4,6 +4,7 @@
 use crate::check::{ModuleInput, check as run};
 use crate::hir::TypedModule;
 use imm_ir::{Diagnostic, SourceFile, Sources, kinds};
+use imm_syntax::ast::{ImportPath, ItemKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,20 +18,34 @@ pub fn checked_modules(modules: &[(&str, &str)], imports: &[(&str, usize)]) -> (
     let mut sources = Sources::default();
     let mut inputs = Vec::new();
     let mut found = Vec::new();
+    let mut standard = Vec::new();
     for (name, text) in modules {
         let file = sources.add(SourceFile::new(format!("{name}.imm"), *text));
         let parsed = imm_syntax::parse(file, text);
         found.extend(parsed.diagnostics);
-        let mut paths = BTreeMap::new();
+        let mut targets = BTreeMap::new();
         for item in &parsed.module.items {
-            if let imm_syntax::ast::ItemKind::Import(import) = &item.kind
-                && let imm_syntax::ast::ImportPath::Folder(path) = &import.path
-            {
-                let target = imports.iter().find(|(p, _)| Some(*p) == path.plain()).map(|(_, index)| *index);
-                paths.insert(path.span, target);
-            }
+            let ItemKind::Import(import) = &item.kind else { continue };
+            let target = match &import.path {
+                ImportPath::Folder(path) => imports.iter().find(|(p, _)| Some(*p) == path.plain()).map(|(_, i)| *i),
+                ImportPath::Module(segments) => {
+                    let module = segments.last().and_then(|name| crate::stdlib::module(name.as_str()));
+                    module.map(|module| {
+                        standard.push(module);
+                        modules.len() + standard.len() - 1
+                    })
+                }
+            };
+            targets.insert(import.path.span(), target);
         }
-        inputs.push(ModuleInput { name: Arc::from(*name), files: vec![(file, parsed.module)], imports: paths });
+        let files = vec![(file, parsed.module)];
+        inputs.push(ModuleInput { name: Arc::from(*name), files, standard: None, imports: targets });
+    }
+    for module in standard {
+        let file = sources.add(SourceFile::new(module.file(), module.source));
+        let files = vec![(file, imm_syntax::parse(file, module.source).module)];
+        let standard = Some(Arc::from(module.name));
+        inputs.push(ModuleInput { name: Arc::from(module.name), files, standard, ..ModuleInput::default() });
     }
     let (module, diagnostics) = run(&inputs, 0, &sources, kinds::builtin());
     found.extend(diagnostics);

@@ -4,13 +4,13 @@ use super::helper::checked;
 use proptest::prelude::*;
 
 const PROGRAMS: [&str; 7] = [
-    include_str!("../../../tests/programs/canary.imm"),
-    include_str!("../../../tests/programs/environments.imm"),
-    include_str!("../../../tests/programs/fleet.imm"),
-    include_str!("../../../tests/programs/secrets.imm"),
-    include_str!("../../../tests/programs/static_site.imm"),
-    include_str!("../../../tests/programs/web_worker_postgres.imm"),
-    include_str!("../../../tests/programs/tests.imm"),
+    include_str!("../../../../tests/suite/programs/canary/main.imm"),
+    include_str!("../../../../tests/suite/programs/environments/main.imm"),
+    include_str!("../../../../tests/suite/programs/fleet/main.imm"),
+    include_str!("../../../../tests/suite/programs/secrets/main.imm"),
+    include_str!("../../../../tests/suite/programs/static_site/main.imm"),
+    include_str!("../../../../tests/suite/programs/web_worker_postgres/main.imm"),
+    include_str!("../../../../tests/suite/programs/web_worker_postgres/tests.imm"),
 ];
 
 /// Pieces of a program: words, numbers, strings' marks, signs, spaces.

@@ -4,40 +4,38 @@ use super::helper::{checked_modules, clean, shown};
 
 #[test]
 fn canary() {
-    clean(include_str!("../../../tests/programs/canary.imm"));
+    clean(include_str!("../../../../tests/suite/programs/canary/main.imm"));
 }
 
 #[test]
 fn static_site() {
-    clean(include_str!("../../../tests/programs/static_site.imm"));
+    clean(include_str!("../../../../tests/suite/programs/static_site/main.imm"));
 }
 
 #[test]
 fn web_worker_postgres() {
-    clean(include_str!("../../../tests/programs/web_worker_postgres.imm"));
+    clean(include_str!("../../../../tests/suite/programs/web_worker_postgres/main.imm"));
 }
 #[test]
 fn environments() {
     let limits = "pub let web = { cpu = 0.5cpu, memory = 64MiB }\n";
-    let main = include_str!("../../../tests/programs/environments.imm");
+    let main = include_str!("../../../../tests/suite/programs/environments/main.imm");
     let (_, found, sources) = checked_modules(&[("main", main), ("limits", limits)], &[("./limits", 1)]);
     assert!(found.is_empty(), "{}", shown(&found, &sources));
 }
 
 #[test]
-fn fleet_needs_only_a_function_of_a_later_version() {
-    let (_, found, sources) = checked_modules(&[("main", include_str!("../../../tests/programs/fleet.imm"))], &[]);
-    let messages: Vec<&str> = found.iter().map(|d| d.message.as_str()).collect();
-    assert_eq!(messages, ["there is no function in `std.encode` called `toml`"], "{}", shown(&found, &sources));
+fn fleet() {
+    clean(include_str!("../../../../tests/suite/programs/fleet/main.imm"));
 }
 
 #[test]
 fn secrets() {
-    clean(include_str!("../../../tests/programs/secrets.imm"));
+    clean(include_str!("../../../../tests/suite/programs/secrets/main.imm"));
 }
 
 #[test]
 fn tests_beside_their_program() {
-    let program = include_str!("../../../tests/programs/web_worker_postgres.imm");
-    clean(&format!("{program}\n{}", include_str!("../../../tests/programs/tests.imm")));
+    let program = include_str!("../../../../tests/suite/programs/web_worker_postgres/main.imm");
+    clean(&format!("{program}\n{}", include_str!("../../../../tests/suite/programs/web_worker_postgres/tests.imm")));
 }

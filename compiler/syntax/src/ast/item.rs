@@ -85,6 +85,19 @@ pub enum ImportPath {
     Folder(StrLit),
 }
 
+impl ImportPath {
+    /// From the first segment to the last, or the quoted path.
+    pub fn span(&self) -> Span {
+        match self {
+            ImportPath::Folder(path) => path.span,
+            ImportPath::Module(segments) => match (segments.first(), segments.last()) {
+                (Some(first), Some(last)) => first.span.to(last.span),
+                _ => Span::default(),
+            },
+        }
+    }
+}
+
 /// `param NAME: TYPE [= DEFAULT] [where PREDICATE]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Param {
