@@ -118,6 +118,8 @@ pub enum Command {
     Check(Check),
     /// Lay programs out in their one style
     Fmt(Fmt),
+    /// Run the tests of a program on the simulator; nothing real is touched
+    Test(Test),
     /// Show what an apply would do, and why
     Plan(Plan),
     /// Make what runs be what the program says, as one transaction
@@ -186,6 +188,24 @@ pub struct Fmt {
     /// Write nothing; end with 3 when something is not formatted
     #[arg(long)]
     pub check: bool,
+}
+
+/// `imm test`
+#[derive(Debug, Args)]
+pub struct Test {
+    #[command(flatten)]
+    pub module: Module,
+    #[command(flatten)]
+    pub params: Params,
+    /// Only tests with this in their name; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Vec<String>,
+    /// Show the names and run nothing
+    #[arg(long)]
+    pub list: bool,
+    /// A JSON line for each test, and one for all
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `imm plan`

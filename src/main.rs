@@ -39,6 +39,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::New(args) => commands::new::run(args),
         Command::Check(args) => commands::check::run(global, args),
         Command::Fmt(args) => commands::fmt::run(global, args),
+        Command::Test(args) => commands::test::run(global, args),
         Command::Plan(args) => commands::plan::run(global, args),
         Command::Apply(args) => commands::apply::run(global, args),
         Command::Rollback(args) => commands::rollback::run(global, args),

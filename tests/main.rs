@@ -23,5 +23,6 @@ mod hello;
 mod image;
 mod mutations;
 mod rootless;
+mod test_command;
 mod tidy;
 mod usage;

@@ -14,6 +14,7 @@ pub mod hir;
 mod resolve;
 pub mod sources;
 pub mod stdlib;
+pub mod testing;
 mod types;
 pub mod world;
 
@@ -88,6 +89,7 @@ pub fn check(world: &dyn World, path: &str, options: &Options) -> Checked {
     if !front.has_errors() {
         let evaluated = front.evaluate(world, options, Purpose::Check);
         front.diagnostics.extend(evaluated.diagnostics);
+        front.check_tests(world, options);
     }
     front.sort();
     Checked { sources: front.sources, diagnostics: front.diagnostics, module: front.module }
@@ -155,6 +157,17 @@ impl Front {
 
     fn evaluate(&mut self, world: &dyn World, options: &Options, purpose: Purpose) -> Evaluated {
         evaluate(&self.module, &mut self.sources, world, &self.folder, &options.params, &options.environment, purpose)
+    }
+
+    /// Whether params take what tests give them.
+    fn check_tests(&mut self, world: &dyn World, options: &Options) {
+        let (none, environment) = (BTreeMap::new(), &options.environment);
+        let Self { sources, folder, module, diagnostics } = self;
+        for step in module.tests.iter().flat_map(|test| &test.steps) {
+            let hir::TestStepKind::Given(values) = &step.kind else { continue };
+            let trial = evaluate::Trial { module, sources, world, folder, environment, given: &none };
+            diagnostics.extend(trial.given(values).err().into_iter().flatten());
+        }
     }
 
     fn sort(&mut self) {

@@ -17,3 +17,4 @@ pub mod recover;
 pub mod rollback;
 pub mod serve;
 pub mod status;
+pub mod test;

@@ -77,10 +77,11 @@ fn report(diagnostic: &Diagnostic, sources: &Sources, color: bool) -> Report<'st
 
 /// Diagnostics as JSON lines: lines and columns from 1, columns in Unicode scalar values, edits in bytes.
 pub fn json_lines(diagnostics: &[Diagnostic], sources: &Sources) -> String {
-    diagnostics.iter().map(|d| format!("{}\n", json_line(d, sources))).collect()
+    diagnostics.iter().map(|d| format!("{}\n", document(d, sources))).collect()
 }
 
-fn json_line(diagnostic: &Diagnostic, sources: &Sources) -> serde_json::Value {
+/// One diagnostic as such a line.
+pub fn document(diagnostic: &Diagnostic, sources: &Sources) -> serde_json::Value {
     let labels: Vec<_> = diagnostic
         .labels
         .iter()

@@ -8,6 +8,7 @@ pub mod events;
 pub mod plan;
 pub mod report;
 mod table;
+pub mod test;
 
 pub use table::columns;
 

@@ -62,7 +62,10 @@ impl Checker<'_> {
             _other => (outer.clone(), false),
         };
         let (inner, own) = peel(&inner);
-        let Some((ty, access)) = self.member_type(&inner, name, &base) else { return Expr::error(span) };
+        let inside = if cx.tested { self.inner_node(&inner, name) } else { None };
+        let Some((ty, access)) = inside.or_else(|| self.member_type(&inner, name, &base)) else {
+            return Expr::error(span);
+        };
         let ty = if absent { taint.on(Type::option(own.on(ty))) } else { taint.and(own).on(ty) };
         let name = Arc::from(name.as_str());
         Expr { kind: ExprKind::Field { base: Arc::new(base), name, access, optional: absent }, ty, span }

@@ -58,6 +58,10 @@ pub(super) struct Cx {
     pub closed: Option<&'static str>,
     /// Params may be used although nodes may not.
     pub params_too: bool,
+    /// In a test: what is inside of components can be seen.
+    pub tested: bool,
+    /// In a test after an apply: what was late is known.
+    pub settled: bool,
     /// A handle named here must have been set, not only reserved (`needs`).
     pub set: bool,
     /// Local bindings, innermost last.
@@ -78,7 +82,16 @@ pub(super) struct Local {
 impl Cx {
     /// At the top of a scope.
     pub fn new(scope: usize, vertex: Vertex) -> Self {
-        Self { scope, vertex, closed: None, params_too: false, set: false, locals: Vec::new() }
+        Self {
+            scope,
+            vertex,
+            closed: None,
+            params_too: false,
+            tested: false,
+            settled: false,
+            set: false,
+            locals: Vec::new(),
+        }
     }
 
     /// Where neither params nor nodes can be seen.

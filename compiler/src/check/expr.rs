@@ -3,7 +3,7 @@
 use super::checker::{Checker, Cx, MOST_DEPTH};
 use crate::diagnose::mismatch::{self, Place};
 use crate::hir::{Expr, ExprKind, StringPart};
-use crate::types::{Taint, core_of, fits, peel, unrefined};
+use crate::types::{Taint, core_of, fits, peel, strip_late, unrefined};
 use imm_ir::{Diagnostic, Span, Type, Value, code};
 use imm_syntax::ast::{self, ListBody, StrPart, Unit};
 use std::sync::Arc;
@@ -41,8 +41,11 @@ impl Checker<'_> {
             return Expr::error(expr.span);
         }
         self.depth += 1;
-        let typed = self.form(cx, expr, want);
+        let mut typed = self.form(cx, expr, want);
         self.depth -= 1;
+        if cx.settled {
+            typed.ty = strip_late(&typed.ty);
+        }
         typed
     }
 

@@ -15,12 +15,13 @@ use std::sync::Arc;
 impl Checker<'_> {
     /// The typed tree of the program whose root is this module, and everything that was found.
     pub fn finish(mut self, root: usize) -> (TypedModule, Vec<Diagnostic>) {
+        // Before anything is taken out that a test can name.
+        let tests = self.tests(root);
         let params = self.finished_params();
         let nodes: Vec<Node> = (0..self.program.nodes.len()).map(|i| self.finished_node(NodeId::of(i))).collect();
         self.node_rules(&nodes);
         let mut bodies: Vec<Body> = (0..self.program.scopes.len()).map(|scope| self.body(scope)).collect();
         let environments = self.environments(root);
-        let tests = self.tests(root);
         let lets = self.finished_lets();
         let fns = self.finished_fns();
         let order = self.order();
@@ -134,7 +135,7 @@ impl Checker<'_> {
         done
     }
 
-    /// Tests are not typed in this version; what they name counts as used.
+    /// What tests name counts as used.
     fn tests(&mut self, root: usize) -> Vec<Test> {
         let mut done = Vec::new();
         for scope in 0..self.program.scopes.len() {
@@ -145,9 +146,9 @@ impl Checker<'_> {
                         self.mark(def);
                     }
                 }
+                let test = self.test(scope, ast, span);
                 if scope == root {
-                    let name = Arc::from(ast.name.plain().unwrap_or_default());
-                    done.push(Test { name, steps: ast.steps.clone(), span });
+                    done.push(test);
                 }
             }
         }

@@ -296,8 +296,8 @@ impl Checker<'_> {
         hir::Environment { name: Arc::from(ast.name.as_str()), params, settings, span }
     }
 
-    /// The params that an environment sets: some of those that are declared.
-    fn environment_params(&mut self, cx: &mut Cx, given: &ast::Expr) -> Vec<(ParamId, Expr)> {
+    /// The params that an environment or a test sets: some of those that are declared.
+    pub fn environment_params(&mut self, cx: &mut Cx, given: &ast::Expr) -> Vec<(ParamId, Expr)> {
         let ast::ExprKind::Block(block) = &given.unparenthesized().kind else {
             let empty = Type::Record(Arc::default());
             self.check(cx, given, &empty, Place::Value);

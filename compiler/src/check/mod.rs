@@ -21,6 +21,7 @@ mod names;
 mod nodes;
 mod operators;
 mod rules;
+mod testing;
 mod typing;
 
 #[cfg(test)]

@@ -26,7 +26,11 @@ impl Evaluator<'_> {
                 let bound = self.scopes.instance(addr).and_then(|scope| scope.outputs.get(name)).cloned();
                 Ok(self.read(bound))
             }
-            (Access::Record, _) | (Access::Output | Access::Members | Access::Component, _) => {
+            (Access::Inner(id), Term::Value(Value::Node(addr))) => {
+                let bound = self.scopes.instance(addr).and_then(|scope| scope.nodes.get(&id)).cloned();
+                Ok(self.read(bound))
+            }
+            (Access::Record | Access::Output | Access::Members | Access::Component | Access::Inner(_), _) => {
                 self.apply(&Builtin::Field(Arc::clone(name)), vec![base], span)
             }
         }
@@ -66,7 +70,8 @@ impl Evaluator<'_> {
                 spec
             }
             OutputFrom::Members | OutputFrom::Provider => {
-                let hole = Term::Output(addr.clone(), Arc::clone(name));
+                let seen = self.seen.get(addr).and_then(|outputs| outputs.get(name)).cloned();
+                let hole = seen.map_or_else(|| Term::Output(addr.clone(), Arc::clone(name)), Term::Value);
                 if is_secret(&output.ty) { hole.into_secret() } else { hole }
             }
         }

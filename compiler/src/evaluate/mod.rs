@@ -27,16 +27,18 @@ mod params;
 mod pattern;
 mod policy;
 mod scope;
+mod testing;
 mod trail;
 
 pub use params::{Given, GivenValue, ResolvedParam};
+pub use testing::{Seen, Trial};
 
 use crate::content::Files;
 use crate::hir::{LocalId, ParamId, TypedModule};
 use crate::world::World;
 use budget::Budget;
 use imm_ir::reduce::ReduceError;
-use imm_ir::{Diagnostic, Graph, Loc, Sources, Span, Term, Value, code};
+use imm_ir::{Addr, Diagnostic, Fields, Graph, Loc, Sources, Span, Term, Value, code};
 use params::ParamCause;
 use scope::Scopes;
 use std::collections::BTreeMap;
@@ -85,30 +87,7 @@ pub fn evaluate(
     environment: &str,
     purpose: Purpose,
 ) -> Evaluated {
-    let mut evaluator = Evaluator {
-        module,
-        sources,
-        files: Files::new(world, folder),
-        purpose,
-        scopes: Scopes::default(),
-        locals: vec![None; module.locals.len()],
-        trail: Trail::default(),
-        guarded: 0,
-        lambdas: 0,
-        frames: Vec::new(),
-        budget: Budget::default(),
-        graph: Graph::default(),
-        params: Vec::new(),
-        param_causes: BTreeMap::new(),
-        rejecting: None,
-        sink: false,
-        hidden: 0,
-        routes: Vec::new(),
-        state: None,
-        diagnostics: Vec::new(),
-        locs: BTreeMap::new(),
-        reported_files: BTreeMap::new(),
-    };
+    let mut evaluator = Evaluator::new(module, sources, Files::new(world, folder), purpose);
     evaluator.program(given, environment);
     evaluator.hand_out()
 }
@@ -133,6 +112,8 @@ struct Evaluator<'a> {
     frames: Vec<(Span, String)>,
     budget: Budget,
     graph: Graph,
+    /// Outputs of nodes that were created; only in a test.
+    seen: BTreeMap<Addr, Fields<Value>>,
     params: Vec<ResolvedParam>,
     param_causes: BTreeMap<ParamId, ParamCause>,
     /// The param whose value is being checked.
@@ -148,6 +129,36 @@ struct Evaluator<'a> {
     locs: BTreeMap<Span, Loc>,
     /// Ids of template files among the sources.
     reported_files: BTreeMap<Arc<str>, imm_ir::FileId>,
+}
+
+impl<'a> Evaluator<'a> {
+    fn new(module: &'a TypedModule, sources: &'a mut Sources, files: Files<'a>, purpose: Purpose) -> Self {
+        Evaluator {
+            module,
+            sources,
+            files,
+            purpose,
+            scopes: Scopes::default(),
+            locals: vec![None; module.locals.len()],
+            trail: Trail::default(),
+            guarded: 0,
+            lambdas: 0,
+            frames: Vec::new(),
+            budget: Budget::default(),
+            graph: Graph::default(),
+            seen: BTreeMap::new(),
+            params: Vec::new(),
+            param_causes: BTreeMap::new(),
+            rejecting: None,
+            sink: false,
+            hidden: 0,
+            routes: Vec::new(),
+            state: None,
+            diagnostics: Vec::new(),
+            locs: BTreeMap::new(),
+            reported_files: BTreeMap::new(),
+        }
+    }
 }
 
 impl Evaluator<'_> {

@@ -127,7 +127,7 @@ impl Evaluator<'_> {
         }
     }
 
-    fn default_value(&mut self, param: &Param, expr: &crate::hir::Expr) -> Result<(Term, Trail)> {
+    pub(super) fn default_value(&mut self, param: &Param, expr: &crate::hir::Expr) -> Result<(Term, Trail)> {
         let outer = self.rejecting.replace(Arc::clone(&param.name));
         let result = self.bound_with(|e| {
             let term = e.expr(expr)?;

@@ -185,6 +185,8 @@ pub enum Access {
     Members,
     /// An output of a `use`.
     Component,
+    /// A node inside of a `use`, which only tests can see.
+    Inner(NodeId),
 }
 
 /// `for a[, b] in source [if filter]`.

@@ -176,15 +176,59 @@ pub struct Environment {
     pub span: Span,
 }
 
-/// `test NAME { … }`: kept as it was written. Steps are not type-checked in this version.
+/// `test NAME { … }`.
 #[derive(Clone, Debug)]
 pub struct Test {
     /// Its name.
     pub name: Arc<str>,
-    /// The steps.
-    pub steps: Vec<imm_syntax::ast::Step>,
+    /// The steps in order.
+    pub steps: Vec<TestStep>,
+    /// Stands for what the next apply would do.
+    pub plan: LocalId,
+    /// Stands for how the last command ended.
+    pub result: LocalId,
     /// The whole item.
     pub span: Span,
+}
+
+/// One step of a test.
+#[derive(Clone, Debug)]
+pub struct TestStep {
+    /// What it does.
+    pub kind: TestStepKind,
+    /// The whole.
+    pub span: Span,
+}
+
+/// What a step of a test does.
+#[derive(Clone, Debug)]
+pub enum TestStepKind {
+    /// Gives params values. They use no params and no nodes.
+    Given(Vec<(ParamId, Expr)>),
+    /// Applies the program.
+    Apply,
+    /// Goes back one generation.
+    Rollback,
+    /// Settles what a crash left.
+    Recover,
+    /// Something goes wrong in the next command.
+    Fault {
+        /// `create_fails`, `verify_fails`, `switch_fails`, `slow`, `crash`.
+        kind: Arc<str>,
+        /// `at` and what else the kind takes.
+        fields: Vec<(Arc<str>, Expr)>,
+    },
+    /// What a gate sees at a pointer.
+    Sample {
+        /// The pointer.
+        pointer: NodeId,
+        /// `new` and `old`.
+        fields: Vec<(Arc<str>, Expr)>,
+    },
+    /// Must hold, to Bool.
+    Expect(Expr),
+    /// Broken and reported.
+    Error,
 }
 
 impl TypedModule {

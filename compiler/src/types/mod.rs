@@ -5,4 +5,4 @@ mod fits;
 mod taint;
 
 pub use fits::{Misfit, fits, join};
-pub use taint::{Taint, core_of, peel, scan, strip_all, unrefined};
+pub use taint::{Taint, core_of, peel, scan, strip_all, strip_late, unrefined};

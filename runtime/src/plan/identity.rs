@@ -32,7 +32,7 @@ pub(super) fn check(graph: &Graph, options: &Options) -> Result<(), PlanError> {
                 Some("write `rollout = blue_green {}`"),
             );
         }
-        if node.inputs.values().any(|i| secret(&i.term)) {
+        if !options.unsealed && node.inputs.values().any(|i| secret(&i.term)) {
             return refuse(
                 "secret-not-sealed",
                 format!("{addr}: this version cannot seal secrets, so it does not record any"),

@@ -231,6 +231,8 @@ pub struct Options {
     pub again: bool,
     /// Why, for every consent above.
     pub because: String,
+    /// Secrets may be recorded as they are: the ledger is in memory.
+    pub unsealed: bool,
     /// Kinds by the identity of the provider instance.
     pub schemas: BTreeMap<Arc<str>, SchemaSet>,
 }
@@ -239,8 +241,8 @@ impl Options {
     /// A plain apply with these kinds.
     pub fn new(schemas: BTreeMap<Arc<str>, SchemaSet>) -> Self {
         let (replace, renames) = (Vec::new(), BTreeMap::new());
-        let (again, because) = (false, String::new());
-        Self { verb: Verb::Apply, keep: None, heal: false, replace, renames, again, because, schemas }
+        let (again, because, unsealed) = (false, String::new(), false);
+        Self { verb: Verb::Apply, keep: None, heal: false, replace, renames, again, because, unsealed, schemas }
     }
 
     pub(crate) fn schema(&self, provider: &str, kind: &str) -> Option<&KindSchema> {

@@ -1,6 +1,7 @@
 //! What goes wrong in the world, from a seed. Chances are parts per thousand of the calls with an effect.
 
 use crate::random::Random;
+use imm_ir::Addr;
 
 /// How often what goes wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +27,30 @@ impl Faults {
     pub fn some() -> Self {
         Self { transient: 60, permanent: 8, unanswered: 20, tainted: 8, delayed: 12, duplicated: 30, left_behind: 500 }
     }
+}
+
+/// Something that goes wrong at one place, some times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Which node; of what was expanded, every member.
+    pub at: Addr,
+    /// What goes wrong.
+    pub what: What,
+    /// How often; with [`What::Slow`] it does not matter.
+    pub times: u32,
+}
+
+/// What goes wrong at one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A create fails before its effect, and may be tried again.
+    CreateFails,
+    /// What is made never becomes healthy.
+    VerifyFails,
+    /// A switch fails before its effect, and may be tried again.
+    SwitchFails,
+    /// A create takes so many milliseconds.
+    Slow(u64),
 }
 
 /// What happens to one call.

@@ -17,6 +17,7 @@ use crate::plan::saved::Attached;
 use crate::plan::{Action, Options, Plan};
 use crate::provider::Provider;
 use crate::random::Random;
+use crate::state::State;
 use crate::store::memory::MemoryStore;
 use crate::store::{Record, Store};
 use imm_ir::{Digest, Graph};
@@ -125,7 +126,7 @@ impl Scene {
                     Err(e) => return Ended::Refused(e.to_string()),
                 },
             };
-            let mut options = Options::new(engine.schemas());
+            let mut options = options(&engine);
             options.keep = if verb == Verb::Destroy { Some(0) } else { keep };
             options.verb = verb;
             let plan = match engine.plan(&graph, &options) {
@@ -156,9 +157,17 @@ impl Scene {
     /// The ledger cannot be read, or there is no such plan.
     pub fn plan(&self, graph: &Graph) -> Result<(Plan, bool), String> {
         let engine = self.open(&Life::default()).map_err(|e| e.to_string())?;
-        let plan = engine.plan(graph, &Options::new(engine.schemas())).map_err(|e| e.to_string())?;
+        let plan = engine.plan(graph, &options(&engine)).map_err(|e| e.to_string())?;
         let empty = plan.is_empty(engine.state());
         Ok((plan, empty))
+    }
+
+    /// The recorded state.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn state(&self) -> Result<State, String> {
+        Ok(self.open(&Life::default()).map_err(|e| e.to_string())?.state().clone())
     }
 
     /// Everything on the disk.
@@ -213,6 +222,11 @@ impl Scene {
         let random = Random::seeded(self.seed.wrapping_mul(1_000_003).wrapping_add(self.fence));
         Ok(Engine::new(ledger, providers, Limits::default(), tenure, random))
     }
+}
+
+/// Nothing that is simulated reaches a disk, so secrets need no seal.
+fn options(engine: &Engine) -> Options {
+    Options { unsealed: true, ..Options::new(engine.schemas()) }
 }
 
 /// What the oracle may know of a plan.

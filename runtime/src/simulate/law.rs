@@ -21,6 +21,8 @@ pub(super) struct Things {
     pub log: Vec<Effect>,
     pub by_spec: BTreeMap<Digest, Behaviour>,
     pub by_address: BTreeMap<Addr, Behaviour>,
+    /// Objects that never become healthy.
+    pub sick: BTreeSet<ObjectId>,
     objects: BTreeMap<ObjectId, Object>,
     pointers: BTreeMap<ObjectId, Pointer>,
     tombstones: BTreeSet<ObjectId>,
@@ -272,6 +274,9 @@ impl Things {
             return (Level::Unhealthy("it was made badly".to_owned()), u64::MAX);
         }
         let Some(since) = there.acts_since_ms else { return (Level::Dormant, u64::MAX) };
+        if self.sick.contains(&object) {
+            return (Level::Unhealthy("it never answers".to_owned()), u64::MAX);
+        }
         let by_address = self.by_address.get(&there.made.address);
         let behaviour = by_address.or_else(|| self.by_spec.get(&there.made.spec)).copied();
         let starting =

@@ -3,11 +3,14 @@
 
 use super::call::{Ask, Call, Reply};
 use super::world::World;
+use crate::entry::Body;
+use crate::id::ObjectId;
 use crate::provider::{Ctx, Result};
 use crate::store::memory::MemoryStore;
 use crate::store::{Batch, Record, Signal, Store, StoreError};
 use async_trait::async_trait;
 use imm_ir::Digest;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
@@ -30,6 +33,8 @@ struct Span {
     /// Instants passed.
     passed: u64,
     ends_at: Option<u64>,
+    /// Ends after an entry with this name about one of these.
+    ends_after: Option<(BTreeSet<ObjectId>, String)>,
     pauses_at: Option<u64>,
     /// Where it ended.
     ended: Option<String>,
@@ -42,6 +47,13 @@ impl Life {
     pub fn ending_at(instant: Option<u64>) -> Self {
         let life = Self::default();
         life.span().ends_at = instant;
+        life
+    }
+
+    /// Dies as soon as an entry with this name is on the disk that is about one of these objects.
+    pub fn ending_after(objects: BTreeSet<ObjectId>, entry: String) -> Self {
+        let life = Self::default();
+        life.span().ends_after = Some((objects, entry));
         life
     }
 
@@ -120,8 +132,47 @@ impl Life {
         true
     }
 
+    /// Whether these records hold the entry that it ends after.
+    fn ends_with(&self, records: &[Record]) -> bool {
+        let span = self.span();
+        let Some((objects, wanted)) = &span.ends_after else { return false };
+        let entries = super::oracle::entries(records);
+        let about = |body: &Body| subjects(body).iter().any(|object| objects.contains(object));
+        entries.iter().any(|(_, entry)| super::oracle::name(&entry.body) == *wanted && about(&entry.body))
+    }
+
+    fn end_at_next(&self) {
+        let mut span = self.span();
+        span.ends_at = Some(span.passed + 1);
+    }
+
     fn span(&self) -> std::sync::MutexGuard<'_, Span> {
         self.inner.span.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The objects that an entry is about.
+fn subjects(body: &Body) -> Vec<ObjectId> {
+    match body {
+        Body::IntentCreate(intent) => vec![intent.object],
+        Body::IntentDestroy { object, .. }
+        | Body::IntentActivate { object, .. }
+        | Body::IntentDeactivate { object, .. }
+        | Body::IntentDrain { object, .. }
+        | Body::IntentRun { object, .. }
+        | Body::Created { object, .. }
+        | Body::Unknown { object, .. }
+        | Body::NotHappened { object, .. }
+        | Body::Verified { object, .. }
+        | Body::Activated { object, .. }
+        | Body::Deactivated { object, .. }
+        | Body::JobFinished { object, .. }
+        | Body::Drained { object, .. }
+        | Body::Destroyed { object, .. }
+        | Body::Renamed { object, .. } => vec![*object],
+        Body::IntentSwitch(intent) => intent.moves.iter().map(|moved| moved.object).collect(),
+        Body::Switched { moved, .. } | Body::Reverted { moved, .. } => moved.iter().map(|moved| moved.object).collect(),
+        _general => Vec::new(),
     }
 }
 
@@ -176,7 +227,11 @@ impl Store for MortalStore {
         if !self.life.pass(|| format!("before append {what}")) {
             return Err(StoreError::Crash);
         }
+        let last = self.life.ends_with(&batch.records);
         let appended = self.disk.append(batch);
+        if last {
+            self.life.end_at_next();
+        }
         if !self.life.pass(|| format!("after append {what}")) {
             return Err(StoreError::Crash);
         }

@@ -6,7 +6,7 @@
 
 use super::call::{Call, Reply, error};
 use super::effect::Effect;
-use super::fault::{Chance, Fate, Faults, Straggler};
+use super::fault::{Chance, Fate, Faults, Straggler, Trouble, What};
 use super::law::Things;
 use crate::id::ObjectId;
 use crate::provider::{Ctx, ErrorKind, Happened, Level, Result};
@@ -44,6 +44,7 @@ struct Inner {
     /// Longest time of one call, milliseconds.
     latency_ms: u64,
     late: Vec<Late>,
+    troubles: Vec<Trouble>,
 }
 
 /// A call that is still on its way.
@@ -68,13 +69,24 @@ impl World {
     /// An empty world. `durable` links its log to a ledger.
     pub fn new(seed: u64, durable: DurableHead) -> Self {
         let chance = Chance { faults: Faults::default(), random: Random::seeded(seed) };
-        let inner = Inner { things: Things::default(), chance, durable, latency_ms: 5, late: Vec::new() };
+        let inner =
+            Inner { things: Things::default(), chance, durable, latency_ms: 5, late: Vec::new(), troubles: Vec::new() };
         Self { inner: Arc::new(Mutex::new(inner)), began: Instant::now() }
     }
 
     /// What goes wrong from now on.
     pub fn set_faults(&self, faults: Faults) {
         self.locked().chance.faults = faults;
+    }
+
+    /// Something goes wrong at one place.
+    pub fn trouble(&self, trouble: Trouble) {
+        self.locked().troubles.push(trouble);
+    }
+
+    /// Nothing goes wrong at any place from now on.
+    pub fn calm(&self) {
+        self.locked().troubles.clear();
     }
 
     /// Every call takes a seeded time up to this; 0: none at all.
@@ -137,7 +149,8 @@ impl World {
             let create = matches!(call, Call::Create(_));
             let switch = matches!(call, Call::Switch { .. });
             let fate = if call.has_effect() { inner.chance.fate(create, switch) } else { Fate::Normal };
-            (wait, fate)
+            let (slow, troubled) = inner.troubled(&call);
+            (wait + slow, troubled.unwrap_or(fate))
         };
         self.pause(wait).await;
         let name = call.name();
@@ -256,6 +269,32 @@ impl World {
 }
 
 impl Inner {
+    /// What trouble does to a call: how long it takes, and how it ends.
+    fn troubled(&mut self, call: &Call) -> (u64, Option<Fate>) {
+        let (mut slow, mut fate) = (0, None);
+        for trouble in self.troubles.iter_mut().filter(|trouble| trouble.times > 0) {
+            let at = &trouble.at;
+            match (trouble.what, call) {
+                (What::CreateFails, Call::Create(request)) if request.address.is_within(at) => {
+                    fate = Some(Fate::Transient);
+                }
+                (What::VerifyFails, Call::Create(request)) if request.address.is_within(at) => {
+                    self.things.sick.insert(request.object);
+                }
+                (What::SwitchFails, Call::Switch { moves, .. }) if moves.iter().any(|m| m.address.is_within(at)) => {
+                    fate = Some(Fate::Transient);
+                }
+                (What::Slow(by), Call::Create(request)) if request.address.is_within(at) => {
+                    slow += by;
+                    continue;
+                }
+                _other => continue,
+            }
+            trouble.times -= 1;
+        }
+        (slow, fate)
+    }
+
     fn arrive(&mut self, due: impl Fn(&Due) -> bool) {
         let (arriving, waiting): (Vec<Late>, Vec<Late>) =
             std::mem::take(&mut self.late).into_iter().partition(|l| due(&l.due));
