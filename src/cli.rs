@@ -139,6 +139,8 @@ pub enum Command {
     /// Check that the ledger is whole
     #[command(subcommand)]
     Audit(Audit),
+    /// Show the documentation of a program, of the standard library, or of what is built in
+    Doc(Doc),
     /// Teach what a diagnostic means
     Explain(Explain),
     /// The agent that runs containers and routes on this machine
@@ -369,6 +371,26 @@ pub struct Explain {
     /// The code, for example unknown-field; without it, all codes
     #[arg(value_name = "CODE")]
     pub code: Option<String>,
+}
+
+/// `imm doc`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  imm doc               this folder's program\n  imm doc route         a kind\n  imm doc String        the methods of a type\n  imm doc List.map      one of them\n  imm doc std           the standard library\n  imm doc std.net       one module of it\n  imm doc net.subnet    one function"
+)]
+pub struct Doc {
+    /// A module's path, or the name of a kind, method, function or std module [default: .]
+    #[arg(value_name = "WHAT")]
+    pub what: Option<String>,
+    /// Markdown, also on a terminal
+    #[arg(long)]
+    pub markdown: bool,
+    /// Write Markdown to a file
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// One JSON document a page
+    #[arg(long, conflicts_with_all = ["markdown", "out"])]
+    pub json: bool,
 }
 
 /// `imm agent`

@@ -49,6 +49,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::History(args) => commands::history::run(global, args),
         Command::Logs(args) => commands::logs::run(global, args),
         Command::Audit(args) => commands::audit::run(global, args),
+        Command::Doc(args) => commands::doc::run(global, args),
         Command::Explain(args) => commands::explain::run(args),
         Command::Agent(args) => commands::agent::run(args),
         Command::Serve(args) => commands::serve::run(args),

@@ -180,7 +180,8 @@ fn links_lead_to_files() {
     let mut wrong = Vec::new();
     for path in documents().into_iter().filter(|p| p.extension().is_some_and(|e| e == "md")) {
         let text = std::fs::read_to_string(&path).unwrap();
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        let prose: String = text.split("```").step_by(2).collect();
+        for target in prose.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let file = target.split('#').next().unwrap();
             if !file.is_empty() && !file.contains("://") && !path.parent().unwrap().join(file).exists() {
                 wrong.push(format!("{}: {target}", path.display()));
@@ -204,4 +205,19 @@ fn the_tables_of_kinds_are_those_of_the_schemas() {
         assert_eq!(written, fields.collect::<BTreeSet<_>>(), "{}", kind.name);
         assert!(section.contains(&*kind.doc), "{}: {}", kind.name, kind.doc);
     }
+}
+
+/// `imm doc std --out docs/stdlib.md` writes it; `IMM_BLESS=1` does here.
+#[test]
+fn the_reference_of_the_standard_library_is_current() {
+    let pages: Vec<String> =
+        imm_compiler::doc::library().iter().map(|page| imm_compiler::doc::markdown(page, 1)).collect();
+    let (now, path) = (pages.join("\n"), root().join("docs/stdlib.md"));
+    if std::env::var_os("IMM_BLESS").is_some() {
+        std::fs::write(&path, &now).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(&path).unwrap() == now,
+        "docs/stdlib.md is old: run `imm doc std --out docs/stdlib.md`"
+    );
 }

@@ -16,6 +16,7 @@ mod agent;
 mod concurrent;
 mod crash;
 mod cutover;
+mod doc_command;
 mod documents;
 mod format;
 mod golden;

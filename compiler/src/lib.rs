@@ -8,6 +8,7 @@
 pub mod check;
 mod content;
 mod diagnose;
+pub mod doc;
 mod evaluate;
 pub mod explain;
 pub mod hir;

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod check;
 pub mod completions;
 pub mod destroy;
+pub mod doc;
 pub mod explain;
 pub mod fmt;
 pub mod history;

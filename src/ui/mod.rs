@@ -4,6 +4,7 @@
 //! `err` below put it where it belongs.
 
 pub mod diagnostics;
+pub mod doc;
 pub mod events;
 pub mod plan;
 pub mod report;

@@ -1,0 +1,66 @@
+//! `imm doc`: documentation of a program, of the standard library, and of what is built in.
+
+use crate::cli::{Doc as Args, Global};
+use crate::compile;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::project::{Project, plain};
+use crate::ui::{self, Style};
+use imm_compiler::doc::{self, Page};
+use std::io::IsTerminal;
+use std::path::Path;
+
+/// Prints a page: of the program at a path, or of a name.
+pub fn run(global: &Global, args: &Args) -> Outcome {
+    let style = Style::choose(global.color);
+    let pages = pages(global, args, style)?;
+    let markdown = || pages.iter().map(|page| doc::markdown(page, 1)).collect::<Vec<_>>().join("\n");
+    if let Some(file) = &args.out {
+        let beside = file.with_extension("md.new");
+        let written = std::fs::write(&beside, markdown()).and_then(|()| std::fs::rename(&beside, file));
+        written.map_err(|e| Failure::new(format!("{}: {}", file.display(), plain(&e))))?;
+    } else if args.json {
+        pages.iter().for_each(ui::json);
+    } else if args.markdown || !std::io::stdout().is_terminal() && !style.color {
+        ui::out(&markdown());
+    } else {
+        pages.iter().for_each(|page| ui::out(&ui::doc::render(page, style)));
+    }
+    Ok(Exit::Done)
+}
+
+fn pages(global: &Global, args: &Args, style: Style) -> Result<Vec<Page>, Failure> {
+    let what = args.what.as_deref().unwrap_or(".");
+    if what == "std" {
+        return Ok(doc::library());
+    }
+    if let Some(page) = what.strip_prefix("std.").and_then(doc::standard) {
+        return Ok(vec![page]);
+    }
+    let is_path = what == "." || what.contains('/') || what.ends_with(".imm") || Path::new(what).exists();
+    if !is_path {
+        return match doc::builtin(what) {
+            Some(page) => Ok(vec![page]),
+            None => Err(unknown(what)),
+        };
+    }
+    let project = Project::find(global, args.what.as_deref().map(Path::new))?;
+    match doc::program(&compile::world()?, &project.path.to_string_lossy()) {
+        Ok(mut page) => {
+            page.title.clone_from(&project.name);
+            Ok(vec![page])
+        }
+        Err(failed) => {
+            compile::show(&failed.diagnostics, &failed.sources, args.json, style);
+            Err(Failure::said(Exit::Failed))
+        }
+    }
+}
+
+fn unknown(what: &str) -> Failure {
+    let names = doc::names();
+    let near = names.iter().max_by(|a, b| strsim::jaro_winkler(a, what).total_cmp(&strsim::jaro_winkler(b, what)));
+    let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+    Failure::new(format!("there is no `{what}`: no path, kind, method or function has this name")).help(format!(
+        "{near}Try `imm doc .`, `imm doc route`, `imm doc String`, `imm doc List.map`, `imm doc std` or `imm doc std.net`"
+    ))
+}
