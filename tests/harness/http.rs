@@ -23,7 +23,12 @@ impl Client {
 
     /// Status and body of one GET; the connection stays open.
     pub fn get(&mut self, path: &str) -> std::io::Result<(u16, String)> {
-        self.stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())?;
+        self.get_from("localhost", path)
+    }
+
+    /// The same from a host by name.
+    pub fn get_from(&mut self, host: &str, path: &str) -> std::io::Result<(u16, String)> {
+        self.stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes())?;
         let end = loop {
             if let Some(at) = self.buffer.windows(4).position(|w| w == b"\r\n\r\n") {
                 break at + 4;
@@ -63,6 +68,11 @@ pub fn get(port: u16, path: &str) -> std::io::Result<String> {
         (200, body) => Ok(body),
         (status, body) => Err(Error::other(format!("status {status}: {body}"))),
     }
+}
+
+/// Status and body of one GET to a host by name.
+pub fn get_from(port: u16, host: &str) -> std::io::Result<(u16, String)> {
+    Client::connect(port)?.get_from(host, "/")
 }
 
 /// Requests in a loop on several connections until stopped.

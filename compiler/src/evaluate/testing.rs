@@ -130,13 +130,14 @@ impl Evaluator<'_> {
     /// Shows the values that a condition compares.
     fn explained(&mut self, part: &Expr, diagnostic: Diagnostic) -> Result<Diagnostic> {
         let mut diagnostic = diagnostic.label("is false");
-        let ExprKind::Binary { op, left, right } = &part.kind else { return Ok(diagnostic) };
-        let sides = match op {
-            BinaryOp::Eq => ["found", "expected"],
-            BinaryOp::Or | BinaryOp::Coalesce => return Ok(diagnostic),
-            _other => ["left", "right"],
+        let sides = match &part.kind {
+            ExprKind::Binary { op: BinaryOp::Or | BinaryOp::Coalesce, .. } => Vec::new(),
+            ExprKind::Binary { op: BinaryOp::Eq, left, right } => vec![("found", left), ("expected", right)],
+            ExprKind::Binary { left, right, .. } => vec![("left", left), ("right", right)],
+            ExprKind::Method { receiver, .. } => vec![("of", receiver)],
+            _other => Vec::new(),
         };
-        for (what, side) in sides.into_iter().zip([left, right]) {
+        for (what, side) in sides {
             if let Some(value) = self.expr(side)?.known() {
                 let shown = if value.has_secret() { "[secret]".to_owned() } else { format!("{value:?}") };
                 diagnostic = diagnostic.note(format!("{what}: {shown}"));

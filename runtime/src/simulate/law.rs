@@ -193,7 +193,9 @@ impl Things {
     /// What an object holds alone: a listening port, a volume of one writer that is mounted writable.
     fn exclusive(&self, request: &Request) -> Vec<(String, String)> {
         let mut found = Vec::new();
-        if let Some(port) = request.inputs.get("listen").and_then(Value::as_int) {
+        // Routes over HTTP share a listener and are told apart by host and path.
+        let shares = request.inputs.get("protocol").is_none_or(|protocol| *protocol == Value::tag("http"));
+        if let Some(port) = request.inputs.get("listen").and_then(Value::as_int).filter(|_| !shares) {
             found.push(("port".to_owned(), port.to_string()));
         }
         let mounts = match request.inputs.get("mounts") {

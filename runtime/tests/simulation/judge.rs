@@ -150,7 +150,10 @@ fn i5_a_target_of_no_generation() {
 #[test]
 fn i6_one_thing_held_twice() {
     caught("I6", |effects| {
-        let mut second = made(effects, "route");
+        let at = position(effects, |d| matches!(d, Deed::Created(made) if &*made.kind == "route"));
+        let Deed::Created(first) = &mut effects[at].deed else { unreachable!() };
+        first.exclusive = vec![("port".to_owned(), "5432".to_owned())];
+        let mut second = (**first).clone();
         second.object = ObjectId(Digest::of(b"second"));
         effects.push(last(effects, Deed::Created(Box::new(second))));
     });
