@@ -91,6 +91,7 @@ pub fn check(world: &dyn World, path: &str, options: &Options) -> Checked {
         let evaluated = front.evaluate(world, options, Purpose::Check);
         front.diagnostics.extend(evaluated.diagnostics);
         front.check_tests(world, options);
+        front.hide_unused();
     }
     front.sort();
     Checked { sources: front.sources, diagnostics: front.diagnostics, module: front.module }
@@ -110,6 +111,7 @@ pub fn compile(world: &dyn World, path: &str, options: &Options) -> Result<Compi
         own.map(|(_, file)| (Arc::clone(&file.name), Arc::from(file.text.as_bytes()))).collect();
     let evaluated = front.evaluate(world, options, Purpose::Plan);
     front.diagnostics.extend(evaluated.diagnostics);
+    front.hide_unused();
     if front.has_errors() {
         return Err(front.failed());
     }
@@ -144,11 +146,9 @@ fn front(world: &dyn World, path: &str) -> Front {
         module = typed;
         diagnostics.extend(found);
     }
-    // What is broken or missing may be what uses a binding.
-    if diagnostics.iter().any(Diagnostic::is_error) {
-        diagnostics.retain(|diagnostic| diagnostic.code != code::UNUSED_BINDING);
-    }
-    Front { sources: loaded.sources, folder: loaded.folder, module, diagnostics }
+    let mut front = Front { sources: loaded.sources, folder: loaded.folder, module, diagnostics };
+    front.hide_unused();
+    front
 }
 
 impl Front {
@@ -168,6 +168,13 @@ impl Front {
             let hir::TestStepKind::Given(values) = &step.kind else { continue };
             let trial = evaluate::Trial { module, sources, world, folder, environment, given: &none };
             diagnostics.extend(trial.given(values).err().into_iter().flatten());
+        }
+    }
+
+    /// What is broken or missing may be what uses a binding.
+    fn hide_unused(&mut self) {
+        if self.has_errors() {
+            self.diagnostics.retain(|diagnostic| diagnostic.code != code::UNUSED_BINDING);
         }
     }
 

@@ -126,9 +126,10 @@ fn other(found: &Type, expected: &Type, span: Span, source: &str) -> Diagnostic 
         (found, Type::List(item)) if crate::types::fits(found, item).is_ok() => {
             diagnostic.help(format!("write a list: `[{source}]`"))
         }
-        (Type::Handle(kind), Type::Target) => {
-            diagnostic.note(format!("a route can point at a service, container, site or endpoint, not at a {kind}"))
-        }
+        (Type::Handle(kind), Type::Target) => diagnostic.note({
+            let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+            format!("a route can point at a service, container, site or endpoint, not at {article} {kind}")
+        }),
         _others => diagnostic,
     }
 }

@@ -163,7 +163,30 @@ impl<'a> Lexer<'a> {
         }
         let span = token.span(self.file);
         let text = token.text(self.text);
+        if is_quote(text) && self.closes_quote(token) {
+            self.out.tokens.push(Token { kind: Tok::Error, ..token });
+            return;
+        }
         let diagnostic = match text {
+            text if is_quote(text) => Diagnostic::error(code::SYNTAX, span, "strings are written in double quotes")
+                .label(format!("this is `{text}`"))
+                .help("write `\"…\"`"),
+            text if text.chars().all(char::is_whitespace) => {
+                let what = text.escape_unicode();
+                let title = "write an ordinary space";
+                self.out.diagnostics.push(
+                    Diagnostic::error(code::SYNTAX, span, format!("this is not an ordinary space but `{what}`"))
+                        .help(title)
+                        .fix(title, Applicability::Safe, span, " "),
+                );
+                // It separates as any space does.
+                return;
+            }
+            text if text.chars().all(char::is_alphanumeric) => {
+                let message = format!("`{text}` cannot stand in a name");
+                Diagnostic::error(code::SYNTAX, span, message)
+                    .help("names have the letters a to z, digits and `_`; any text may stand in strings and comments")
+            }
             "%" => Diagnostic::error(code::SYNTAX, span, "there is no operator `%`")
                 .help("the remainder is `a.mod(b)`; a ratio is a number directly followed by `%`"),
             "&" => Diagnostic::error(code::SYNTAX, span, "there is no operator `&`").help("write `&&`").fix(
@@ -183,6 +206,13 @@ impl<'a> Lexer<'a> {
         };
         self.out.diagnostics.push(diagnostic);
         self.out.tokens.push(Token { kind: Tok::Error, ..token });
+    }
+
+    /// Whether a quote of another alphabet ends what one on the same line began, which was reported.
+    fn closes_quote(&self, token: Token) -> bool {
+        let Some(opened) = self.out.diagnostics.last().map(Diagnostic::span) else { return false };
+        let between = self.text.get(opened.range().end..token.span(self.file).range().start);
+        self.text.get(opened.range()).is_some_and(is_quote) && between.is_some_and(|text| !text.contains('\n'))
     }
 
     fn number(&mut self, token: Token) -> Tok {
@@ -427,6 +457,11 @@ impl<'a> Lexer<'a> {
         }
         cut
     }
+}
+
+/// What is used as a quote elsewhere.
+fn is_quote(text: &str) -> bool {
+    matches!(text, "`" | "“" | "”" | "„" | "‘" | "’" | "«" | "»")
 }
 
 fn bad_number(error: number::NumberError, text: &str, span: Span) -> Diagnostic {
