@@ -366,7 +366,17 @@ impl Place<'_> {
                 "`.`" | "`?.`" | "`?`" | "`(`" | "`[`" | "`{`" | "an operator" | "`with`" | "`where`" | "`if`" | "`=>`"
             )
         };
+        if self.expected == ["`.`"]
+            && let Some(ty) = self.before(1).filter(|token| token.kind == Tok::Upper)
+        {
+            let (span, name) = (ty.span(self.file), ty.text(self.text));
+            return Diagnostic::error(code::SYNTAX, span, format!("`{name}` is a type and not a value"))
+                .help(format!("where one of its variants is meant, write `{name}.` and the variant"));
+        }
         let mut wanted: Vec<&str> = self.expected.iter().copied().filter(goes_on).collect();
+        if wanted == ["`|`"] && self.expects("`=>`") {
+            wanted = vec!["`=>` and what the arm gives"];
+        }
         if wanted.is_empty() {
             wanted = self.expected.to_vec();
         }
