@@ -4,6 +4,12 @@
 //! Every call that has an effect carries the [`Ctx`]: the lineage and the fence of the lease it is made under. A provider
 //! that can refuses a fence lower than the highest it has seen. Calls are repeated after crashes with the same token and
 //! must then not make a second thing.
+//!
+//! What acts without being pointed at is created with [`Request::dormant`] and acts from [`Provider::activate`] to
+//! [`Provider::deactivate`]. A *job* is always created dormant and never runs by being created: `activate` starts its one
+//! run, and starts nothing when it was ever started; `health` waits for its end and answers [`Level::Exited`]
+//! ([`Level::Dormant`]: never started; [`Level::Missing`] or [`Level::Unhealthy`]: nobody knows how it ended); after that
+//! `find` answers its outputs; `deactivate` kills the run.
 
 use crate::id::{Lineage, ObjectId};
 use async_trait::async_trait;
@@ -237,11 +243,30 @@ pub trait Provider: Send + Sync {
         policy: &Fields<Value>,
     ) -> Result<Level>;
 
-    /// Lets a dormant object act.
+    /// Lets a dormant object act; one that acts already goes on. Refused with [`ErrorKind::Claim`] while another object that
+    /// acts, or whose processes are not gone yet, holds one of its exclusive claims. Starts a job, at most once for ever.
     async fn activate(&self, ctx: &Ctx, kind: &str, object: ObjectId, handle: &Handle) -> Result<()>;
 
     /// Stops an object from acting, but keeps it ready. Returns when its processes are gone.
     async fn deactivate(&self, ctx: &Ctx, kind: &str, object: ObjectId, handle: &Handle) -> Result<()>;
+
+    /// Copies a durable's data, once for each token. Whoever writes to it is stopped if it is to be consistent: that is the
+    /// caller's business. A provider that cannot says so, and the apply that wants a copy fails before it changes anything.
+    async fn snapshot(
+        &self,
+        _ctx: &Ctx,
+        kind: &str,
+        _durable: ObjectId,
+        _handle: &Handle,
+        _token: Digest,
+    ) -> Result<Handle> {
+        Err(Error {
+            message: format!("the provider of kind `{kind}` cannot copy data"),
+            help: Some("write `snapshot = never`".to_owned()),
+            kind: ErrorKind::Permanent,
+            happened: Happened::No,
+        })
+    }
 
     /// Ends an object. An unknown token is a tombstone: a later create with it is refused. A handle is absent when its
     /// create was never acknowledged. Answers whether it was missing.

@@ -36,11 +36,17 @@ impl Engine {
         match undone {
             Ok(leftovers) => {
                 let named = self.name(&leftovers);
-                self.append(vec![Body::Finished { ending: Ending::RolledBack, leftovers, took_ms }], true)?;
+                self.append(
+                    vec![Body::Finished { ending: Ending::RolledBack, leftovers, took_ms, outage_ms: self.outage_ms }],
+                    true,
+                )?;
                 Ok(Outcome::RolledBack { error, leftovers: named, took_ms })
             }
             Err((why, leftovers)) => {
-                self.append(vec![Body::Finished { ending: Ending::Stuck, leftovers, took_ms }], true)?;
+                self.append(
+                    vec![Body::Finished { ending: Ending::Stuck, leftovers, took_ms, outage_ms: self.outage_ms }],
+                    true,
+                )?;
                 Ok(Outcome::Stuck { error, why, committed: false })
             }
         }

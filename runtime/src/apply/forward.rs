@@ -20,7 +20,15 @@ impl Engine {
         {
             let why = error.message;
             let took_ms = super::build::millis(began.elapsed());
-            self.append(vec![Body::Finished { ending: Ending::Stuck, leftovers: Vec::new(), took_ms }], true)?;
+            self.append(
+                vec![Body::Finished {
+                    ending: Ending::Stuck,
+                    leftovers: Vec::new(),
+                    took_ms,
+                    outage_ms: self.outage_ms,
+                }],
+                true,
+            )?;
             return Ok(Outcome::Stuck { error: String::new(), why, committed: true });
         }
         self.provisional.store(false, Ordering::Relaxed);
@@ -37,7 +45,10 @@ impl Engine {
         let took_ms = super::build::millis(began.elapsed());
         let named = self.name(&leftovers);
         let generation = self.state().current.unwrap_or(0);
-        self.append(vec![Body::Finished { ending: Ending::Committed, leftovers, took_ms }], true)?;
+        self.append(
+            vec![Body::Finished { ending: Ending::Committed, leftovers, took_ms, outage_ms: self.outage_ms }],
+            true,
+        )?;
         let outputs = match self.state().generation() {
             Some(g) => self.ledger.load(&g.outputs)?,
             None => Fields::new(),

@@ -99,6 +99,8 @@ pub struct Engine {
     /// A setting in force is provisional: the heartbeat beats.
     provisional: Arc<AtomicBool>,
     announced: bool,
+    /// Longest outage that a handover of this command made, milliseconds.
+    outage_ms: u64,
 }
 
 /// Why the forward part of an apply ends before the commit.
@@ -138,6 +140,7 @@ impl Engine {
             canceller: Canceller(Arc::new(sender)),
             provisional: Arc::default(),
             announced: false,
+            outage_ms: 0,
         }
     }
 

@@ -71,7 +71,7 @@ pub enum Body {
     /// A snapshot exists.
     SnapshotTaken { step: StepId, durable: ObjectId, snapshot: Handle, consistent: bool },
     /// A job ended.
-    JobFinished { step: StepId, object: ObjectId, outcome: JobOutcome },
+    JobFinished { step: StepId, object: ObjectId, outcome: JobOutcome, outputs: Fields<Value> },
     /// A stage of the rollout begins.
     StageEntered { stage: u32, weights: Vec<(ObjectId, u32)> },
     /// Pointers moved.
@@ -116,8 +116,8 @@ pub enum Body {
     Healed { object: ObjectId, run_from: u64, run_to: u64, cause: String, count: u64, by: Option<ObjectId> },
     /// A drill ended.
     DrillFinished { generation: u64, passed: bool, seconds: u64, covered: Vec<ObjectId>, not_covered: Vec<Leftover> },
-    /// An apply ended.
-    Finished { ending: Ending, leftovers: Vec<Leftover>, took_ms: u64 },
+    /// An apply ended. `outage_ms` is the longest time, measured, that a handover left a pointer without a target that acts.
+    Finished { ending: Ending, leftovers: Vec<Leftover>, took_ms: u64, outage_ms: u64 },
     /// A generation can no longer be made again.
     Expired { generation: u64, because: String },
     /// Blobs were dropped.

@@ -72,7 +72,7 @@ fn switch(stage: Option<u32>) -> Body {
 }
 
 fn finished(ending: Ending) -> Body {
-    Body::Finished { ending, leftovers: Vec::new(), took_ms: 0 }
+    Body::Finished { ending, leftovers: Vec::new(), took_ms: 0, outage_ms: 0 }
 }
 
 fn committed() -> Body {
