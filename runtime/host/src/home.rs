@@ -121,7 +121,7 @@ impl Home {
         if runtime.is_dir() {
             runtime.join(format!("imm-{key}"))
         } else {
-            PathBuf::from(format!("/tmp/imm-{uid}-{key}"))
+            Path::new("/tmp").join(format!("imm-{uid}-{key}"))
         }
     }
 }

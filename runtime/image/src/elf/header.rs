@@ -50,7 +50,7 @@ impl Machine {
     }
 
     /// The folders below `/` and `/usr` in which a loader looks by itself, first the ones of Debian's multiarch.
-    pub(super) fn library_folders(self) -> Vec<&'static str> {
+    pub(super) fn lib_folders(self) -> Vec<&'static str> {
         let multiarch = match self.architecture() {
             "amd64" => Some("lib/x86_64-linux-gnu"),
             "arm64" => Some("lib/aarch64-linux-gnu"),

@@ -158,7 +158,7 @@ impl Search {
         if self.musl {
             return ["/lib", "/usr/local/lib", "/usr/lib"].map(PathBuf::from).to_vec();
         }
-        let folders = self.machine.library_folders();
+        let folders = self.machine.lib_folders();
         folders.iter().flat_map(|folder| [Path::new("/").join(folder), Path::new("/usr").join(folder)]).collect()
     }
 
@@ -192,7 +192,7 @@ fn expand(text: &str, owner: &Loaded, machine: Machine) -> Vec<Found> {
     let text = text.replace("${ORIGIN}", "$ORIGIN").replace("${LIB}", "$LIB").replace("${PLATFORM}", "$PLATFORM");
     let text = text.replace("$PLATFORM", machine.platform());
     let choices = match text.contains("$LIB") {
-        true => machine.library_folders().iter().map(|folder| text.replace("$LIB", folder)).collect(),
+        true => machine.lib_folders().iter().map(|folder| text.replace("$LIB", folder)).collect(),
         false => vec![text],
     };
     let origin = owner.path.parent().unwrap_or(Path::new("/"));
