@@ -106,7 +106,7 @@ mod tests {
 
     fn candidate(group: &str, weight: u32) -> (String, Candidate) {
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
-        (group.to_owned(), Candidate { state: TargetState::new(address), weight })
+        (group.to_owned(), Candidate { state: TargetState::new(address.into()), weight })
     }
 
     fn states(targets: &[(String, Candidate)]) -> Vec<Arc<TargetState>> {

@@ -37,6 +37,9 @@ pub enum ApplyError {
     /// Port 0 is no port that a request could be sent to.
     #[error("the route `{0}` has port 0; reserve a port first")]
     NoPort(String),
+    /// A TCP route to what only speaks HTTP.
+    #[error("the route `{0}` speaks plain TCP, and a site or endpoint only HTTP; write `protocol = http`")]
+    HttpOnly(String),
     /// A path prefix that no request path can have.
     #[error("the path `{path}` of route `{id}` must begin with `/`")]
     BadPath {

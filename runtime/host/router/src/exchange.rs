@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
@@ -20,6 +20,7 @@ use crate::headers::{self, Client};
 use crate::pool::Link;
 use crate::refusal::Refusal;
 use crate::search::{Found, Search, Tables};
+use crate::spec::Place;
 use crate::target::InFlight;
 use crate::tunnel::{self, Open};
 use crate::wire;
@@ -60,6 +61,7 @@ async fn forward(
         let Found { in_flight, timeout } =
             search.next(|table| table.http(client.listener, headers::without_port(&host), uri.path())).await?;
         let target = Arc::clone(in_flight.target());
+        aim(&mut attempt.message, &target.place, &uri, &host);
         let Some(link) = attempt.link(&in_flight, timeout).await else {
             search.unreachable(target);
             continue;
@@ -78,6 +80,21 @@ async fn forward(
                     search.unreachable(target);
                 }
                 attempt = Attempt { fresh: true, message: *message, repeatable: attempt.repeatable };
+            }
+        }
+    }
+}
+
+/// Whom a request is for and what it asks: what the client said, but for somebody else's server. Said again for each target that is tried.
+fn aim(message: &mut Request<UploadBody>, place: &Place, uri: &Uri, host: &HeaderValue) {
+    match place {
+        Place::Elsewhere(elsewhere) => elsewhere.aim(message, uri),
+        Place::Address(_) | Place::Site(_) => {
+            if message.uri() != uri {
+                message.uri_mut().clone_from(uri);
+            }
+            if message.headers().get(header::HOST) != Some(host) {
+                message.headers_mut().insert(header::HOST, host.clone());
             }
         }
     }
@@ -182,13 +199,13 @@ impl Attempt {
                 }
                 (None, None) => {
                     target.recorder.failed();
-                    Err(Refusal::Broken { target: target.address })
+                    Err(Refusal::Broken { target: target.place.to_string() })
                 }
             },
             Err(()) if unfinished => Err(Refusal::ClientStalled { limit: clock.limit }),
             Err(()) => {
                 target.recorder.failed();
-                Err(Refusal::Timeout { target: target.address, limit: clock.limit })
+                Err(Refusal::Timeout { target: target.place.to_string(), limit: clock.limit })
             }
         }
     }
@@ -226,11 +243,11 @@ async fn upgraded(
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
             target.recorder.failed();
-            return Err(Refusal::Broken { target: target.address });
+            return Err(Refusal::Broken { target: target.place.to_string() });
         }
         Err(_) => {
             target.recorder.failed();
-            return Err(Refusal::Timeout { target: target.address, limit });
+            return Err(Refusal::Timeout { target: target.place.to_string(), limit });
         }
     };
     answered_by(&in_flight, &response, began);

@@ -5,10 +5,12 @@
 //! [`Router::drain`] can wait for the last one. Client connections survive swaps.
 //!
 //! Read `spec` (what is declared), `table` (which route, which target), `target` (one target's state), `exchange` (one request), `listener` (sockets),
-//! `router` (the handle), in this order. `static_files` is independent of all of them.
+//! `router` (the handle), in this order. `elsewhere` and `static_files` are
+//! targets that are no program of this machine.
 
 mod balance;
 mod body;
+mod elsewhere;
 mod error;
 mod exchange;
 mod headers;
@@ -26,7 +28,8 @@ mod target;
 mod tunnel;
 mod wire;
 
+pub use elsewhere::{BadUrl, Elsewhere};
 pub use error::ApplyError;
 pub use router::{Drained, Router};
 pub use samples::{Histogram, TargetSamples};
-pub use spec::{Protocol, RouteSpec, Routes, Target};
+pub use spec::{Place, Protocol, RouteSpec, Routes, Target};

@@ -22,9 +22,9 @@ pub(crate) enum Refusal {
     /// No target of the route accepts connections.
     Unreachable { route: String },
     /// The connection to the target broke before an answer.
-    Broken { target: std::net::SocketAddr },
+    Broken { target: String },
     /// The target took too long.
-    Timeout { target: std::net::SocketAddr, limit: std::time::Duration },
+    Timeout { target: String, limit: std::time::Duration },
     /// The client stopped sending the body.
     ClientStalled { limit: std::time::Duration },
 }

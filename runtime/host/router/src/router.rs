@@ -128,7 +128,7 @@ impl Router {
                 route.targets.iter().map(|target| TargetKey {
                     route: route.id.clone(),
                     target: target.id.clone(),
-                    address: target.address,
+                    place: target.place.clone(),
                 })
             })
             .collect();
@@ -184,7 +184,7 @@ impl Router {
         let samples = known.iter().map(|(key, (state, group))| TargetSamples {
             route: key.route.clone(),
             target: key.target.clone(),
-            address: key.address,
+            address: key.place.to_string(),
             group: group.clone(),
             in_force: state.is_in_force(),
             requests: state.recorder.requests(),

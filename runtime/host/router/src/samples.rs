@@ -3,7 +3,6 @@
 //! Guarantees: recording is lock-free; a quantile is at most 1/16 (6.25 %) above the true value. It does not keep history: a window is the difference of
 //! two snapshots ([`Histogram::since`]).
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -22,8 +21,8 @@ pub struct TargetSamples {
     pub route: String,
     /// The target's id.
     pub target: String,
-    /// The target's address.
-    pub address: SocketAddr,
+    /// The target's address; of a site `site`, of an endpoint its URL.
+    pub address: String,
     /// The group the target is in, in the table in force (the last one it was in, when it has left).
     pub group: String,
     /// Whether the table in force names it; a target that has left stays listed until the next table, and while it has requests in flight.

@@ -1,10 +1,14 @@
 //! What a caller declares: the whole routing table as plain, serialisable data.
 //!
-//! Guarantees: two equal tables route alike; nothing here does IO. It does not resolve names: targets are socket addresses.
+//! Guarantees: two equal tables route alike; nothing here does IO, and no name is resolved here.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
+
+use crate::elsewhere::Elsewhere;
+use crate::static_files::SiteSpec;
 
 /// The whole routing table of a router. It is swapped as one value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,8 +62,8 @@ pub enum Protocol {
 pub struct Target {
     /// The object that answers there. [`crate::Router::drain`] and samples speak of it.
     pub id: String,
-    /// Where it listens.
-    pub address: SocketAddr,
+    /// What answers.
+    pub place: Place,
     /// Its share among the targets of the route; the share of a group is the sum of its targets' weights. 0: it gets nothing.
     #[serde(default = "default_weight")]
     pub weight: u32,
@@ -67,6 +71,34 @@ pub struct Target {
     /// group to the target with the least in flight.
     #[serde(default)]
     pub group: String,
+}
+
+/// What answers requests to a target.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// A program that listens here.
+    Address(SocketAddr),
+    /// The router itself, with files. For HTTP only.
+    Site(SiteSpec),
+    /// Somebody else's server.
+    Elsewhere(Elsewhere),
+}
+
+impl From<SocketAddr> for Place {
+    fn from(address: SocketAddr) -> Self {
+        Self::Address(address)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "{address}"),
+            Self::Site(_) => f.write_str("site"),
+            Self::Elsewhere(elsewhere) => write!(f, "{elsewhere}"),
+        }
+    }
 }
 
 impl RouteSpec {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::balance::{Balance, Candidate};
 use crate::error::ApplyError;
-use crate::spec::{Protocol, RouteSpec, Routes};
+use crate::spec::{Place, Protocol, RouteSpec, Routes};
 use crate::target::{TargetKey, TargetState};
 
 /// The targets that are known, with the group that each was in last.
@@ -110,9 +110,9 @@ impl Route {
             .targets
             .iter()
             .map(|target| {
-                let key = TargetKey { route: spec.id.clone(), target: target.id.clone(), address: target.address };
+                let key = TargetKey { route: spec.id.clone(), target: target.id.clone(), place: target.place.clone() };
                 let (state, group) =
-                    known.entry(key).or_insert_with(|| (TargetState::new(target.address), target.group.clone()));
+                    known.entry(key).or_insert_with(|| (TargetState::new(target.place.clone()), target.group.clone()));
                 group.clone_from(&target.group);
                 (target.group.clone(), Candidate { state: Arc::clone(state), weight: target.weight })
             })
@@ -137,6 +137,11 @@ fn check(routes: &Routes) -> Result<(), ApplyError> {
         }
         if spec.port == 0 {
             return Err(ApplyError::NoPort(spec.id.clone()));
+        }
+        if spec.protocol == Protocol::Tcp
+            && !spec.targets.iter().all(|target| matches!(target.place, Place::Address(_)))
+        {
+            return Err(ApplyError::HttpOnly(spec.id.clone()));
         }
         if !spec.path.starts_with('/') {
             return Err(ApplyError::BadPath { id: spec.id.clone(), path: spec.path.clone() });

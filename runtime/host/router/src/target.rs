@@ -4,10 +4,10 @@
 //! connection to it. It does not decide which target a request gets (`balance`), nor what is sent (`exchange`).
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::io;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{Shutdown, shutdown};
@@ -15,6 +15,8 @@ use tokio::sync::Notify;
 
 use crate::pool::Pool;
 use crate::samples::Recorder;
+use crate::spec::Place;
+use crate::static_files::{Site, SiteSpec};
 
 /// The first time in disfavour after a failed connect; it doubles with every further failure in a row.
 const FIRST_EJECTION: Duration = Duration::from_secs(1);
@@ -25,12 +27,14 @@ const LONGEST_EJECTION: Duration = Duration::from_secs(30);
 pub(crate) struct TargetKey {
     pub(crate) route: String,
     pub(crate) target: String,
-    pub(crate) address: SocketAddr,
+    pub(crate) place: Place,
 }
 
 #[derive(Debug)]
 pub(crate) struct TargetState {
-    pub(crate) address: SocketAddr,
+    pub(crate) place: Place,
+    /// Of a site that was asked for already.
+    site: OnceLock<Arc<Site>>,
     pub(crate) recorder: Recorder,
     pub(crate) pool: Pool,
     in_flight: AtomicU64,
@@ -54,9 +58,10 @@ fn now_ms() -> u64 {
 }
 
 impl TargetState {
-    pub(crate) fn new(address: SocketAddr) -> Arc<Self> {
+    pub(crate) fn new(place: Place) -> Arc<Self> {
         Arc::new(Self {
-            address,
+            place,
+            site: OnceLock::new(),
             recorder: Recorder::new(),
             pool: Pool::default(),
             in_flight: AtomicU64::new(0),
@@ -67,6 +72,15 @@ impl TargetState {
             cuts: AtomicU64::new(0),
             open: Mutex::new(HashMap::new()),
         })
+    }
+
+    /// The site of this target, opened by the first connection.
+    pub(crate) fn site(&self, spec: &SiteSpec) -> io::Result<Arc<Site>> {
+        if let Some(site) = self.site.get() {
+            return Ok(Arc::clone(site));
+        }
+        let opened = Arc::new(Site::open(spec)?);
+        Ok(Arc::clone(self.site.get_or_init(|| opened)))
     }
 
     pub(crate) fn in_flight(&self) -> u64 {

@@ -1,9 +1,10 @@
-//! A TCP connection to a target that a drain can cut.
+//! A connection to a target that a drain can cut. A site is on the other end of a pair of sockets, so that it is pooled, counted, drained and cut like
+//! everything else.
 //!
 //! Guarantees: after a cut, reads fail instead of looking like a regular end, so that a truncated answer is never passed on as a whole one.
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,21 +12,55 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
+use crate::spec::Place;
+use crate::static_files;
 use crate::target::{InFlight, TargetState};
 
 #[derive(Debug)]
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     target: Arc<TargetState>,
     cut: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Tcp(TcpStream),
+    /// To a site.
+    Pair(UnixStream),
+}
+
+impl Stream {
+    async fn to(target: &TargetState) -> io::Result<Self> {
+        let stream = match &target.place {
+            Place::Address(address) => TcpStream::connect(address).await?,
+            Place::Elsewhere(elsewhere) => TcpStream::connect(elsewhere.host_and_port()).await?,
+            Place::Site(spec) => {
+                let site = target.site(spec)?;
+                let (near, far) = UnixStream::pair()?;
+                tokio::spawn(static_files::serve_stream(far, site));
+                return Ok(Self::Pair(near));
+            }
+        };
+        // Best effort: a socket without it works, slower.
+        let _ = stream.set_nodelay(true);
+        Ok(Self::Tcp(stream))
+    }
+
+    fn descriptor(&self) -> RawFd {
+        match self {
+            Self::Tcp(stream) => stream.as_raw_fd(),
+            Self::Pair(stream) => stream.as_raw_fd(),
+        }
+    }
 }
 
 /// Connects to the target that was chosen for a request, and counts a failure against it.
 pub(crate) async fn connect(in_flight: &InFlight, limit: Duration) -> io::Result<Wire> {
     let target = in_flight.target();
-    let connected = tokio::time::timeout(limit, TcpStream::connect(target.address)).await;
+    let connected = tokio::time::timeout(limit, Stream::to(target)).await;
     let stream = match connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
         Ok(stream) => stream,
         Err(error) => {
@@ -35,9 +70,7 @@ pub(crate) async fn connect(in_flight: &InFlight, limit: Duration) -> io::Result
         }
     };
     target.connected();
-    // Best effort: a socket without it works, slower.
-    let _ = stream.set_nodelay(true);
-    let Some(cut) = target.opened(stream.as_raw_fd(), in_flight.cuts()) else {
+    let Some(cut) = target.opened(stream.descriptor(), in_flight.cuts()) else {
         target.recorder.failed();
         return Err(io::ErrorKind::ConnectionAborted.into());
     };
@@ -46,14 +79,24 @@ pub(crate) async fn connect(in_flight: &InFlight, limit: Duration) -> io::Result
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        self.target.closing(self.stream.as_raw_fd());
+        self.target.closing(self.stream.descriptor());
     }
+}
+
+/// Does the same with whichever stream it is.
+macro_rules! each {
+    ($wire:expr, $stream:ident => $does:expr) => {
+        match &mut $wire.stream {
+            Stream::Tcp($stream) => $does,
+            Stream::Pair($stream) => $does,
+        }
+    };
 }
 
 impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        ready!(each!(self, stream => Pin::new(stream).poll_read(cx, buf)))?;
         if buf.filled().len() == before && self.cut.load(Ordering::Acquire) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
@@ -63,7 +106,7 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        each!(self, stream => Pin::new(stream).poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -71,18 +114,18 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        each!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        each!(self, stream => Pin::new(stream).poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        each!(self, stream => Pin::new(stream).poll_shutdown(cx))
     }
 }

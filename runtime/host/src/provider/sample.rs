@@ -61,7 +61,7 @@ mod tests {
         TargetSamples {
             route: "r".to_owned(),
             target: "t".to_owned(),
-            address: "127.0.0.1:1".parse().unwrap(),
+            address: "127.0.0.1:1".to_owned(),
             group: String::new(),
             in_force: true,
             requests,

@@ -173,7 +173,7 @@ fn table(lineage: &str, manifest: &Manifest, places: &Places) -> Result<Vec<Rout
             };
             targets.push(imm_router::Target {
                 id: target.object.clone(),
-                address: SocketAddr::new(HOST.into(), *port),
+                place: SocketAddr::new(HOST.into(), *port).into(),
                 weight: target.weight,
                 group: target.group.clone(),
             });

@@ -1,11 +1,9 @@
 //! One request for a file.
 
-use std::collections::HashMap;
-use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek};
-use std::os::unix::fs::MetadataExt;
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -15,160 +13,176 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
 use tokio::io::AsyncReadExt;
 
-use super::media_type;
-use super::tree::{self, Tree};
+use super::find::{Content, Files, Found, Served, means_absent};
+use super::range::{self, Asked};
+use super::{SiteSpec, media_type, tree};
 
-/// Files up to this size are read at once, in bytes.
-const WHOLE: u64 = 256 * 1024;
-/// Larger ones in parts of this size.
+/// Large files are sent in parts of this size, in bytes.
 const PART: usize = 64 * 1024;
-/// Hashes of large files to remember.
-const MOST_HASHES: usize = 4096;
 
 type FileBody = UnsyncBoxBody<Bytes, io::Error>;
 
 /// A served directory.
 #[derive(Debug)]
-pub(super) struct Site {
-    tree: Arc<Tree>,
-    hashes: Arc<Mutex<HashMap<Version, blake3::Hash>>>,
-}
-
-/// What tells one content of a file from another without reading it. Times are those of the file system, in nanoseconds.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Version {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-enum Found {
-    File {
-        path: PathBuf,
-        content: Content,
-        hash: blake3::Hash,
-    },
-    /// Its index is at the path with a slash.
-    Directory,
-}
-
-enum Content {
-    Whole(Bytes),
-    Large(File, u64),
+pub(crate) struct Site {
+    files: Arc<Files>,
+    index: Arc<str>,
+    not_found: Option<PathBuf>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// The route's path, which is not part of a file's; without a slash at its end.
+    below: String,
+    /// Whether `/healthz` is answered before any file.
+    healthz: bool,
 }
 
 impl Site {
-    pub(super) fn open(dir: &Path) -> io::Result<Self> {
-        Ok(Self { tree: Arc::new(Tree::open(dir)?), hashes: Arc::default() })
+    /// Opens what a route leads to.
+    pub(crate) fn open(spec: &SiteSpec) -> io::Result<Self> {
+        let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
+        let header = |(name, value): (&String, &String)| {
+            let name = name.parse().map_err(|_| invalid(format!("{name:?} cannot be a header's name")))?;
+            let value = value.parse().map_err(|_| invalid(format!("{value:?} cannot be a header's value")))?;
+            Ok::<_, io::Error>((name, value))
+        };
+        Ok(Self {
+            files: Arc::new(Files::open(&spec.dir)?),
+            index: Arc::from(spec.index.as_str()),
+            not_found: spec.not_found.as_deref().and_then(tree::relative),
+            headers: spec.headers.iter().map(header).collect::<Result<_, _>>()?,
+            below: spec.below.trim_end_matches('/').to_owned(),
+            healthz: false,
+        })
+    }
+
+    /// Opens a directory for a server of its own.
+    pub(super) fn of_folder(dir: &Path) -> io::Result<Self> {
+        Ok(Self {
+            files: Arc::new(Files::open(dir)?),
+            index: Arc::from("index.html"),
+            not_found: None,
+            headers: Vec::new(),
+            below: String::new(),
+            healthz: true,
+        })
     }
 
     pub(super) async fn answer<B>(&self, request: &Request<B>) -> Response<FileBody> {
-        let is_head = match *request.method() {
-            Method::GET => false,
-            Method::HEAD => true,
-            _ => return not_allowed(),
+        let mut response = match *request.method() {
+            Method::GET => self.get(request.uri().path(), request.headers()).await,
+            // A range is a matter of GET alone.
+            Method::HEAD => {
+                let mut headers = request.headers().clone();
+                headers.remove(header::RANGE);
+                self.get(request.uri().path(), &headers).await.map(|_| whole(Bytes::new()))
+            }
+            _ => not_allowed(),
         };
-        let path = request.uri().path();
-        let response =
-            if path == "/healthz" { text(StatusCode::OK, "ok") } else { self.file(path, request.headers()).await };
-        if is_head { response.map(|_| whole(Bytes::new())) } else { response }
+        for (name, value) in &self.headers {
+            response.headers_mut().insert(name, value.clone());
+        }
+        response
     }
 
-    async fn file(&self, path: &str, headers: &HeaderMap) -> Response<FileBody> {
-        let Some(relative) = tree::relative(path) else { return text(StatusCode::NOT_FOUND, "not found\n") };
-        let (tree, hashes) = (Arc::clone(&self.tree), Arc::clone(&self.hashes));
-        let wants_index = path.ends_with('/');
-        let found = tokio::task::spawn_blocking(move || find(&tree, &hashes, relative, wants_index)).await;
-        match found.unwrap_or_else(|error| Err(io::Error::other(error))) {
-            Ok(Found::File { path, content, hash }) => file(&path, content, &hash, headers),
-            Ok(Found::Directory) => with_slash(path),
+    async fn get(&self, path: &str, headers: &HeaderMap) -> Response<FileBody> {
+        if self.healthz && path == "/healthz" {
+            return text(StatusCode::OK, "ok");
+        }
+        // The router asks for nothing else.
+        let Some(path) = path.strip_prefix(&self.below) else { return text(StatusCode::NOT_FOUND, "not found\n") };
+        match self.find(path).await {
+            Ok(Some(Found::File(served))) => send(served, headers),
+            Ok(Some(Found::Directory)) => self.with_slash(path),
+            Ok(None) => self.absent().await,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => text(StatusCode::FORBIDDEN, "forbidden\n"),
-            Err(error) if means_absent(&error) => text(StatusCode::NOT_FOUND, "not found\n"),
             Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read\n"),
         }
     }
+
+    /// What is at a request's path; a folder only when it has an index.
+    async fn find(&self, path: &str) -> io::Result<Option<Found>> {
+        let Some(relative) = tree::relative(path) else { return Ok(None) };
+        let (files, index) = (Arc::clone(&self.files), Arc::clone(&self.index));
+        let wants_index = path.ends_with('/');
+        let find = move || {
+            let found = files.find(&relative, wants_index.then_some(&*index))?;
+            if matches!(found, Found::Directory) {
+                files.find(&relative, Some(&index))?;
+            }
+            Ok(found)
+        };
+        match tokio::task::spawn_blocking(find).await.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            Err(error) if means_absent(&error) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    /// The file for what does not exist, whole: it stands for another one.
+    async fn absent(&self) -> Response<FileBody> {
+        let plain = || text(StatusCode::NOT_FOUND, "not found\n");
+        let Some(path) = self.not_found.clone() else { return plain() };
+        let files = Arc::clone(&self.files);
+        match tokio::task::spawn_blocking(move || files.find(&path, None)).await {
+            Ok(Ok(Found::File(served))) => {
+                let mut response = send(served, &HeaderMap::new());
+                *response.status_mut() = StatusCode::NOT_FOUND;
+                response.headers_mut().remove(header::ETAG);
+                response.headers_mut().remove(header::ACCEPT_RANGES);
+                response
+            }
+            Ok(Ok(Found::Directory) | Err(_)) | Err(_) => plain(),
+        }
+    }
+
+    fn with_slash(&self, path: &str) -> Response<FileBody> {
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        // Made of the segments: `//host` would name another server.
+        let mut response = text(StatusCode::MOVED_PERMANENTLY, "moved\n");
+        let folder = if segments.is_empty() { String::new() } else { format!("/{}", segments.join("/")) };
+        set(&mut response, header::LOCATION, &format!("{}{folder}/", self.below));
+        response
+    }
 }
 
-/// There is nothing of this name that may be served.
-fn means_absent(error: &io::Error) -> bool {
-    use nix::libc::{ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENXIO, EXDEV};
-    error.kind() == io::ErrorKind::NotFound
-        || error.raw_os_error().is_some_and(|code| [ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENXIO, EXDEV].contains(&code))
-}
-
-fn find(
-    tree: &Tree,
-    hashes: &Mutex<HashMap<Version, blake3::Hash>>,
-    relative: PathBuf,
-    wants_index: bool,
-) -> io::Result<Found> {
-    let path = if wants_index { relative.join("index.html") } else { relative };
-    let mut file = tree.find(&path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_dir() && !wants_index {
-        return Ok(Found::Directory);
-    }
-    if !metadata.is_file() {
-        return Err(io::ErrorKind::NotFound.into());
-    }
-    if metadata.len() <= WHOLE {
-        let mut content = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
-        file.read_to_end(&mut content)?;
-        let hash = blake3::hash(&content);
-        return Ok(Found::File { path, content: Content::Whole(content.into()), hash });
-    }
-    let hash = hash_of(hashes, &mut file, &metadata)?;
-    Ok(Found::File { path, content: Content::Large(file, metadata.len()), hash })
-}
-
-fn hash_of(
-    hashes: &Mutex<HashMap<Version, blake3::Hash>>,
-    file: &mut File,
-    metadata: &Metadata,
-) -> io::Result<blake3::Hash> {
-    let version = Version {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        size: metadata.len(),
-        modified: (metadata.mtime(), metadata.mtime_nsec()),
-        changed: (metadata.ctime(), metadata.ctime_nsec()),
-    };
-    if let Some(hash) = hashes.lock().unwrap_or_else(PoisonError::into_inner).get(&version) {
-        return Ok(*hash);
-    }
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(&mut *file)?;
-    file.rewind()?;
-    let hash = hasher.finalize();
-    let mut hashes = hashes.lock().unwrap_or_else(PoisonError::into_inner);
-    if hashes.len() >= MOST_HASHES {
-        hashes.clear();
-    }
-    hashes.insert(version, hash);
-    Ok(hash)
-}
-
-fn file(path: &Path, content: Content, hash: &blake3::Hash, headers: &HeaderMap) -> Response<FileBody> {
+fn send(served: Served, headers: &HeaderMap) -> Response<FileBody> {
+    let Served { path, content, hash } = served;
     let hex = hash.to_hex();
     let etag = format!("\"{}\"", hex.get(..32).unwrap_or_default());
-    if is_known(headers, &etag) {
-        let mut response = Response::new(whole(Bytes::new()));
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        set(&mut response, header::ETAG, &etag);
-        return response;
-    }
-    let (length, body) = match content {
-        Content::Whole(bytes) => (bytes.len() as u64, whole(bytes)),
-        Content::Large(file, length) => (length, in_parts(file, length)),
+    let size = match &content {
+        Content::Whole(bytes) => bytes.len() as u64,
+        Content::Large(_, size) => *size,
     };
+    let asked = if is_known(headers, &etag) { None } else { Some(asked(headers, &etag, size)) };
+    let mut response = match asked {
+        None => {
+            let mut response = Response::new(whole(Bytes::new()));
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response
+        }
+        Some(Asked::Outside) => {
+            let mut response = text(StatusCode::RANGE_NOT_SATISFIABLE, "the file has no such part\n");
+            set(&mut response, header::CONTENT_RANGE, &format!("bytes */{size}"));
+            return response;
+        }
+        Some(Asked::Whole) => described(part(content, 0, size), size, &path),
+        Some(Asked::Part { start, length }) => {
+            let mut response = described(part(content, start, length), length, &path);
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            let last = start + length - 1;
+            set(&mut response, header::CONTENT_RANGE, &format!("bytes {start}-{last}/{size}"));
+            response
+        }
+    };
+    set(&mut response, header::ETAG, &etag);
+    set(&mut response, header::ACCEPT_RANGES, "bytes");
+    // Ask each time: the next generation may say something else.
+    set(&mut response, header::CACHE_CONTROL, "no-cache");
+    response
+}
+
+fn described(body: FileBody, length: u64, path: &Path) -> Response<FileBody> {
     let mut response = Response::new(body);
     set(&mut response, header::CONTENT_LENGTH, &length.to_string());
     set(&mut response, header::CONTENT_TYPE, media_type::of(path));
-    set(&mut response, header::ETAG, &etag);
-    // Ask each time: the next generation may say something else.
-    set(&mut response, header::CACHE_CONTROL, "no-cache");
     set(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     response
 }
@@ -182,10 +196,31 @@ fn is_known(headers: &HeaderMap, etag: &str) -> bool {
         .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag)
 }
 
+/// The part that is asked for, if what the client has of the file is of this content. There are no dates to compare.
+fn asked(headers: &HeaderMap, etag: &str, size: u64) -> Asked {
+    let same = headers.get(header::IF_RANGE).is_none_or(|known| known == etag);
+    let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok()).filter(|_| same);
+    range.map_or(Asked::Whole, |range| range::read(range, size))
+}
+
+fn part(content: Content, start: u64, length: u64) -> FileBody {
+    match content {
+        Content::Whole(bytes) => {
+            let position = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
+            whole(bytes.slice(position(start)..position(start.saturating_add(length))))
+        }
+        Content::Large(file, _) => in_parts(file, start, length),
+    }
+}
+
 /// Exactly `length` bytes; a file that became shorter breaks the answer off.
-fn in_parts(file: File, length: u64) -> FileBody {
-    let start = (tokio::fs::File::from_std(file), length);
-    let parts = futures_util::stream::try_unfold(start, |(mut file, left)| async move {
+fn in_parts(mut file: File, start: u64, length: u64) -> FileBody {
+    if let Err(error) = file.seek(SeekFrom::Start(start)) {
+        let broken = futures_util::stream::iter([Err::<Frame<Bytes>, _>(error)]);
+        return StreamBody::new(broken).boxed_unsync();
+    }
+    let begin = (tokio::fs::File::from_std(file), length);
+    let parts = futures_util::stream::try_unfold(begin, |(mut file, left)| async move {
         if left == 0 {
             return Ok(None);
         }
@@ -198,14 +233,6 @@ fn in_parts(file: File, length: u64) -> FileBody {
         Ok(Some((Frame::data(part.freeze()), (file, left - read as u64))))
     });
     StreamBody::new(parts).boxed_unsync()
-}
-
-fn with_slash(path: &str) -> Response<FileBody> {
-    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    // Made of the segments: `//host` would name another server.
-    let mut response = text(StatusCode::MOVED_PERMANENTLY, "moved\n");
-    set(&mut response, header::LOCATION, &format!("/{}/", segments.join("/")));
-    response
 }
 
 fn not_allowed() -> Response<FileBody> {

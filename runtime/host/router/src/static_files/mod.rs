@@ -1,36 +1,78 @@
-//! A static file server: the files of one directory, over HTTP/1.1.
+//! A static file server: the files of one directory, over HTTP/1.1. A route leads to it as to any target ([`SiteSpec`]); [`serve`] is a server of its own.
 //!
-//! Guarantees: answers GET and HEAD; `/healthz` answers before any file; nothing outside of the directory is read, whatever the path or a symlink says
+//! Guarantees: answers GET and HEAD, whole or in part; nothing outside of the directory is read, whatever the path or a symlink says
 //! (`tree`); an ETag is the hash of the content, so it is right also where all files have one time, as in golden images. It does not list directories,
 //! negotiate or compress.
 //!
-//! Read `serve` below, then `answer` (one request), `tree` (paths to files), `media_type`.
+//! Read `serve` below, then `answer` (one request), `find` (files and their hashes), `tree` (paths to files), `range`, `media_type`.
 
 mod answer;
+mod find;
 mod media_type;
+mod range;
 mod tree;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use serde::{Deserialize, Serialize};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 
-use answer::Site;
+pub(crate) use answer::Site;
 
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
 const OUT_OF_RESOURCES: Duration = Duration::from_millis(20);
 
-/// Serves the files of `dir` on `address` until `shutdown` ends; then stops accepting, finishes the requests it is working on, and returns. Writes one line a
-/// request to stdout.
+/// A directory that a route leads to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SiteSpec {
+    /// Where its files are. Nothing may write to it.
+    pub dir: PathBuf,
+    /// The file that stands for a folder.
+    pub index: String,
+    /// The file for what does not exist, by its path in the directory.
+    #[serde(default)]
+    pub not_found: Option<String>,
+    /// Fields of every answer; they win over the ones that the server sets.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The path of the route that leads to it: files are named below it.
+    #[serde(default)]
+    pub below: String,
+}
+
+impl SiteSpec {
+    /// Says why it cannot be served as it is.
+    ///
+    /// # Errors
+    /// `dir` is no directory that can be read, or a header is none.
+    pub fn check(&self) -> io::Result<()> {
+        Site::open(self).map(drop)
+    }
+}
+
+/// Answers the requests of a connection inside of this process, until its other end is closed.
+pub(crate) async fn serve_stream(stream: UnixStream, site: Arc<Site>) {
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let site = Arc::clone(&site);
+        async move { Ok::<_, Infallible>(site.answer(&request).await) }
+    });
+    // How a connection ends is the business of the other end.
+    let _ = http1::Builder::new().half_close(true).serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// Serves the files of `dir` on `address` until `shutdown` ends; then stops accepting, finishes the requests it is working on, and returns. `/healthz` is answered before
+/// any file. Writes one line a request to stdout.
 ///
 /// # Errors
 /// `dir` is not a directory that can be read, or the address cannot be listened on.
@@ -44,7 +86,7 @@ pub async fn serve(dir: &Path, address: SocketAddr, shutdown: impl Future<Output
 /// # Errors
 /// `dir` is not a directory that can be read.
 pub async fn serve_on(listener: TcpListener, dir: &Path, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-    let site = Arc::new(Site::open(dir)?);
+    let site = Arc::new(Site::of_folder(dir)?);
     let (stop, open) = watch::channel(false);
     tokio::pin!(shutdown);
     loop {

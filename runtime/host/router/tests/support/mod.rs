@@ -81,7 +81,7 @@ pub fn closed_port() -> (SocketAddr, tokio::net::TcpSocket) {
 }
 
 pub fn target(id: &str, address: SocketAddr) -> Target {
-    Target { id: id.to_owned(), address, weight: 1, group: String::new() }
+    Target { id: id.to_owned(), place: address.into(), weight: 1, group: String::new() }
 }
 
 pub fn route(port: u16, targets: Vec<Target>) -> RouteSpec {
