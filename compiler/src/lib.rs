@@ -12,6 +12,7 @@ pub mod doc;
 mod evaluate;
 pub mod explain;
 pub mod hir;
+pub mod ide;
 mod resolve;
 pub mod sources;
 pub mod stdlib;

@@ -1,6 +1,7 @@
 //! `a.b`, `a?.b`, `a[i]`, and members of imported modules.
 
 use super::checker::{Checker, Cx};
+use super::facts::{Cursor, Symbol};
 use crate::diagnose::{blocks as say, names};
 use crate::hir::{Access, Expr, ExprKind};
 use crate::resolve::{Def, Import, TypeDef};
@@ -27,6 +28,7 @@ impl Checker<'_> {
         }
         let (def @ Def::Import(index), _) = self.program.value(cx.scope, name.as_str())? else { return None };
         self.mark(def);
+        self.saw(name.span, || Some(Symbol::Import(index)));
         Some(match self.program.imports.get(index) {
             Some(Import::Module(module)) => Alias::Module(*module),
             Some(Import::Missing) | None => Alias::Missing,
@@ -62,6 +64,7 @@ impl Checker<'_> {
             _other => (outer.clone(), false),
         };
         let (inner, own) = peel(&inner);
+        self.at_cursor(name.as_str(), || Cursor::Member { of: inner.clone(), tested: cx.tested });
         let inside = if cx.tested { self.inner_node(&inner, name) } else { None };
         let Some((ty, access)) = inside.or_else(|| self.member_type(&inner, name, &base)) else {
             return Expr::error(span);
@@ -85,7 +88,10 @@ impl Checker<'_> {
         let word = name.as_str();
         match unrefined(base) {
             Type::Record(record) => match record.field(word) {
-                Some(field) => Some((field.ty.clone(), Access::Record)),
+                Some(field) => {
+                    self.saw(name.span, || Some(Symbol::Field(Arc::clone(&field.name), field.ty.clone())));
+                    Some((field.ty.clone(), Access::Record))
+                }
                 None => {
                     let known: Vec<&str> = record.fields.iter().map(|f| &*f.name).collect();
                     self.report(say::unknown_member(&format!("`{base}`"), "field", word, name.span, &known));
@@ -105,7 +111,9 @@ impl Checker<'_> {
                     return None;
                 };
                 let members = output.from == OutputFrom::Members;
-                Some((output.ty.clone(), if members { Access::Members } else { Access::Output }))
+                let ty = output.ty.clone();
+                self.saw(name.span, || Some(Symbol::KindOutput(Arc::clone(kind), Arc::from(word))));
+                Some((ty, if members { Access::Members } else { Access::Output }))
             }
             Type::Component(component) => {
                 let ty = self.component_output(component, name)?;
@@ -148,6 +156,7 @@ impl Checker<'_> {
         match self.alias(cx, base)? {
             Alias::Module(module) => match self.program.ty(module, name.as_str()) {
                 Some((TypeDef::Type(index), declared)) => {
+                    self.saw(name.span, || Some(Symbol::Type(index)));
                     let public = self.program.types.get(index).is_some_and(|d| d.item.public.is_some());
                     self.public_only(cx.scope, module, public, name.as_str(), name.span, declared);
                     Some(self.declared_type(index))
@@ -169,6 +178,7 @@ impl Checker<'_> {
             Alias::Module(module) => module,
             Alias::Missing => return Expr::error(span),
         };
+        self.at_cursor(name.as_str(), || Cursor::Module { module, kinds: false });
         if self.native(module, name.as_str()).is_some() {
             let text = format!("`{name}` is a function; only its result is a value");
             let help = format!("call it: `{name}(…)`");
@@ -180,6 +190,7 @@ impl Checker<'_> {
                 let public = self.program.lets.get(id.index()).is_some_and(|d| d.item.public.is_some());
                 self.public_only(cx.scope, module, public, name.as_str(), name.span, declared);
                 self.mark(Def::Let(id));
+                self.saw(name.span, || Some(Symbol::Let(id)));
                 self.constants_wanted.push((id, span, "an importing module"));
                 self.depend(cx, crate::resolve::cycles::Vertex::Let(id), span, true);
                 Expr { kind: ExprKind::Let(id), ty: self.let_type(id), span }

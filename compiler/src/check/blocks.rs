@@ -2,6 +2,7 @@
 
 use super::checker::{Checker, Cx};
 use super::expr::value;
+use super::facts::BlockOf;
 use crate::diagnose::blocks as say;
 use crate::diagnose::mismatch::{self, Place};
 use crate::hir::{Access, Expr, ExprKind, MapEntry};
@@ -117,6 +118,7 @@ impl Checker<'_> {
                     self.put(&mut fields, Written { name: Arc::from(name.as_str()), value, span: key.span }, false);
                 }
                 EntryKind::Short(name) => {
+                    self.saw_short(name);
                     let value = self.name(cx, name, None);
                     self.put(&mut fields, Written { name: Arc::from(name.as_str()), value, span: name.span }, false);
                 }
@@ -215,6 +217,7 @@ impl Checker<'_> {
             .iter()
             .map(|(name, ty, required)| FieldSpec { name, ty: ty.clone(), required: *required, place: Place::Value })
             .collect();
+        self.saw_block(block, &specs, BlockOf::Other);
         let written = self.fields(cx, block, &specs, owner, missing_at);
         complete(written, record, block.span)
     }
@@ -325,6 +328,7 @@ impl Checker<'_> {
                     (key, self.item(cx, value, item))
                 }
                 EntryKind::Short(name) => {
+                    self.saw_short(name);
                     let key = super::expr::value(Value::text(name.as_str()), Type::String, name.span);
                     let value = self.name(cx, name, item);
                     let value = item.map_or(value.clone(), |item| self.coerce(value, item, Place::Value));

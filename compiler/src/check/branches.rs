@@ -3,6 +3,7 @@
 use super::blocks::Common;
 use super::checker::{Checker, Cx};
 use super::expr::quantity_value;
+use super::facts::{Cursor, Symbol};
 use crate::diagnose::mismatch::Place;
 use crate::diagnose::{blocks, listed, names};
 use crate::hir::{Arm, Expr, ExprKind, LocalId, Pattern, PatternKind};
@@ -232,6 +233,7 @@ impl Checker<'_> {
                 checker.bind(cx, name, Type::Error, None);
             }
         };
+        self.at_cursor(name.as_str(), || Cursor::Pattern(core.clone()));
         let Type::Variant(variant) = core else {
             let text = format!("`{name}` would be a variant, and this is `{core}`");
             let diagnostic = Diagnostic::error(code::TYPE_MISMATCH, name.span, text)
@@ -258,6 +260,10 @@ impl Checker<'_> {
             return None;
         };
         covered.tags.insert(case.tag.to_string());
+        if let Some(written) = ty {
+            self.saw_type_name(cx.scope, written);
+        }
+        self.saw(name.span, || Some(Symbol::Variant(Arc::clone(variant), Arc::clone(&case.tag))));
         let mut bindings = Vec::new();
         for field in fields.iter().flat_map(|f| &f.names) {
             let Some(payload) = case.payload.field(field.as_str()) else {

@@ -2,8 +2,10 @@
 
 use super::access::Alias;
 use super::checker::{Checker, Cx};
+use super::facts::{Cursor, KnownCall, Symbol};
 use crate::diagnose::mismatch::{self, Place};
 use crate::diagnose::{blocks, names};
+use crate::doc::shown_shape;
 use crate::hir::{Expr, ExprKind, FnId, Function};
 use crate::resolve::Def;
 use crate::resolve::cycles::Vertex;
@@ -47,6 +49,7 @@ impl Checker<'_> {
             return self.broken_args(cx, args, span);
         }
         let word = name.as_str();
+        self.value_at_cursor(cx, word, want);
         let local = cx.locals.iter().any(|local| &*local.name == word);
         match self.program.value(cx.scope, word).filter(|_| !local) {
             Some((Def::Fn(id), _)) => return self.call_fn(cx, id, args, name, span),
@@ -125,6 +128,15 @@ impl Checker<'_> {
             Function::Executable | Function::ExecutableSelf => ("executable(self) or executable(path)", 1),
             Function::File | Function::Template | Function::Some | Function::Module(_) => ("file(path)", 1),
         };
+        self.saw_call(|| {
+            let params: &[&str] = match function {
+                Function::Tree => &["folder: String", "ignore: [String]"],
+                Function::Executable | Function::ExecutableSelf => &["program: self | String"],
+                Function::File | Function::Template | Function::Some | Function::Module(_) => &["path: String"],
+            };
+            let params = params.iter().map(|param| (*param).to_owned()).collect();
+            known_call(name, params, "Content".to_owned(), Symbol::Content(shown))
+        });
         if !self.count(name, shown, 1, most, args.len()) {
             return self.broken_args(cx, args, span);
         }
@@ -142,6 +154,10 @@ impl Checker<'_> {
     }
 
     fn template(&mut self, cx: &mut Cx, name: &ast::Name, args: &[ast::Expr], span: Span) -> Expr {
+        self.saw_call(|| {
+            let params = vec!["path: String".to_owned(), "variables: { … }".to_owned()];
+            known_call(name, params, "String".to_owned(), Symbol::Content("template(path, { variables })"))
+        });
         if !self.count(name, "template(path, { variables })", 2, 2, args.len()) {
             return self.broken_args(cx, args, span);
         }
@@ -189,6 +205,10 @@ impl Checker<'_> {
         let outside = self.program.fns.get(id.index()).is_some_and(|d| d.scope != cx.scope);
         self.depend(cx, Vertex::Fn(id), span, outside);
         let (params, result) = self.fn_type(id);
+        let program = &self.program;
+        let names = program.fns.get(id.index()).map_or(&[][..], |decl| &decl.ast.params);
+        let named = names.iter().zip(&params).map(|(param, ty)| format!("{}: {ty}", param.name)).collect();
+        self.saw_call(|| known_call(name, named, result.to_string(), Symbol::Fn(id)));
         let shown = format!("{name}({})", params.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
         if !self.count(name, &shown, params.len(), params.len(), args.len()) {
             return self.broken_args(cx, args, span);
@@ -223,6 +243,7 @@ impl Checker<'_> {
         match self.alias(cx, base) {
             Some(Alias::Missing) => return self.broken_args(cx, args, span),
             Some(Alias::Module(module)) => {
+                self.at_cursor(name.as_str(), || Cursor::Module { module, kinds: false });
                 let def = self.program.scopes.get(module).and_then(|s| s.values.get(name.as_str())).copied();
                 if let Some((Def::Fn(id), declared)) = def {
                     let public = self.program.fns.get(id.index()).is_some_and(|d| d.item.public.is_some());
@@ -261,6 +282,7 @@ impl Checker<'_> {
             }
             (_, false) => (core, Taint::default(), false),
         };
+        self.at_cursor(name.as_str(), || Cursor::Member { of: core.clone(), tested: cx.tested });
         let Some(signature) = builtin::method(&core, name.as_str()) else {
             self.no_method(&core, &receiver, name);
             return self.broken_args(cx, args, span);
@@ -343,6 +365,11 @@ impl Checker<'_> {
         mut bound: Bindings,
     ) -> Option<(Vec<Expr>, Type)> {
         let shown = signature.params.iter().map(|p| p.name).collect::<Vec<_>>().join(", ");
+        self.saw_call(|| {
+            let params = signature.params.iter().map(|p| format!("{}: {}", p.name, shown_shape(&p.shape))).collect();
+            let symbol = if signature.receiver.is_some() { Symbol::Method } else { Symbol::Function };
+            known_call(name, params, shown_shape(&signature.result), symbol(signature))
+        });
         let shown = format!("{name}({shown})");
         if !self.count(name, &shown, signature.params.len(), signature.params.len(), args.len()) {
             self.broken_args(cx, args, name.span);
@@ -562,4 +589,8 @@ fn expected(shape: &Shape, bound: &Bindings) -> Option<Type> {
         Shape::List(inner) | Shape::Map(inner) | Shape::Option(inner) if unset(inner, bound) => None,
         shape => Some(resolved(shape, bound)),
     }
+}
+
+fn known_call(name: &ast::Name, params: Vec<String>, result: String, symbol: Symbol) -> KnownCall {
+    KnownCall { name: name.span, params, result, symbol }
 }

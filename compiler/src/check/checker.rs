@@ -1,6 +1,7 @@
 //! The checker's state, and conversion of a value to the type its place demands.
 
 use super::ModuleInput;
+use super::facts::Facts;
 use crate::diagnose::mismatch::{self, Late, Place};
 use crate::hir::{Access, Expr, ExprKind, LocalId, Output, Refinement, each_child};
 use crate::resolve::cycles::{Dependencies, Vertex};
@@ -42,6 +43,8 @@ pub(super) struct Checker<'a> {
     pub constants_wanted: Vec<(hir::LetId, Span, &'static str)>,
     /// How deep expressions are nested in the one being checked, over declarations too.
     pub depth: usize,
+    /// What was seen where, if a tool asked for it.
+    pub facts: Option<Box<Facts>>,
 }
 
 /// Expressions nested deeper than this, over all declarations that one needs, are refused instead of overflowing the
@@ -102,8 +105,18 @@ impl Cx {
 
 impl<'a> Checker<'a> {
     pub fn new(modules: &'a [ModuleInput], sources: &'a Sources, schemas: &'a SchemaSet) -> Self {
+        Self::with_instead(modules, None, sources, schemas)
+    }
+
+    /// A checker for which `instead` stands for the item whose span it names.
+    pub fn with_instead(
+        modules: &'a [ModuleInput],
+        instead: Option<(Span, &'a ast::Item)>,
+        sources: &'a Sources,
+        schemas: &'a SchemaSet,
+    ) -> Self {
         let mut found = Vec::new();
-        let program = declare(modules, schemas, &mut found);
+        let program = declare(modules, instead, schemas, &mut found);
         fn empty<T>(n: usize) -> Vec<Slot<T>> {
             std::iter::repeat_with(|| Slot::Empty).take(n).collect()
         }
@@ -125,6 +138,7 @@ impl<'a> Checker<'a> {
             used: HashSet::new(),
             constants_wanted: Vec::new(),
             depth: 0,
+            facts: None,
             program,
         }
     }
@@ -149,6 +163,7 @@ impl<'a> Checker<'a> {
         let text: Arc<str> = Arc::from(name.as_str());
         let id = LocalId::of(self.locals.len());
         self.locals.push(Arc::clone(&text));
+        self.saw_local(id, &text, name.span, &ty);
         let warn = warn.filter(|_| !text.starts_with('_') && ty != Type::Error);
         cx.locals.push(Local { name: text, id, ty, span: name.span, used: false, warn });
         id

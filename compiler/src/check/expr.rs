@@ -46,6 +46,7 @@ impl Checker<'_> {
         if cx.settled {
             typed.ty = strip_late(&typed.ty);
         }
+        self.saw_type(expr.span, &typed.ty, want);
         typed
     }
 

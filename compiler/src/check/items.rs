@@ -2,6 +2,7 @@
 
 use super::blocks::FieldSpec;
 use super::checker::{Checker, Cx, Slot};
+use super::facts::{BlockOf, Symbol};
 use crate::diagnose::mismatch::Place;
 use crate::diagnose::names;
 use crate::hir::{self, ComponentId, Expr, FnId, LetId, Output, ParamId};
@@ -203,7 +204,10 @@ impl Checker<'_> {
         let scope = *self.program.component_scopes.get(id.index())?;
         let outputs: Vec<&str> = self.program.scopes.get(scope)?.outputs.iter().map(|(o, _)| o.name.as_str()).collect();
         match outputs.iter().position(|output| *output == name.as_str()) {
-            Some(index) => Some(self.output_type(id, index)),
+            Some(index) => {
+                self.saw(name.span, || Some(Symbol::Output(scope, Arc::from(name.as_str()))));
+                Some(self.output_type(id, index))
+            }
             None => {
                 // An item that could not be read may have been this output.
                 let damaged = |i: &imm_syntax::ast::Item| matches!(i.kind, imm_syntax::ast::ItemKind::Error(_));
@@ -290,6 +294,7 @@ impl Checker<'_> {
             .chain([("params", Type::Error)])
             .map(|(name, ty)| FieldSpec { name, ty, required: false, place: Place::Value })
             .collect();
+        self.saw_block(&ast.fields, &specs, BlockOf::Other);
         let settings = self.fields(&mut cx, &rest, &specs, &owner, ast.name.span);
         let settings = settings.into_iter().map(|field| (field.name, field.value)).collect();
         let params = given.iter().flat_map(|block| self.environment_params(&mut cx, block)).collect();
@@ -316,6 +321,7 @@ impl Checker<'_> {
             .iter()
             .map(|(name, ty)| FieldSpec { name, ty: ty.clone(), required: false, place: Place::Value })
             .collect();
+        self.saw_block(block, &specs, BlockOf::Params(cx.scope));
         let written = self.fields(cx, block, &specs, "this program's params", given.span);
         let id_of = |name: &str| declared.iter().find(|(_, known, _)| **known == *name).map(|(id, _, _)| *id);
         written.into_iter().filter_map(|field| Some((id_of(&field.name)?, field.value))).collect()

@@ -1,6 +1,7 @@
 //! Names in expressions: variants of the expected type first, then locals, then declarations.
 
 use super::checker::{Checker, Cx};
+use super::facts::{Cursor, Symbol, symbol};
 use crate::diagnose::{blocks, names};
 use crate::hir::{Expr, ExprKind};
 use crate::resolve::Def;
@@ -14,6 +15,7 @@ impl Checker<'_> {
     /// A name without anything after it.
     pub fn name(&mut self, cx: &mut Cx, name: &ast::Name, want: Option<&Type>) -> Expr {
         let word = name.as_str();
+        self.value_at_cursor(cx, word, want);
         if let Some((Type::Variant(variant), taint)) = want.map(core_of)
             && variant.case(word).is_some()
         {
@@ -30,7 +32,9 @@ impl Checker<'_> {
         }
         if let Some(local) = cx.locals.iter_mut().rev().find(|local| &*local.name == word) {
             local.used = true;
-            return Expr { kind: ExprKind::Local(local.id), ty: local.ty.clone(), span: name.span };
+            let (id, ty) = (local.id, local.ty.clone());
+            self.saw(name.span, || Some(Symbol::Local(id)));
+            return Expr { kind: ExprKind::Local(id), ty, span: name.span };
         }
         match self.program.value(cx.scope, word) {
             Some((def, place)) => self.declared(cx, def, place, name),
@@ -41,6 +45,7 @@ impl Checker<'_> {
     /// A reference to a declaration.
     pub fn declared(&mut self, cx: &mut Cx, def: Def, place: Span, name: &ast::Name) -> Expr {
         self.mark(def);
+        self.saw(name.span, || symbol(def));
         let span = name.span;
         match def {
             Def::Param(id) => {
@@ -178,7 +183,10 @@ impl Checker<'_> {
         span: Span,
     ) -> Expr {
         match self.type_by_name(cx.scope, ty.as_str()) {
-            Some(found) => self.variant_of_type(cx, &found, name, fields, span),
+            Some(found) => {
+                self.saw_type_name(cx.scope, ty);
+                self.variant_of_type(cx, &found, name, fields, span)
+            }
             None => {
                 let all = self.variant_types(cx.scope);
                 let known: Vec<String> = all.iter().map(ToString::to_string).collect();
@@ -198,6 +206,7 @@ impl Checker<'_> {
         fields: Option<&ast::Block>,
         span: Span,
     ) -> Expr {
+        self.at_cursor(name.as_str(), || Cursor::Variants(ty.clone()));
         match ty {
             Type::Variant(variant) if variant.case(name.as_str()).is_some() => {
                 let variant = Arc::clone(variant);
@@ -227,6 +236,7 @@ impl Checker<'_> {
         span: Span,
     ) -> Expr {
         let word = name.as_str();
+        self.value_at_cursor(cx, word, want);
         match want.map(core_of) {
             Some((Type::Variant(variant), taint)) => {
                 let variant = Arc::clone(variant);
@@ -268,6 +278,7 @@ impl Checker<'_> {
     ) -> Expr {
         let ty = Type::Variant(Arc::clone(variant));
         let Some(case) = variant.case(name.as_str()) else { return Expr::error(span) };
+        self.saw(name.span, || Some(Symbol::Variant(Arc::clone(variant), Arc::clone(&case.tag))));
         let owner = format!("variant `{}`", case.tag);
         let payload = match fields {
             Some(block) => self.payload(cx, block, &case.payload, &owner, taint, name.span),

@@ -3,6 +3,7 @@
 use super::access::Alias;
 use super::blocks::{FieldSpec, Written, omittable};
 use super::checker::{Checker, Cx};
+use super::facts::{BlockOf, Cursor, Symbol};
 use crate::diagnose::mismatch::Place;
 use crate::diagnose::{names, nodes};
 use crate::hir::{ComponentId, Field, Head, Node, NodeId, NodeOf, With};
@@ -129,9 +130,15 @@ impl Checker<'_> {
     /// What a node is; a class that does not fit is reported.
     fn target(&mut self, ast: &ast::Node, scope: usize) -> Target {
         let span = ast.kind_span();
+        if let [name] = ast.kind.as_slice() {
+            self.at_cursor(name.as_str(), || Cursor::Kind(scope, ast.keyword));
+        }
         match ast.kind.as_slice() {
             [name] => match self.program.ty(scope, name.as_str()) {
-                Some((TypeDef::Component(component), _)) => self.component_target(ast, component),
+                Some((TypeDef::Component(component), _)) => {
+                    self.saw(name.span, || Some(Symbol::Component(component)));
+                    self.component_target(ast, component)
+                }
                 Some((TypeDef::Broken, _)) => Target::Error,
                 Some((TypeDef::Type(_), declared)) => {
                     let text = format!("`{name}` is a type, not a kind");
@@ -150,12 +157,14 @@ impl Checker<'_> {
                 match self.alias(&cx, &base) {
                     Some(Alias::Module(module)) => match self.program.ty(module, name.as_str()) {
                         Some((TypeDef::Component(component), declared)) => {
+                            self.saw(name.span, || Some(Symbol::Component(component)));
                             let public =
                                 self.program.components.get(component.index()).is_some_and(|d| d.item.public.is_some());
                             self.public_only(scope, module, public, name.as_str(), name.span, declared);
                             self.component_target(ast, component)
                         }
                         _other => {
+                            self.at_cursor(name.as_str(), || Cursor::Module { module, kinds: true });
                             let known = self.program.type_names(module);
                             self.report(names::unknown(
                                 code::UNKNOWN_KIND,
@@ -208,6 +217,8 @@ impl Checker<'_> {
             self.report(diagnostic);
             return Target::Error;
         };
+        let name = Arc::clone(&schema.name);
+        self.saw(ast.kind_span(), || Some(Symbol::Kind(name)));
         let written = match ast.keyword {
             NodeKeyword::Resource => Some(Class::Resource),
             NodeKeyword::Durable => Some(Class::Durable),
@@ -245,6 +256,7 @@ impl Checker<'_> {
         let later = |name: &str| {
             moves && schema.field(name).is_some_and(|f| matches!(f.class, FieldClass::Movable | FieldClass::Policy))
         };
+        self.saw_block(&ast.fields, &specs, BlockOf::Kind(Arc::clone(&schema.name)));
         let owner = format!("{} `{}`", schema.name, ast.name);
         cx.vertex = Vertex::Node(id);
         if moves {
@@ -329,6 +341,7 @@ impl Checker<'_> {
             .iter()
             .map(|(name, ty, required)| FieldSpec { name, ty: ty.clone(), required: *required, place: Place::Value })
             .collect();
+        self.saw_block(&ast.fields, &specs, BlockOf::Component(component));
         let owner = format!("component `{}`", self.component_name(component));
         self.fields(cx, &ast.fields, &specs, &owner, ast.name.span)
     }
@@ -368,6 +381,7 @@ impl Checker<'_> {
         }
         let specs: Vec<FieldSpec<'_>> =
             specs.into_iter().map(|(name, ty)| FieldSpec { name, ty, required: false, place: Place::Value }).collect();
+        self.saw_block(block, &specs, BlockOf::Other);
         cx.set = true;
         let written = self.fields(cx, block, &specs, "`with`", block.span);
         cx.set = false;

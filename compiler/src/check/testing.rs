@@ -5,6 +5,7 @@
 
 use super::blocks::FieldSpec;
 use super::checker::{Checker, Cx};
+use super::facts::{BlockOf, Cursor, Symbol};
 use crate::diagnose::mismatch::Place;
 use crate::diagnose::names;
 use crate::hir::{Access, Test, TestStep, TestStepKind};
@@ -83,6 +84,7 @@ impl Checker<'_> {
     }
 
     fn fault(&mut self, cx: &mut Cx, kind: &ast::Name, fields: &ast::Block) -> TestStepKind {
+        self.at_cursor(kind.as_str(), || Cursor::Words("fault", FAULTS.map(|(name, _)| name).into()));
         let Some((_, extra)) = FAULTS.iter().find(|(name, _)| *name == kind.as_str()) else {
             let known = FAULTS.map(|(name, _)| name);
             self.report(
@@ -103,6 +105,7 @@ impl Checker<'_> {
             required: *name == "by",
             place: Place::Value,
         }));
+        self.saw_block(fields, &specs, BlockOf::Other);
         let owner = format!("fault `{kind}`");
         let written = self.fields(cx, fields, &specs, &owner, kind.span);
         let fields = written.into_iter().map(|field| (field.name, field.value)).collect();
@@ -110,8 +113,12 @@ impl Checker<'_> {
     }
 
     fn sample(&mut self, cx: &mut Cx, pointer: &ast::Name, fields: &ast::Block) -> TestStepKind {
+        self.at_cursor(pointer.as_str(), || Cursor::Pointer(cx.scope));
         let node = match self.program.value(cx.scope, pointer.as_str()) {
-            Some((Def::Node(id), _)) if self.node_class(id) == Some(Class::Pointer) => Some(id),
+            Some((Def::Node(id), _)) if self.node_class(id) == Some(Class::Pointer) => {
+                self.saw(pointer.span, || Some(Symbol::Node(id)));
+                Some(id)
+            }
             Some((Def::Broken, _)) => None,
             _other => {
                 let known: Vec<&str> = self.program.value_names(cx.scope);
@@ -126,6 +133,7 @@ impl Checker<'_> {
             required: name == "new",
             place: Place::Value,
         });
+        self.saw_block(fields, &specs, BlockOf::Other);
         let written = self.fields(cx, fields, &specs, "a sample", pointer.span);
         let fields = written.into_iter().map(|field| (field.name, field.value)).collect();
         node.map_or(TestStepKind::Error, |pointer| TestStepKind::Sample { pointer, fields })
@@ -141,6 +149,7 @@ impl Checker<'_> {
             return None;
         }
         let (Def::Node(node), _) = here.values.get(name.as_str()).copied()? else { return None };
+        self.saw(name.span, || Some(Symbol::Node(node)));
         Some((self.node_type(node), Access::Inner(node)))
     }
 }

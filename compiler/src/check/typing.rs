@@ -1,6 +1,7 @@
 //! Types as they are written to [`Type`]s.
 
 use super::checker::{Checker, Cx, Slot};
+use super::facts::{Cursor, Symbol};
 use crate::diagnose::{blocks, mismatch::Place, names};
 use crate::hir::{LocalId, Refinement, RefinementId};
 use crate::resolve::cycles::Vertex;
@@ -45,6 +46,7 @@ impl Checker<'_> {
         match (segments, argument) {
             ([name], Some(argument)) if matches!(name.as_str(), "Map" | "Secret") => {
                 let inner = self.ty(scope, argument);
+                self.saw(name.span, || Some(Symbol::Builtin(Arc::from(name.as_str()))));
                 match (name.as_str(), inner) {
                     ("Map", inner) => Type::map(inner),
                     // `Secret[~T]` says the same as `~Secret[T]`.
@@ -62,9 +64,11 @@ impl Checker<'_> {
             ([alias, name], None) => match self.program.value(scope, alias.as_str()) {
                 Some((def @ Def::Import(import), _)) => {
                     self.mark(def);
+                    self.saw(alias.span, || Some(Symbol::Import(import)));
                     match self.program.imports.get(import) {
                         Some(Import::Module(module)) => {
                             let module = *module;
+                            self.at_cursor(name.as_str(), || Cursor::Module { module, kinds: true });
                             self.named(scope, module, name)
                         }
                         Some(Import::Missing) | None => Type::Error,
@@ -93,6 +97,10 @@ impl Checker<'_> {
     /// A type by its name as `target` declares it, for use in `from`.
     fn named(&mut self, from: usize, target: usize, name: &ast::Name) -> Type {
         let word = name.as_str();
+        if from == target {
+            self.at_cursor(word, || Cursor::Type(from));
+        }
+        self.saw_type_name(target, name);
         match self.program.ty(target, word) {
             Some((TypeDef::Type(index), declared)) => {
                 self.public_only(from, target, index_is_public(self, TypeDef::Type(index)), word, name.span, declared);
@@ -129,6 +137,29 @@ impl Checker<'_> {
                 Type::Error
             }
         }
+    }
+
+    /// Notes what a type's name means in a scope.
+    pub fn saw_type_name(&mut self, scope: usize, name: &ast::Name) {
+        if self.facts.is_none() {
+            return;
+        }
+        let word = name.as_str();
+        let symbol = match self.program.ty(scope, word) {
+            Some((TypeDef::Type(index), _)) => Some(Symbol::Type(index)),
+            Some((TypeDef::Component(id), _)) => Some(Symbol::Component(id)),
+            Some((TypeDef::Broken, _)) => None,
+            None if BASIC.iter().any(|(basic, _)| *basic == word) || kinds::types().get(word).is_some() => {
+                Some(Symbol::Builtin(Arc::from(word)))
+            }
+            None => self.schemas.get(word).map(|schema| Symbol::Kind(Arc::clone(&schema.name))),
+        };
+        self.saw(name.span, || symbol);
+    }
+
+    /// The names of the types that are built in, kinds left out.
+    pub fn builtin_types() -> impl Iterator<Item = &'static str> {
+        BASIC.iter().map(|(name, _)| *name).chain(["Map", "Secret"]).chain(kinds::types().keys().copied())
     }
 
     /// The variant type (or any other) with this name in a scope, if there is one; reports nothing.

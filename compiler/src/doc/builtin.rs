@@ -75,7 +75,8 @@ fn kind_page(kind: &KindSchema) -> Page {
     )
 }
 
-fn input(field: &FieldSchema) -> String {
+/// An input as pages show it.
+pub(crate) fn input(field: &FieldSchema) -> String {
     let written = format!("{}: {}", field.name, field.ty);
     match (&field.default, field.required) {
         (_, true) => format!("{written}  (required)"),
@@ -94,7 +95,7 @@ fn what_a_change_does(class: FieldClass) -> &'static str {
 }
 
 /// A method or function.
-pub(super) fn entry(name: &str, signature: &Signature) -> Entry {
+pub(crate) fn entry(name: &str, signature: &Signature) -> Entry {
     let params = signature.params.iter().map(|p| format!("{}: {}", p.name, shown(&p.shape)));
     let params = params.collect::<Vec<_>>().join(", ");
     let before = signature.receiver.as_ref().map(|shape| format!("{}.", shown(shape))).unwrap_or_default();
@@ -117,7 +118,8 @@ fn receiver_name(shape: &Shape) -> String {
     }
 }
 
-fn shown(shape: &Shape) -> String {
+/// A shape as people write types.
+pub(crate) fn shown(shape: &Shape) -> String {
     match shape {
         Shape::Is(Type::Never) => "nothing".to_owned(),
         Shape::Is(ty) => ty.to_string(),

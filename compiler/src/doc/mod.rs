@@ -8,6 +8,7 @@ mod markdown;
 mod module;
 
 pub use builtin::{builtin, names};
+pub(crate) use builtin::{entry as signature_entry, input as shown_input, shown as shown_shape};
 pub use markdown::markdown;
 pub use module::{library, program, standard};
 

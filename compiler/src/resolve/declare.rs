@@ -9,12 +9,21 @@ use imm_ir::{Diagnostic, SchemaSet, Span, code};
 use imm_syntax::ast::{Item, ItemKind, Name};
 
 /// Declares everything of all modules. Never fails: what is wrong is reported.
-pub fn declare<'a>(modules: &'a [ModuleInput], schemas: &SchemaSet, diagnostics: &mut Vec<Diagnostic>) -> Program<'a> {
+/// `instead` stands for the item whose span it names.
+pub fn declare<'a>(
+    modules: &'a [ModuleInput],
+    instead: Option<(Span, &'a Item)>,
+    schemas: &SchemaSet,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Program<'a> {
     let mut declare = Declare { program: Program::default(), schemas, diagnostics };
     declare.program.scopes.resize_with(modules.len(), Scope::default);
     for (scope, module) in modules.iter().enumerate() {
         for (_, file) in &module.files {
-            file.items.iter().for_each(|item| declare.item(scope, item, module));
+            for item in &file.items {
+                let item = instead.filter(|(span, _)| *span == item.span).map_or(item, |(_, other)| other);
+                declare.item(scope, item, module);
+            }
         }
     }
     declare.program

@@ -14,7 +14,7 @@ pub(super) fn import(ast: &ast::Import, module: &ModuleInput) -> Import {
 }
 
 /// The name an import brings, and its place.
-pub(super) fn alias(ast: &ast::Import) -> Option<(&str, Span)> {
+pub fn alias(ast: &ast::Import) -> Option<(&str, Span)> {
     if let Some(alias) = &ast.alias {
         return Some((alias.as_str(), alias.span));
     }

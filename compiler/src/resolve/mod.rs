@@ -10,4 +10,5 @@ mod imports;
 mod scope;
 
 pub use declare::declare;
+pub use imports::alias;
 pub use scope::{Decl, Def, Import, Program, Scope, TypeDef};

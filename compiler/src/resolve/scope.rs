@@ -116,6 +116,15 @@ impl<'a> Program<'a> {
         here.types.get(name).copied().or_else(|| self.ty(here.parent?, name))
     }
 
+    /// The param with this name: of a component, or of a scope.
+    pub fn param_of(&self, component: Option<ComponentId>, scope: Option<usize>, name: &str) -> Option<ParamId> {
+        let inside = component.and_then(|id| self.component_scopes.get(id.index()).copied());
+        match self.scopes.get(inside.or(scope)?)?.values.get(name)? {
+            (Def::Param(id), _) => Some(*id),
+            _other => None,
+        }
+    }
+
     /// The names of all bindings that a scope sees.
     pub fn value_names(&self, scope: usize) -> Vec<&'a str> {
         let Some(here) = self.scopes.get(scope) else { return Vec::new() };

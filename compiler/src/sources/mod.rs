@@ -24,24 +24,34 @@ pub struct Loaded {
     pub modules: Vec<ModuleInput>,
     /// The root module's folder as the world knows it.
     pub folder: String,
+    /// The root module relative to it: empty, or the one file it is.
+    pub root: String,
     /// What could not be read or parsed.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 /// Loads the module at a path, and what it imports.
 pub fn load(world: &dyn World, path: &str) -> Loaded {
+    load_with(world, path, &[])
+}
+
+/// The same, with more files in the root module: names and texts.
+pub(crate) fn load_with(world: &dyn World, path: &str, more: &[(&str, &str)]) -> Loaded {
     let path = path::join("", path).unwrap_or_else(|| path.trim_end_matches('/').to_owned());
     let is_folder = world.list(&path).is_ok();
     let folder = if is_folder { path.clone() } else { path::folder(&path).to_owned() };
-    let loaded = Loaded { folder, ..Loaded::default() };
-    let mut loader = Loader { world, loaded, known: BTreeMap::new(), open: Vec::new() };
     let relative = if is_folder { String::new() } else { path::name(&path).to_owned() };
+    let loaded = Loaded { folder, root: relative.clone(), ..Loaded::default() };
+    let mut loader = Loader { world, loaded, known: BTreeMap::new(), open: Vec::new() };
     if let Err(error) = loader.module(&relative) {
         let shown = if path.is_empty() { "." } else { &path };
         loader.loaded.diagnostics.push(
             Diagnostic::error(code::FILE_NOT_FOUND, Span::default(), format!("no program at `{shown}`: {error}"))
                 .help("give a folder with .imm files or one .imm file; `imm new NAME` makes one"),
         );
+    }
+    for (name, text) in more.iter().filter(|(_, text)| !text.is_empty()) {
+        loader.file(0, name, &Arc::from(*text));
     }
     loader.loaded
 }

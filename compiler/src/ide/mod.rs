@@ -1,0 +1,162 @@
+//! What editors and the REPL ask about a program: one analysis, as plain data with spans. No protocol types.
+//!
+//! Everything is answered by the compiler's own parser, resolver and checker, and works on broken code: an item that
+//! does not parse is asked again with a word at the cursor. An [`Analysis`] is one version of a program's text; the
+//! questions check only the items they are about. It never changes a file: what would change is returned as edits.
+//!
+//! One question a file, its tests beside it: [`hover`], [`complete`], [`signature_help`], [`define`], [`references`],
+//! [`rename`], [`symbols`], [`semantic_tokens`], [`inlay_hints`], [`folds`], [`selection`], [`actions`], [`line`].
+
+mod actions;
+mod complete;
+mod cursor;
+mod define;
+mod folds;
+mod hover;
+mod inlay;
+pub mod line;
+mod references;
+mod rename;
+mod selection;
+mod semantic;
+mod signature;
+mod symbols;
+
+#[cfg(test)]
+mod testing;
+
+pub use actions::{Action, actions};
+pub use complete::{Completion, CompletionKind, Completions, complete};
+pub use define::{define, type_definition};
+pub use folds::{Fold, FoldKind, folds};
+pub use hover::{Hover, hover};
+pub use inlay::{Hint, inlay_hints};
+pub use references::{Reference, references};
+pub use rename::{Renamed, prepare_rename, rename};
+pub use selection::selection;
+pub use semantic::{TokenClass, Word, semantic_tokens, semantic_tokens_within};
+pub use signature::{Help, signature_help};
+pub use symbols::{Symbol, SymbolKind, document_symbols, workspace_symbols};
+
+use crate::check::inspect::{Inspection, with_stack};
+use crate::sources::{self, Loaded};
+use crate::world::World;
+use imm_ir::{Edit, FileId, Sources, Span};
+use imm_syntax::ast;
+
+/// One version of a program, ready to be asked.
+#[derive(Clone, Debug, Default)]
+pub struct Analysis {
+    loaded: Loaded,
+}
+
+/// A place in a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: FileId,
+    /// In bytes.
+    pub offset: u32,
+}
+
+impl Analysis {
+    /// Reads and parses the program at a path.
+    pub fn new(world: &dyn World, path: &str) -> Self {
+        Self { loaded: sources::load(world, path) }
+    }
+
+    /// The program's files.
+    pub fn sources(&self) -> &Sources {
+        &self.loaded.sources
+    }
+
+    /// The program's folder, as the world knows it; the names of files are relative to it.
+    pub fn folder(&self) -> &str {
+        &self.loaded.folder
+    }
+
+    /// What could not be read or parsed.
+    pub fn syntax_errors(&self) -> &[imm_ir::Diagnostic] {
+        &self.loaded.diagnostics
+    }
+
+    /// The file with this name.
+    pub fn file(&self, name: &str) -> Option<FileId> {
+        self.loaded.sources.iter().find(|(_, file)| &*file.name == name).map(|(id, _)| id)
+    }
+
+    /// The text of a file.
+    pub fn text(&self, file: FileId) -> &str {
+        self.loaded.sources.get(file).map_or("", |file| &file.text)
+    }
+
+    /// The module a file is of, and its tree.
+    pub(crate) fn tree(&self, file: FileId) -> Option<(usize, &ast::Module)> {
+        let modules = self.loaded.modules.iter().enumerate();
+        let mut files =
+            modules.flat_map(|(index, module)| module.files.iter().map(move |(id, tree)| (index, *id, tree)));
+        files.find(|(_, id, _)| *id == file).map(|(index, _, tree)| (index, tree))
+    }
+
+    /// The item that a place is in or right behind.
+    pub(crate) fn item_at(&self, at: Place) -> Option<(usize, &ast::Item)> {
+        let (module, tree) = self.tree(at.file)?;
+        let after = tree.items.partition_point(|item| item.span.start <= at.offset);
+        let item = tree.items.get(after.checked_sub(1)?)?;
+        Some((module, item))
+    }
+
+    /// The items that lie in a range, or reach into it.
+    pub(crate) fn items_within(&self, span: Span) -> Vec<(usize, &ast::Item)> {
+        let Some((module, tree)) = self.tree(span.file) else { return Vec::new() };
+        let first = tree.items.partition_point(|item| item.span.end < span.start);
+        let rest = tree.items.get(first..).unwrap_or_default();
+        rest.iter().take_while(|item| item.span.start <= span.end).map(|item| (module, item)).collect()
+    }
+
+    /// Every item of the program, with its module.
+    pub(crate) fn items(&self) -> impl Iterator<Item = (usize, &ast::Item)> {
+        let modules = self.loaded.modules.iter().enumerate();
+        modules.flat_map(|(index, module)| {
+            module.files.iter().flat_map(move |(_, tree)| tree.items.iter().map(move |item| (index, item)))
+        })
+    }
+
+    /// Asks about the program as it is.
+    pub(crate) fn inspect<T: Send>(&self, ask: impl Fn(&mut Inspection<'_>) -> T + Sync) -> T {
+        with_stack(&|| ask(&mut Inspection::new(&self.loaded.modules, &self.loaded.sources, None)))
+    }
+
+    /// Asks about the item at a place, which is checked.
+    pub(crate) fn inspect_item<T: Send>(
+        &self,
+        at: Place,
+        ask: impl Fn(&mut Inspection<'_>) -> Option<T> + Sync,
+    ) -> Option<T> {
+        let (module, item) = self.item_at(at)?;
+        self.inspect(|inspection| {
+            inspection.item(module, item);
+            ask(inspection)
+        })
+    }
+
+    /// The program after edits, in memory: no other files can be read from it.
+    pub(crate) fn edited(&self, edits: &[Edit]) -> Self {
+        let mut world = crate::MemoryWorld::default();
+        let own = self.loaded.sources.iter().filter(|(_, file)| !crate::stdlib::is_file(&file.name));
+        for (id, file) in own {
+            let mut own: Vec<&Edit> = edits.iter().filter(|edit| edit.span.file == id).collect();
+            own.sort_by_key(|edit| std::cmp::Reverse(edit.span));
+            let mut text = file.text.to_string();
+            own.into_iter().for_each(|edit| text.replace_range(edit.span.range(), &edit.text));
+            world.insert(&file.name, text.as_bytes());
+        }
+        let path = self.loaded.root.as_str();
+        Self::new(&world, path)
+    }
+}
+
+/// Whether a span holds an offset, its end included.
+pub(crate) fn touches(span: Span, at: Place) -> bool {
+    span.file == at.file && span.start <= at.offset && at.offset <= span.end
+}
