@@ -19,8 +19,6 @@ pub(crate) struct Layout {
     pub(crate) items: Vec<Slice>,
     pub(crate) docs: Option<Docs>,
     pub(crate) diagnostics: Vec<Diagnostic>,
-    /// The deepest nesting of all items.
-    pub(crate) depth: usize,
 }
 
 /// The tokens of one item.
@@ -196,7 +194,6 @@ impl Pass<'_> {
         } else if nests(kind) {
             self.deeper();
         }
-        self.out.depth = self.out.depth.max(self.depth);
         if self.depth > MAX_DEPTH && self.too_deep.is_none() {
             self.too_deep = Some(token);
         }

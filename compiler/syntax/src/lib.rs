@@ -4,7 +4,7 @@
 //! member it stands in, not the file; trees nest at most [`MAX_DEPTH`] levels; linear time.
 //!
 //! Read in the order of the data: `token`, `lexer` (text to tokens), `brackets` (all of them pair), `layout` (which new
-//! lines count, where items begin), `grammar` (chumsky), `repair` and `diagnose` (items that it refused), `parse`.
+//! lines count, where items begin), `grammar`, `repair` and `diagnose` (items that it refused), `parse`.
 
 pub mod ast;
 mod brackets;

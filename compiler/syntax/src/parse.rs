@@ -5,15 +5,12 @@
 
 use crate::ast::{Expr, Item, Module, TypeExpr, TypeKind};
 use crate::brackets::{Balanced, balance};
-use crate::diagnose::{Finding, diagnose};
-use crate::grammar::{self, Failure, Input, Rule, Source};
+use crate::diagnose::diagnose;
+use crate::grammar::{Grammar, Outcome};
 use crate::layout::{Layout, MAX_DEPTH, lay_out};
 use crate::lexer::{Lexed, lex};
 use crate::repair::{blank_item, repair, splice};
-use crate::token::{Tok, Token};
-use chumsky::Parser;
-use chumsky::error::{EmptyErr, Rich, RichPattern};
-use chumsky::inspector::SimpleState;
+use crate::token::Token;
 use imm_ir::{Diagnostic, FileId, Span, code};
 use std::ops::Range;
 
@@ -31,31 +28,21 @@ pub struct Parsed {
 
 /// Parses a file.
 pub fn parse(file: FileId, text: &str) -> Parsed {
-    let (front, layout) = Front::new(file, text);
-    let whole = front.whole();
-    with_stack_for(layout.depth, move || parse_items(front, layout))
-        .unwrap_or_else(|| Parsed { module: Module::default(), diagnostics: vec![too_deep(whole)] })
-}
-
-fn parse_items(mut front: Front<'_>, layout: Layout) -> Parsed {
-    let (file, text) = (front.file, front.text);
-    let kinds: Vec<Tok> = layout.tokens.iter().map(|t| t.kind).collect();
-    let quick = grammar::item::<EmptyErr>();
+    let (mut front, layout) = Front::new(file, text);
     let mut items = Vec::with_capacity(layout.items.len());
     for slice in &layout.items {
-        let range = slice.range.clone();
-        let (Some(tokens), Some(kinds)) = (layout.tokens.get(range.clone()), kinds.get(range)) else { continue };
+        let Some(tokens) = layout.tokens.get(slice.range.clone()) else { continue };
         if let Some(token) = slice.too_deep {
             front.report(too_deep(token.span(file)));
             items.push(blank_item(file, text, tokens));
             continue;
         }
-        items.push(match attempt(&quick, file, text, tokens, kinds) {
-            Ok((item, notes)) => {
+        items.push(match Grammar::new(file, text, tokens).whole_item() {
+            Outcome::Tree(item, notes) => {
                 front.note(notes);
                 item
             }
-            Err(_) => front.broken_item(tokens),
+            Outcome::Stuck(..) => front.broken_item(tokens),
         });
     }
     front.void_strays(&layout);
@@ -65,55 +52,15 @@ fn parse_items(mut front: Front<'_>, layout: Layout) -> Parsed {
 /// Parses a lone expression: the value of a `--param`, a line of the REPL.
 pub fn parse_expr(file: FileId, text: &str) -> (Expr, Vec<Diagnostic>) {
     let (mut front, layout) = Front::new(file, text);
-    let whole = front.whole();
-    let parsed = with_stack_for(layout.depth, move || {
-        let kinds: Vec<Tok> = layout.tokens.iter().map(|t| t.kind).collect();
-        let tree = front.lone(&grammar::expr(), &layout, &kinds);
-        (tree.unwrap_or_else(|| Expr::error(whole)), front.finish())
-    });
-    parsed.unwrap_or_else(|| (Expr::error(whole), vec![too_deep(whole)]))
+    let tree = front.lone(&layout, |g| g.whole_expr());
+    (tree.unwrap_or_else(|| Expr::error(front.whole())), front.finish())
 }
 
 /// Parses a lone type.
 pub fn parse_type(file: FileId, text: &str) -> (TypeExpr, Vec<Diagnostic>) {
     let (mut front, layout) = Front::new(file, text);
-    let whole = front.whole();
-    let error = || TypeExpr { kind: TypeKind::Error, span: whole };
-    let parsed = with_stack_for(layout.depth, move || {
-        let kinds: Vec<Tok> = layout.tokens.iter().map(|t| t.kind).collect();
-        let tree = front.lone(&grammar::ty(grammar::expr()), &layout, &kinds);
-        (tree.unwrap_or_else(error), front.finish())
-    });
-    parsed.unwrap_or_else(|| (error(), vec![too_deep(whole)]))
-}
-
-/// Below this depth the stack of any thread is enough.
-const SHALLOW: usize = 20;
-/// Enough for [`MAX_DEPTH`] levels of the grammar without optimisation, three times over.
-const LARGE_STACK: usize = 24 << 20;
-
-/// Runs the grammar, which recurses, where there is stack enough for `depth` levels. None if there is no such place.
-fn with_stack_for<T: Send>(depth: usize, parse: impl FnOnce() -> T + Send) -> Option<T> {
-    if depth <= SHALLOW {
-        return Some(parse());
-    }
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("parse".to_owned()).stack_size(LARGE_STACK);
-        thread.spawn_scoped(scope, parse).ok()?.join().ok()
-    })
-}
-
-/// Runs a rule over all of an item's tokens.
-fn attempt<'k, T, E: Failure<'k>>(
-    rule: &Rule<'k, T, E>,
-    file: FileId,
-    text: &'k str,
-    tokens: &'k [Token],
-    kinds: Input<'k>,
-) -> Result<(T, Vec<Diagnostic>), Vec<E>> {
-    let mut state = SimpleState(Source { file, text, tokens, notes: Vec::new() });
-    let tree = rule.parse_with_state(kinds, &mut state).into_result()?;
-    Ok((tree, state.0.notes))
+    let tree = front.lone(&layout, |g| g.whole_type());
+    (tree.unwrap_or_else(|| TypeExpr { kind: TypeKind::Error, span: front.whole() }), front.finish())
 }
 
 fn too_deep(span: Span) -> Diagnostic {
@@ -151,7 +98,7 @@ impl<'a> Front<'a> {
         }
     }
 
-    /// What backtracking may have noted twice.
+    /// What several attempts may have noted.
     fn note(&mut self, notes: Vec<Diagnostic>) {
         for note in notes {
             if !self.diagnostics.contains(&note) {
@@ -168,14 +115,14 @@ impl<'a> Front<'a> {
         let mut last: Option<Range<usize>> = None;
         let mut escalate = 0;
         for _ in 0..=MAX_ERRORS {
-            let kinds: Vec<Tok> = tokens.iter().map(|t| t.kind).collect();
-            let Err(found) = self.rich(&grammar::item(), &tokens, &kinds) else {
-                let quick = attempt(&grammar::item::<EmptyErr>(), self.file, self.text, &tokens, &kinds);
-                let Ok((item, notes)) = quick else { break };
-                self.note(notes);
-                return item;
+            let (at, wanted) = match Grammar::new(self.file, self.text, &tokens).whole_item() {
+                Outcome::Tree(item, notes) => {
+                    self.note(notes);
+                    return item;
+                }
+                Outcome::Stuck(at, wanted) => (at, wanted),
             };
-            let found = *found;
+            let found = diagnose(self.file, self.text, &tokens, at, &wanted);
             let inside = last.as_ref().is_some_and(|r| r.start <= found.at && found.at <= r.end);
             escalate = if inside { escalate + 1 } else { 0 };
             let start = tokens.get(found.at).or(tokens.last()).map_or(span.end, |t| t.start);
@@ -200,39 +147,20 @@ impl<'a> Front<'a> {
         inside.filter(|s| item.start <= s.start && s.end <= item.end).map(|s| s.start).min()
     }
 
-    fn rich<'k, T>(
-        &self,
-        rule: &Rule<'k, T, Rich<'k, Tok>>,
-        tokens: &'k [Token],
-        kinds: Input<'k>,
-    ) -> Result<(T, Vec<Diagnostic>), Box<Finding>>
-    where
-        'a: 'k,
-    {
-        attempt(rule, self.file, self.text, tokens, kinds).map_err(|errors| {
-            let error = errors.first();
-            let at = error.map_or(0, |e| e.span().start).min(tokens.len());
-            let expected = error.map(|e| expectations(e.expected())).unwrap_or_default();
-            Box::new(diagnose(self.file, self.text, tokens, at, &expected))
-        })
-    }
-
-    fn lone<'k, T>(&mut self, rule: &Rule<'k, T, Rich<'k, Tok>>, layout: &'k Layout, kinds: Input<'k>) -> Option<T>
-    where
-        'a: 'k,
-    {
+    /// All tokens by one rule; none with the reason reported.
+    fn lone<T>(&mut self, layout: &Layout, rule: impl FnOnce(Grammar<'_>) -> Outcome<T>) -> Option<T> {
         if let Some(token) = layout.items.iter().find_map(|s| s.too_deep) {
             self.report(too_deep(token.span(self.file)));
             return None;
         }
-        match self.rich(rule, &layout.tokens, kinds) {
-            Ok((tree, notes)) => {
+        match rule(Grammar::new(self.file, self.text, &layout.tokens)) {
+            Outcome::Tree(tree, notes) => {
                 self.note(notes);
                 Some(tree)
             }
-            Err(found) => {
+            Outcome::Stuck(at, wanted) => {
                 if self.diagnostics.is_empty() && self.stray.is_empty() {
-                    self.report(found.diagnostic);
+                    self.report(diagnose(self.file, self.text, &layout.tokens, at, &wanted).diagnostic);
                 }
                 None
             }
@@ -269,20 +197,4 @@ fn span_of(file: FileId, tokens: &[Token]) -> Span {
         (Some(first), Some(last)) => first.span(file).to(last.span(file)),
         _ => Span::new(file, 0, 0),
     }
-}
-
-/// What the grammar would have taken, as messages name it; operators and other ways to go on are left out.
-fn expectations<'e, 'k: 'e>(patterns: impl Iterator<Item = &'e RichPattern<'k, Tok>>) -> Vec<&'e str> {
-    let mut out: Vec<&str> = patterns
-        .filter_map(|pattern| match pattern {
-            RichPattern::Token(token) => Some(token.describe()).filter(|_| **token != Tok::Error),
-            RichPattern::Label(label) => Some(label.as_ref()),
-            RichPattern::EndOfInput => Some("the end of this item"),
-            RichPattern::Identifier(_) | RichPattern::Any | RichPattern::SomethingElse => None,
-            _ => None,
-        })
-        .collect();
-    out.sort_unstable();
-    out.dedup();
-    out
 }

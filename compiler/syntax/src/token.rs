@@ -50,6 +50,8 @@ macro_rules! tokens {
         }
 
         impl Tok {
+            pub(crate) const ALL: &[Tok] = &[$(Tok::$name),*];
+
             /// As a message names it: `` `=` ``, `a name`, `a new line`.
             pub fn describe(self) -> &'static str {
                 match self { $(Tok::$name => $shown,)* }

@@ -1,247 +1,300 @@
 //! Items of a file, of a component and of a test.
 
-use super::expr::{block, for_head};
-use super::literal::string;
-use super::types::record;
-use super::{Failure, Rule, expr, name, span_of, text_of, ty, upper, word};
+use super::list::Separator;
+use super::wanted::Label;
+use super::{Grammar, Made, Stuck, is_name};
 use crate::ast::{
-    Assert, Block, Component, Docs, Environment, Expr, FnDecl, FnParam, Import, ImportPath, Item, ItemKind, Let, Name,
-    Node, NodeHead, NodeKeyword, Output, Param, Provider, Step, StepKind, StrLit, Test, TypeDecl, TypeDefinition,
-    TypeExpr, Variant,
+    Assert, Component, Docs, Environment, Expr, FnDecl, FnParam, Import, ImportPath, Item, ItemKind, Let, Name, Node,
+    NodeHead, NodeKeyword, Output, Param, Provider, Step, StepKind, Test, TypeDecl, TypeDefinition, TypeExpr, Variant,
 };
 use crate::layout::doc_text;
 use crate::token::Tok;
-use chumsky::prelude::*;
-use imm_ir::Span;
 
-/// The rules that items are made of.
-struct Parts<'a, E: Failure<'a>> {
-    expr: Rule<'a, Expr, E>,
-    ty: Rule<'a, TypeExpr, E>,
-    block: Rule<'a, Block, E>,
-    string: Rule<'a, StrLit, E>,
-    name: Rule<'a, Name, E>,
-}
+/// What starts an item that may stand anywhere, in a component too.
+const INNER: [Tok; 10] = [
+    Tok::Resource,
+    Tok::Durable,
+    Tok::Pointer,
+    Tok::External,
+    Tok::Use,
+    Tok::Param,
+    Tok::Let,
+    Tok::Output,
+    Tok::Assert,
+    Tok::Error,
+];
+/// What `pub` may stand before.
+const PUBLIC: [Tok; 4] = [Tok::Type, Tok::Fn, Tok::Let, Tok::Component];
 
-impl<'a, E: Failure<'a>> Parts<'a, E> {
-    fn value(&self) -> Rule<'a, Expr, E> {
-        just(Tok::Assign).ignore_then(self.expr.clone()).boxed()
-    }
-
-    fn annotation(&self) -> Rule<'a, TypeExpr, E> {
-        just(Tok::Colon).ignore_then(self.ty.clone()).boxed()
-    }
-
-    fn predicate(&self) -> Rule<'a, Option<Expr>, E> {
-        just(Tok::Where).ignore_then(self.expr.clone()).or_not().boxed()
-    }
-}
-
-/// One item of a file with its docs.
-pub(crate) fn item<'a, E: Failure<'a>>() -> Rule<'a, Item, E> {
-    let expr = expr();
-    let parts =
-        Parts { ty: ty(expr.clone()), block: block(expr.clone()), string: string(expr.clone()), name: name(), expr };
-    let inner =
-        choice((node(&parts), param(&parts), binding(&parts), output(&parts), assert(&parts), broken())).boxed();
-    let public =
-        choice((type_decl(&parts), function(&parts), binding(&parts), component(&parts, inner.clone()))).boxed();
-    let private = choice((inner, public.clone(), import(&parts), provider(&parts), environment(&parts), test(&parts)));
-    let public = just(Tok::Pub).map_with(|_, e| span_of(e)).then(public).map(|(span, kind)| (Some(span), kind));
-    documented(choice((public, private.map(|kind| (None, kind)))).labelled("an item").boxed())
-        .then_ignore(just(Tok::Newline).or_not())
-        .boxed()
-}
-
-fn documented<'a, E: Failure<'a>>(rule: Rule<'a, (Option<Span>, ItemKind), E>) -> Rule<'a, Item, E> {
-    let docs = just(Tok::Doc).repeated().at_least(1).map_with(|(), e| {
-        let (text, span) = text_of(e);
-        Docs { text: doc_text(text.lines().map(str::trim_start).filter(|l| l.starts_with("///"))).into(), span }
-    });
-    let body = rule.map_with(|(public, kind), e| (public, kind, span_of(e)));
-    docs.or_not().then(body).map(|(docs, (public, kind, span))| Item { docs, public, kind, span }).boxed()
-}
-
-/// What the repair of an item leaves: [`Tok::Error`] and the name, if it could be read.
-fn broken<'a, E: Failure<'a>>() -> Rule<'a, ItemKind, E> {
-    let any_name = word("a name", |t| t == Tok::Ident || t == Tok::Upper || t.is_contextual());
-    just(Tok::Error).ignore_then(any_name.or_not()).map(ItemKind::Error).boxed()
-}
-
-fn node<'a, E: Failure<'a>>(parts: &Parts<'a, E>) -> Rule<'a, ItemKind, E> {
-    let keyword = choice((
-        just(Tok::Resource).to(NodeKeyword::Resource),
-        just(Tok::Durable).to(NodeKeyword::Durable),
-        just(Tok::Pointer).to(NodeKeyword::Pointer),
-        just(Tok::External).to(NodeKeyword::External),
-        just(Tok::Use).to(NodeKeyword::Use),
-    ))
-    .map_with(|keyword, e| (keyword, span_of(e)));
-    let each = for_head(parts.expr.clone()).map(|head| NodeHead::For(Box::new(head)));
-    let perhaps = just(Tok::If).ignore_then(parts.expr.clone()).map(|e| NodeHead::If(Box::new(e)));
-    let head = choice((each, perhaps)).or_not().map(|h| h.unwrap_or(NodeHead::One));
-    let kind = parts
-        .name
-        .clone()
-        .then(
-            just(Tok::Dot)
-                .ignore_then(word("a name", |t| t.is_word() || t == Tok::Upper))
-                .repeated()
-                .collect::<Vec<_>>(),
-        )
-        .map(|(first, mut rest)| {
-            rest.insert(0, first);
-            rest
-        })
-        .labelled("a kind");
-    let with = just(Tok::With).ignore_then(parts.block.clone()).or_not();
-    let whole = kind.then(parts.block.clone()).then(with).map(Some);
-    let body = choice((whole, just(Tok::Error).to(None)));
-    keyword
-        .then(parts.name.clone())
-        .then(head)
-        .then_ignore(just(Tok::Assign))
-        .then(body)
-        .map(|((((keyword, keyword_span), name), head), body)| match body {
-            Some(((kind, fields), with)) => {
-                ItemKind::Node(Box::new(Node { keyword, keyword_span, name, head, kind, fields, with }))
+impl Grammar<'_> {
+    /// One item of a file with its docs.
+    pub(super) fn item(&mut self) -> Made<Item> {
+        let docs = self.docs();
+        let start = self.at;
+        self.labelled(Label::Item, |g| {
+            let public = if g.take(Tok::Pub) { Some(g.span_from(start)) } else { None };
+            if public.is_some() {
+                g.one_of(&PUBLIC)?;
             }
-            None => ItemKind::Error(Some(name)),
+            let kind = g.item_kind()?;
+            Ok(Item { docs, public, kind, span: g.span_from(start) })
         })
-        .boxed()
+    }
+
+    fn component_item(&mut self) -> Made<Item> {
+        self.labelled(Label::ComponentItem, |g| {
+            let docs = g.docs();
+            let start = g.at;
+            g.one_of(&INNER)?;
+            let kind = g.item_kind()?;
+            Ok(Item { docs, public: None, kind, span: g.span_from(start) })
+        })
+    }
+
+    /// Stays where it is, if one of these is next.
+    fn one_of(&mut self, kinds: &[Tok]) -> Made<()> {
+        if self.peek().is_some_and(|next| kinds.contains(&next)) {
+            return Ok(());
+        }
+        for kind in kinds {
+            self.wanted.token(self.at, *kind);
+        }
+        Err(Stuck)
+    }
+
+    fn docs(&mut self) -> Option<Docs> {
+        let start = self.at;
+        while self.take(Tok::Doc) {}
+        if self.at == start {
+            return None;
+        }
+        let span = self.span_from(start);
+        let lines = self.text.get(span.range()).unwrap_or("").lines().map(str::trim_start);
+        Some(Docs { text: doc_text(lines.filter(|line| line.starts_with("///"))).into(), span })
+    }
+
+    fn item_kind(&mut self) -> Made<ItemKind> {
+        let keyword = self.peek().ok_or(Stuck)?;
+        if let Some(keyword) = node_keyword(keyword) {
+            return self.node(keyword);
+        }
+        let rule = match keyword {
+            Tok::Param => Self::param,
+            Tok::Let => Self::binding_item,
+            Tok::Output => Self::output,
+            Tok::Assert => Self::assert,
+            Tok::Error => Self::broken,
+            Tok::Type => Self::type_decl,
+            Tok::Fn => Self::function,
+            Tok::Component => Self::component,
+            Tok::Import => Self::import,
+            Tok::Provider => Self::provider,
+            Tok::Environment => Self::environment,
+            Tok::Test => Self::test,
+            _other => return Err(Stuck),
+        };
+        self.at += 1;
+        rule(self)
+    }
+
+    /// `= EXPR`
+    pub(super) fn value(&mut self) -> Made<Expr> {
+        self.expect(Tok::Assign)?;
+        self.expr()
+    }
+
+    /// `: TYPE`
+    pub(super) fn annotation(&mut self) -> Made<TypeExpr> {
+        self.expect(Tok::Colon)?;
+        self.ty()
+    }
+
+    fn optional_annotation(&mut self) -> Made<Option<TypeExpr>> {
+        if self.take(Tok::Colon) { self.ty().map(Some) } else { Ok(None) }
+    }
+
+    /// The expression after a word, if the word is there.
+    fn clause(&mut self, word: Tok) -> Made<Option<Expr>> {
+        if self.take(word) { self.expr().map(Some) } else { Ok(None) }
+    }
+
+    /// What the repair of an item leaves: [`Tok::Error`] and the name, if it could be read.
+    fn broken(&mut self) -> Made<ItemKind> {
+        let name = self.word(Label::Name, |kind| is_name(kind) || kind == Tok::Upper);
+        Ok(ItemKind::Error(name.ok()))
+    }
+
+    fn node(&mut self, keyword: NodeKeyword) -> Made<ItemKind> {
+        let start = self.at;
+        self.at += 1;
+        let keyword_span = self.span_from(start);
+        let name = self.name()?;
+        let head = if self.peek() == Some(Tok::For) {
+            NodeHead::For(Box::new(self.for_head()?))
+        } else {
+            self.wanted.token(self.at, Tok::For);
+            self.clause(Tok::If)?.map_or(NodeHead::One, |condition| NodeHead::If(Box::new(condition)))
+        };
+        self.expect(Tok::Assign)?;
+        if self.take(Tok::Error) {
+            return Ok(ItemKind::Error(Some(name)));
+        }
+        let kind = self.labelled(Label::Kind, |g| {
+            let mut path = vec![g.name()?];
+            while g.take(Tok::Dot) {
+                path.push(g.member()?);
+            }
+            Ok(path)
+        })?;
+        let fields = self.block()?;
+        let with = if self.take(Tok::With) { Some(self.block()?) } else { None };
+        Ok(ItemKind::Node(Box::new(Node { keyword, keyword_span, name, head, kind, fields, with })))
+    }
+
+    fn param(&mut self) -> Made<ItemKind> {
+        let name = self.name()?;
+        let ty = self.annotation()?;
+        let default = self.clause(Tok::Assign)?;
+        let predicate = self.clause(Tok::Where)?;
+        Ok(ItemKind::Param(Param { name, ty, default, predicate }))
+    }
+
+    /// The name, annotation and value of a `let` or an `output`.
+    fn declared(&mut self) -> Made<(Name, Option<TypeExpr>, Expr)> {
+        Ok((self.name()?, self.optional_annotation()?, self.value()?))
+    }
+
+    fn binding_item(&mut self) -> Made<ItemKind> {
+        let (name, ty, value) = self.declared()?;
+        Ok(ItemKind::Let(Let { name, ty, value }))
+    }
+
+    fn output(&mut self) -> Made<ItemKind> {
+        let (name, ty, value) = self.declared()?;
+        Ok(ItemKind::Output(Output { name, ty, value }))
+    }
+
+    fn assert(&mut self) -> Made<ItemKind> {
+        let condition = self.expr()?;
+        self.expect(Tok::Else)?;
+        let message = self.labelled(Label::Str, Self::string)?;
+        Ok(ItemKind::Assert(Assert { condition, message }))
+    }
+
+    fn type_decl(&mut self) -> Made<ItemKind> {
+        let name = self.upper()?;
+        self.expect(Tok::Assign)?;
+        // Variants if the next is `|`, or a name and then `|` or `{`.
+        let named = self.peek().is_some_and(is_name) && matches!(self.ahead(1), Some(Tok::Pipe | Tok::LBrace));
+        let definition = if self.take(Tok::Pipe) || named {
+            TypeDefinition::Variants(self.chain(Tok::Pipe, Self::variant)?)
+        } else {
+            if !self.peek().is_some_and(is_name) {
+                self.want(Label::Name);
+            }
+            TypeDefinition::Alias { ty: self.ty()?, predicate: self.clause(Tok::Where)? }
+        };
+        Ok(ItemKind::Type(TypeDecl { name, definition }))
+    }
+
+    fn variant(&mut self) -> Made<Variant> {
+        let start = self.at;
+        let name = self.name()?;
+        let payload = if self.peek() == Some(Tok::LBrace) {
+            Some(self.record()?)
+        } else {
+            self.wanted.token(self.at, Tok::LBrace);
+            None
+        };
+        Ok(Variant { name, payload, span: self.span_from(start) })
+    }
+
+    fn function(&mut self) -> Made<ItemKind> {
+        let name = self.name()?;
+        self.expect(Tok::LParen)?;
+        let params = self.elements(Separator::Comma, Tok::RParen, |g| {
+            let name = g.name()?;
+            let ty = g.annotation()?;
+            Ok(FnParam { name, ty })
+        })?;
+        self.expect(Tok::Arrow)?;
+        let result = self.ty()?;
+        let body = self.value()?;
+        Ok(ItemKind::Fn(FnDecl { name, params, result, body }))
+    }
+
+    fn component(&mut self) -> Made<ItemKind> {
+        let name = self.name()?;
+        self.expect(Tok::LBrace)?;
+        let items = self.elements(Separator::NewLine, Tok::RBrace, Self::component_item)?;
+        Ok(ItemKind::Component(Component { name, items }))
+    }
+
+    fn import(&mut self) -> Made<ItemKind> {
+        let path = if self.peek().is_some_and(is_name) {
+            ImportPath::Module(self.chain(Tok::Dot, Self::name)?)
+        } else {
+            self.want(Label::Name);
+            ImportPath::Folder(self.labelled(Label::Str, Self::string)?)
+        };
+        let alias = if self.take(Tok::As) { Some(self.name()?) } else { None };
+        Ok(ItemKind::Import(Import { path, alias }))
+    }
+
+    fn provider(&mut self) -> Made<ItemKind> {
+        let name = self.name()?;
+        self.expect(Tok::Assign)?;
+        let kind = self.name()?;
+        let fields = self.block()?;
+        Ok(ItemKind::Provider(Provider { name, kind, fields }))
+    }
+
+    fn environment(&mut self) -> Made<ItemKind> {
+        let name = self.name()?;
+        let fields = self.block()?;
+        Ok(ItemKind::Environment(Environment { name, fields }))
+    }
+
+    fn test(&mut self) -> Made<ItemKind> {
+        let name = self.labelled(Label::Str, Self::string)?;
+        self.expect(Tok::LBrace)?;
+        let steps = self.elements(Separator::NewLine, Tok::RBrace, Self::step)?;
+        Ok(ItemKind::Test(Test { name, steps }))
+    }
+
+    fn step(&mut self) -> Made<Step> {
+        let start = self.at;
+        let Some(keyword) = self.peek() else {
+            self.want(Label::Step);
+            return Err(Stuck);
+        };
+        self.at += 1;
+        let kind = match keyword {
+            Tok::Given => StepKind::Given(self.block()?),
+            Tok::Apply => StepKind::Apply,
+            Tok::Rollback => StepKind::Rollback,
+            Tok::Recover => StepKind::Recover,
+            Tok::Fault => StepKind::Fault { kind: self.name()?, fields: self.block()? },
+            Tok::Sample => StepKind::Sample { pointer: self.name()?, fields: self.block()? },
+            Tok::Expect => StepKind::Expect(self.expr()?),
+            Tok::Error => StepKind::Error,
+            _other => {
+                self.at = start;
+                self.want(Label::Step);
+                return Err(Stuck);
+            }
+        };
+        Ok(Step { kind, span: self.span_from(start) })
+    }
 }
 
-fn param<'a, E: Failure<'a>>(parts: &Parts<'a, E>) -> Rule<'a, ItemKind, E> {
-    just(Tok::Param)
-        .ignore_then(parts.name.clone())
-        .then(parts.annotation())
-        .then(parts.value().or_not())
-        .then(parts.predicate())
-        .map(|(((name, ty), default), predicate)| ItemKind::Param(Param { name, ty, default, predicate }))
-        .boxed()
-}
-
-fn binding<'a, E: Failure<'a>>(parts: &Parts<'a, E>) -> Rule<'a, ItemKind, E> {
-    just(Tok::Let)
-        .ignore_then(parts.name.clone())
-        .then(parts.annotation().or_not())
-        .then(parts.value())
-        .map(|((name, ty), value)| ItemKind::Let(Let { name, ty, value }))
-        .boxed()
-}
-
-fn output<'a, E: Failure<'a>>(parts: &Parts<'a, E>) -> Rule<'a, ItemKind, E> {
-    just(Tok::Output)
-        .ignore_then(parts.name.clone())
-        .then(parts.annotation().or_not())
-        .then(parts.value())
-        .map(|((name, ty), value)| ItemKind::Output(Output { name, ty, value }))
-        .boxed()
-}
-
-fn assert<'a, E: Failure<'a>>(parts: &Parts<'a, E>) -> Rule<'a, ItemKind, E> {
-    just(Tok::Assert)
-        .ignore_then(parts.expr.clone())
-        .then_ignore(just(Tok::Else))
-        .then(parts.string.clone())
-        .map(|(condition, message)| ItemKind::Assert(Assert { condition, message }))
-        .boxed()
-}
-
-fn type_decl<'a, E: Failure<'a>>(parts: &Parts<'a, E>) -> Rule<'a, ItemKind, E> {
-    let payload = record(parts.expr.clone(), parts.ty.clone());
-    let variant = parts.name.clone().then(payload.or_not()).map_with(|(name, payload), e| Variant {
-        name,
-        payload,
-        span: span_of(e),
-    });
-    let variants = variant.separated_by(just(Tok::Pipe)).at_least(1).collect().map(TypeDefinition::Variants);
-    // Variants if the next is `|`, or a name and then `|` or `{`.
-    let bar = just(Tok::Pipe).or_not();
-    let after_name = any().filter(|t: &Tok| matches!(t, Tok::Pipe | Tok::LBrace)).ignored();
-    let guard = choice((just(Tok::Pipe).ignored(), parts.name.clone().ignore_then(after_name))).rewind();
-    let variants = guard.ignore_then(bar).ignore_then(variants);
-    let alias = parts.ty.clone().then(parts.predicate()).map(|(ty, predicate)| TypeDefinition::Alias { ty, predicate });
-    just(Tok::Type)
-        .ignore_then(upper())
-        .then_ignore(just(Tok::Assign))
-        .then(choice((variants, alias)))
-        .map(|(name, definition)| ItemKind::Type(TypeDecl { name, definition }))
-        .boxed()
-}
-
-fn function<'a, E: Failure<'a>>(parts: &Parts<'a, E>) -> Rule<'a, ItemKind, E> {
-    let param = parts.name.clone().then(parts.annotation()).map(|(name, ty)| FnParam { name, ty });
-    let params = param.separated_by(just(Tok::Comma)).allow_trailing().collect();
-    just(Tok::Fn)
-        .ignore_then(parts.name.clone())
-        .then(params.delimited_by(just(Tok::LParen), just(Tok::RParen)))
-        .then_ignore(just(Tok::Arrow))
-        .then(parts.ty.clone())
-        .then(parts.value())
-        .map(|(((name, params), result), body)| ItemKind::Fn(FnDecl { name, params, result, body }))
-        .boxed()
-}
-
-fn component<'a, E: Failure<'a>>(parts: &Parts<'a, E>, inner: Rule<'a, ItemKind, E>) -> Rule<'a, ItemKind, E> {
-    let items = documented(inner.map(|kind| (None, kind)).boxed())
-        .labelled("an item of a component")
-        .separated_by(just(Tok::Newline))
-        .allow_trailing()
-        .collect();
-    just(Tok::Component)
-        .ignore_then(parts.name.clone())
-        .then(items.delimited_by(just(Tok::LBrace), just(Tok::RBrace)))
-        .map(|(name, items)| ItemKind::Component(Component { name, items }))
-        .boxed()
-}
-
-fn import<'a, E: Failure<'a>>(parts: &Parts<'a, E>) -> Rule<'a, ItemKind, E> {
-    let module = parts.name.clone().separated_by(just(Tok::Dot)).at_least(1).collect().map(ImportPath::Module);
-    let folder = parts.string.clone().map(ImportPath::Folder);
-    just(Tok::Import)
-        .ignore_then(choice((module, folder)))
-        .then(just(Tok::As).ignore_then(parts.name.clone()).or_not())
-        .map(|(path, alias)| ItemKind::Import(Import { path, alias }))
-        .boxed()
-}
-
-fn provider<'a, E: Failure<'a>>(parts: &Parts<'a, E>) -> Rule<'a, ItemKind, E> {
-    just(Tok::Provider)
-        .ignore_then(parts.name.clone())
-        .then_ignore(just(Tok::Assign))
-        .then(parts.name.clone())
-        .then(parts.block.clone())
-        .map(|((name, kind), fields)| ItemKind::Provider(Provider { name, kind, fields }))
-        .boxed()
-}
-
-fn environment<'a, E: Failure<'a>>(parts: &Parts<'a, E>) -> Rule<'a, ItemKind, E> {
-    just(Tok::Environment)
-        .ignore_then(parts.name.clone())
-        .then(parts.block.clone())
-        .map(|(name, fields)| ItemKind::Environment(Environment { name, fields }))
-        .boxed()
-}
-
-fn test<'a, E: Failure<'a>>(parts: &Parts<'a, E>) -> Rule<'a, ItemKind, E> {
-    let named_block = || parts.name.clone().then(parts.block.clone());
-    let step = choice((
-        just(Tok::Given).ignore_then(parts.block.clone()).map(StepKind::Given),
-        just(Tok::Apply).to(StepKind::Apply),
-        just(Tok::Rollback).to(StepKind::Rollback),
-        just(Tok::Recover).to(StepKind::Recover),
-        just(Tok::Fault).ignore_then(named_block()).map(|(kind, fields)| StepKind::Fault { kind, fields }),
-        just(Tok::Sample).ignore_then(named_block()).map(|(pointer, fields)| StepKind::Sample { pointer, fields }),
-        just(Tok::Expect).ignore_then(parts.expr.clone()).map(StepKind::Expect),
-        just(Tok::Error).to(StepKind::Error),
-    ))
-    .map_with(|kind, e| Step { kind, span: span_of(e) })
-    .labelled("a step of a test");
-    let steps = step.separated_by(just(Tok::Newline)).allow_trailing().collect();
-    just(Tok::Test)
-        .ignore_then(parts.string.clone())
-        .then(steps.delimited_by(just(Tok::LBrace), just(Tok::RBrace)))
-        .map(|(name, steps)| ItemKind::Test(Test { name, steps }))
-        .boxed()
+fn node_keyword(kind: Tok) -> Option<NodeKeyword> {
+    Some(match kind {
+        Tok::Resource => NodeKeyword::Resource,
+        Tok::Durable => NodeKeyword::Durable,
+        Tok::Pointer => NodeKeyword::Pointer,
+        Tok::External => NodeKeyword::External,
+        Tok::Use => NodeKeyword::Use,
+        _other => return None,
+    })
 }

@@ -1,11 +1,11 @@
 //! Literals: numbers, quantities, strings with their holes, and keys.
 
-use super::{Failure, Rule, Source, span_of, text_of};
+use super::wanted::Label;
+use super::{Grammar, Made, Stuck};
 use crate::ast::{Expr, ExprKind, Key, KeyKind, StrForm, StrLit, StrPart};
 use crate::number;
 use crate::string::{Piece, dedent, unescape};
 use crate::token::Tok;
-use chumsky::prelude::*;
 use imm_ir::Span;
 
 /// A literal that is one token, its text and where.
@@ -47,13 +47,52 @@ fn simple(kind: Tok, text: &str, span: Span) -> StrLit {
     StrLit { parts, form, span }
 }
 
-/// Any form of string.
-pub(super) fn string<'a, E: Failure<'a>>(expr: Rule<'a, Expr, E>) -> Rule<'a, StrLit, E> {
-    let one = any().filter(|t| matches!(t, Tok::Str | Tok::RawStr)).map_with(|kind, e| {
-        let (text, span) = text_of(e);
-        simple(kind, text, span)
-    });
-    choice((one, parts(expr))).labelled("a string").boxed()
+impl Grammar<'_> {
+    /// Any form of string.
+    pub(super) fn string(&mut self) -> Made<StrLit> {
+        if self.peek() == Some(Tok::StrOpen) {
+            return self.long_string();
+        }
+        let token = self.any(Label::Str, |kind| matches!(kind, Tok::Str | Tok::RawStr))?;
+        Ok(simple(token.kind, token.text(self.text), token.span(self.file)))
+    }
+
+    /// A string of several tokens.
+    pub(super) fn long_string(&mut self) -> Made<StrLit> {
+        let start = self.at;
+        self.expect(Tok::StrOpen)?;
+        let open = self.span_from(start);
+        let mut parts = Vec::new();
+        loop {
+            let at = self.at;
+            if self.take(Tok::StrText) {
+                parts.push(Part::Text(self.span_from(at)));
+            } else if self.take(Tok::HoleOpen) {
+                parts.push(Part::Hole(self.expr()?));
+                self.expect(Tok::HoleClose)?;
+            } else {
+                self.expect(Tok::StrClose)?;
+                return Ok(build(self.text, open, parts, self.span_from(start)));
+            }
+        }
+    }
+
+    /// A key of a block or of a record type.
+    pub(super) fn key(&mut self) -> Made<Key> {
+        let start = self.at;
+        let kind = match self.peek() {
+            Some(Tok::Str | Tok::RawStr | Tok::StrOpen) => KeyKind::Str(self.string()?),
+            Some(Tok::LBracket) => {
+                KeyKind::Computed(Box::new(self.between(Tok::LBracket, Tok::RBracket, Self::expr)?))
+            }
+            Some(kind) if kind.is_word() || kind == Tok::Upper => KeyKind::Name(self.member()?.text),
+            _other => {
+                self.want(Label::Field);
+                return Err(Stuck);
+            }
+        };
+        Ok(Key { kind, span: self.span_from(start) })
+    }
 }
 
 enum Part {
@@ -61,25 +100,11 @@ enum Part {
     Hole(Expr),
 }
 
-/// A string of several tokens.
-pub(super) fn parts<'a, E: Failure<'a>>(expr: Rule<'a, Expr, E>) -> Rule<'a, StrLit, E> {
-    let text = just(Tok::StrText).map_with(|_, e| Part::Text(span_of(e)));
-    let hole = just(Tok::HoleOpen).ignore_then(expr).then_ignore(just(Tok::HoleClose)).map(Part::Hole);
-    just(Tok::StrOpen)
-        .map_with(|_, e| span_of(e))
-        .then(choice((text, hole)).repeated().collect::<Vec<_>>())
-        .then_ignore(just(Tok::StrClose))
-        .map_with(|(open, parts), e| {
-            let span = span_of(e);
-            build(&e.state().0, open, parts, span)
-        })
-        .boxed()
-}
-
-fn build(source: &Source<'_>, open: Span, parts: Vec<Part>, span: Span) -> StrLit {
+/// Resolves escapes and indentation.
+fn build(source: &str, open: Span, parts: Vec<Part>, span: Span) -> StrLit {
     let multiline = open.end - open.start == 3;
     let raw = |part: &Part| match part {
-        Part::Text(span) => source.text.get(span.range()),
+        Part::Text(span) => source.get(span.range()),
         Part::Hole(_) => None,
     };
     let mut texts = if multiline {
@@ -98,17 +123,4 @@ fn build(source: &Source<'_>, open: Span, parts: Vec<Part>, span: Span) -> StrLi
         }
     }
     StrLit { parts: out, form: if multiline { StrForm::Multiline } else { StrForm::Plain }, span }
-}
-
-/// A key of a block or of a record type.
-pub(super) fn key<'a, E: Failure<'a>>(expr: Rule<'a, Expr, E>) -> Rule<'a, Key, E> {
-    let word = any().filter(|t: &Tok| t.is_word() || *t == Tok::Upper).map_with(|_, e| {
-        let (text, span) = text_of(e);
-        Key { kind: KeyKind::Name(text.into()), span }
-    });
-    let text = string(expr.clone()).map(|s| Key { span: s.span, kind: KeyKind::Str(s) });
-    let computed = expr
-        .delimited_by(just(Tok::LBracket), just(Tok::RBracket))
-        .map_with(|e, extra| Key { kind: KeyKind::Computed(Box::new(e)), span: span_of(extra) });
-    choice((word, text, computed)).labelled("a field").boxed()
 }

@@ -1,95 +1,182 @@
-//! The grammar in chumsky, one construct a file, over one item's tokens at a time.
+//! The grammar: recursive descent over one item's tokens, one construct a file.
 //!
-//! Each rule is generic over the error: [`chumsky::error::EmptyErr`] first, which costs nothing, and
-//! [`chumsky::error::Rich`] only for an item that failed. Rules are boxed so that the crate builds in bearable time.
+//! Guarantees: linear time; the only look-ahead beyond two tokens is one scan at `(` that tells a lambda from
+//! parentheses. It stops at the first token it cannot take and knows what it would have taken there; it neither repairs
+//! nor explains: see `repair` and `diagnose`. Recursion is bounded by [`MAX_DEPTH`](crate::MAX_DEPTH), which `layout`
+//! enforces before.
+//!
 //! Read `item` first.
 
+mod block;
 mod expr;
 mod item;
+mod list;
 mod literal;
 mod pattern;
 mod types;
+mod wanted;
 
-pub(crate) use expr::expr;
-pub(crate) use item::item;
-pub(crate) use types::ty;
-
-use crate::ast::Name;
+use crate::ast::{Expr, Item, Name, TypeExpr};
 use crate::token::{Tok, Token};
-use chumsky::error::{Error, LabelError};
-use chumsky::input::MapExtra;
-use chumsky::inspector::SimpleState;
-use chumsky::prelude::*;
 use imm_ir::{Diagnostic, FileId, Span};
+use wanted::{Label, Wanted};
 
-/// The kinds of the tokens; the tokens themselves are in [`Source`].
-pub(crate) type Input<'a> = &'a [Tok];
-pub(crate) type Extra<'a, E> = extra::Full<E, SimpleState<Source<'a>>, ()>;
-pub(crate) type Rule<'a, O, E> = Boxed<'a, 'a, Input<'a>, O, Extra<'a, E>>;
+/// The grammar does not go on; [`Grammar::wanted`] knows where and why.
+pub(crate) struct Stuck;
 
-/// What the grammar needs from its error type.
-pub(crate) trait Failure<'a>: Error<'a, Input<'a>> + LabelError<'a, Input<'a>, &'static str> + 'a {}
-impl<'a, E: Error<'a, Input<'a>> + LabelError<'a, Input<'a>, &'static str> + 'a> Failure<'a> for E {}
+/// What a rule makes.
+pub(crate) type Made<T> = Result<T, Stuck>;
 
-/// Where the tokens of an item come from.
-pub(crate) struct Source<'a> {
-    pub(crate) file: FileId,
-    pub(crate) text: &'a str,
-    pub(crate) tokens: &'a [Token],
-    /// What is wrong with code that the grammar takes. May hold one thing twice.
-    pub(crate) notes: Vec<Diagnostic>,
+/// What a whole run of the grammar makes.
+pub(crate) enum Outcome<T> {
+    /// The tree, and what is wrong with code that the grammar takes.
+    Tree(T, Vec<Diagnostic>),
+    /// The index of the token that could not be taken, and what could have been, sorted.
+    Stuck(usize, Vec<&'static str>),
 }
 
-impl Source<'_> {
-    fn span(&self, start: usize, end: usize) -> Span {
+/// The tokens of an item and how far they are read.
+pub(crate) struct Grammar<'a> {
+    file: FileId,
+    text: &'a str,
+    tokens: &'a [Token],
+    at: usize,
+    wanted: Wanted,
+    notes: Vec<Diagnostic>,
+}
+
+impl<'a> Grammar<'a> {
+    pub(crate) fn new(file: FileId, text: &'a str, tokens: &'a [Token]) -> Self {
+        Self { file, text, tokens, at: 0, wanted: Wanted::default(), notes: Vec::new() }
+    }
+
+    /// All tokens as one item.
+    pub(crate) fn whole_item(self) -> Outcome<Item> {
+        self.whole(|g| {
+            let item = g.item()?;
+            g.take(Tok::Newline);
+            Ok(item)
+        })
+    }
+
+    /// All tokens as one expression.
+    pub(crate) fn whole_expr(self) -> Outcome<Expr> {
+        self.whole(Self::expr)
+    }
+
+    /// All tokens as one type.
+    pub(crate) fn whole_type(self) -> Outcome<TypeExpr> {
+        self.whole(Self::ty)
+    }
+
+    fn whole<T>(mut self, rule: impl FnOnce(&mut Self) -> Made<T>) -> Outcome<T> {
+        let made = rule(&mut self);
+        match made {
+            Ok(tree) if self.at == self.tokens.len() => return Outcome::Tree(tree, self.notes),
+            Ok(_) => self.want(Label::End),
+            Err(Stuck) => {}
+        }
+        Outcome::Stuck(self.wanted.at.min(self.tokens.len()), self.wanted.names())
+    }
+
+    fn peek(&self) -> Option<Tok> {
+        self.ahead(0)
+    }
+
+    fn ahead(&self, count: usize) -> Option<Tok> {
+        self.tokens.get(self.at + count).map(|t| t.kind)
+    }
+
+    /// Notes what would have been taken here.
+    fn want(&mut self, label: Label) {
+        self.wanted.label(self.at, label);
+    }
+
+    /// Takes this token if it is next.
+    fn take(&mut self, kind: Tok) -> bool {
+        let there = self.peek() == Some(kind);
+        if there {
+            self.at += 1;
+        } else {
+            self.wanted.token(self.at, kind);
+        }
+        there
+    }
+
+    fn expect(&mut self, kind: Tok) -> Made<()> {
+        if self.take(kind) { Ok(()) } else { Err(Stuck) }
+    }
+
+    /// Takes a token for which `accept` holds.
+    fn any(&mut self, label: Label, accept: impl FnOnce(Tok) -> bool) -> Made<Token> {
+        match self.tokens.get(self.at) {
+            Some(token) if accept(token.kind) => {
+                self.at += 1;
+                Ok(*token)
+            }
+            _other => {
+                self.want(label);
+                Err(Stuck)
+            }
+        }
+    }
+
+    /// Runs a rule that is called by one name where not even its first token can be taken.
+    fn labelled<T>(&mut self, label: Label, rule: impl FnOnce(&mut Self) -> Made<T>) -> Made<T> {
+        let (start, before) = (self.at, self.wanted);
+        let made = rule(self);
+        if self.wanted.at == start {
+            self.wanted = before;
+            self.wanted.label(start, label);
+        }
+        made
+    }
+
+    /// From a token to the last one that was taken.
+    fn span_from(&self, start: usize) -> Span {
         let first = self.tokens.get(start).map(|t| t.span(self.file));
-        let last = end.checked_sub(1).filter(|e| *e >= start).and_then(|e| self.tokens.get(e));
+        let last = self.at.checked_sub(1).filter(|last| *last >= start).and_then(|last| self.tokens.get(last));
         match (first, last) {
             (Some(first), Some(last)) => first.to(last.span(self.file)),
             (Some(first), None) => Span { end: first.start, ..first },
             (None, _) => self.tokens.last().map_or(Span::new(self.file, 0, 0), |t| t.span(self.file).after()),
         }
     }
+
+    fn name_of(&self, token: Token) -> Name {
+        Name { text: token.text(self.text).into(), span: token.span(self.file) }
+    }
+
+    /// One of the tokens for which `accept` holds, as a name.
+    fn word(&mut self, label: Label, accept: impl FnOnce(Tok) -> bool) -> Made<Name> {
+        self.any(label, accept).map(|token| self.name_of(token))
+    }
+
+    /// A name that can be declared and used.
+    fn name(&mut self) -> Made<Name> {
+        self.word(Label::Name, is_name)
+    }
+
+    /// A name or `_`, where a value may be ignored.
+    fn binding(&mut self) -> Made<Name> {
+        self.word(Label::Name, is_binding)
+    }
+
+    /// What may stand after a dot.
+    fn member(&mut self) -> Made<Name> {
+        self.word(Label::Name, |t| t.is_word() || t == Tok::Upper)
+    }
+
+    /// The name of a type.
+    fn upper(&mut self) -> Made<Name> {
+        self.word(Label::TypeName, |t| t == Tok::Upper)
+    }
 }
 
-type Map<'a, 'b, E> = MapExtra<'a, 'b, Input<'a>, Extra<'a, E>>;
-
-fn span_of<'a, E: Failure<'a>>(e: &mut Map<'a, '_, E>) -> Span {
-    let range: SimpleSpan = e.span();
-    e.state().0.span(range.start, range.end)
+fn is_name(kind: Tok) -> bool {
+    kind == Tok::Ident || kind.is_contextual()
 }
 
-fn text_of<'a, E: Failure<'a>>(e: &mut Map<'a, '_, E>) -> (&'a str, Span) {
-    let span = span_of(e);
-    (e.state().0.text.get(span.range()).unwrap_or(""), span)
-}
-
-fn named<'a, E: Failure<'a>>(e: &mut Map<'a, '_, E>) -> Name {
-    let (text, span) = text_of(e);
-    Name { text: text.into(), span }
-}
-
-/// One of the tokens for which `accept` holds, as a name.
-fn word<'a, E: Failure<'a>>(label: &'static str, accept: fn(Tok) -> bool) -> Rule<'a, Name, E> {
-    any().filter(move |t| accept(*t)).map_with(|_, e| named(e)).labelled(label).boxed()
-}
-
-/// A name that can be declared and used.
-fn name<'a, E: Failure<'a>>() -> Rule<'a, Name, E> {
-    word("a name", |t| t == Tok::Ident || t.is_contextual())
-}
-
-/// A name or `_`, where a value may be ignored.
-fn binding<'a, E: Failure<'a>>() -> Rule<'a, Name, E> {
-    word("a name", |t| t == Tok::Ident || t == Tok::Underscore || t.is_contextual())
-}
-
-/// The name of a type.
-fn upper<'a, E: Failure<'a>>() -> Rule<'a, Name, E> {
-    word("a type name", |t| t == Tok::Upper)
-}
-
-/// `,` or a new line.
-fn separator<'a, E: Failure<'a>>() -> Rule<'a, (), E> {
-    any().filter(|t: &Tok| matches!(t, Tok::Comma | Tok::Newline)).ignored().labelled("`,` or a new line").boxed()
+fn is_binding(kind: Tok) -> bool {
+    is_name(kind) || kind == Tok::Underscore
 }

@@ -1,47 +1,67 @@
 //! Types as they are written.
 
-use super::literal::key;
-use super::{Failure, Rule, separator, span_of, word};
-use crate::ast::{Expr, TypeExpr, TypeField, TypeKind};
+use super::list::Separator;
+use super::wanted::Label;
+use super::{Grammar, Made, Stuck, is_name};
+use crate::ast::{TypeExpr, TypeField, TypeKind};
 use crate::token::Tok;
-use chumsky::prelude::*;
 
-/// `{ a: T, b: U }`: the payload of a variant, a record type.
-pub(super) fn record<'a, E: Failure<'a>>(
-    expr: Rule<'a, Expr, E>,
-    ty: Rule<'a, TypeExpr, E>,
-) -> Rule<'a, Vec<TypeField>, E> {
-    let field = key(expr).then_ignore(just(Tok::Colon)).then(ty).map(|(key, ty)| TypeField { key, ty });
-    let fields = field.separated_by(separator()).allow_trailing().collect();
-    fields.delimited_by(just(Tok::LBrace), just(Tok::RBrace)).boxed()
-}
+impl Grammar<'_> {
+    /// `{ a: T, b: U }`: the payload of a variant, a record type.
+    pub(super) fn record(&mut self) -> Made<Vec<TypeField>> {
+        self.expect(Tok::LBrace)?;
+        self.elements(Separator::Either, Tok::RBrace, |g| {
+            let key = g.key()?;
+            let ty = g.annotation()?;
+            Ok(TypeField { key, ty })
+        })
+    }
 
-/// Any type.
-pub(crate) fn ty<'a, E: Failure<'a>>(expr: Rule<'a, Expr, E>) -> Rule<'a, TypeExpr, E> {
-    recursive(|ty| {
-        let ty = ty.boxed();
-        let node = |kind, span| TypeExpr { kind, span };
-        let segment = word("a type", |t| t == Tok::Ident || t == Tok::Upper || t.is_contextual());
-        let argument = ty.clone().delimited_by(just(Tok::LBracket), just(Tok::RBracket));
-        let path = segment
-            .separated_by(just(Tok::Dot))
-            .at_least(1)
-            .collect()
-            .then(argument.or_not())
-            .map(|(segments, argument)| TypeKind::Path { segments, argument: argument.map(Box::new) });
-        let list =
-            ty.clone().delimited_by(just(Tok::LBracket), just(Tok::RBracket)).map(|t| TypeKind::List(Box::new(t)));
-        let paren = ty.clone().delimited_by(just(Tok::LParen), just(Tok::RParen)).map(|t| TypeKind::Paren(Box::new(t)));
-        let record = record(expr, ty.clone()).map(TypeKind::Record);
-        let error = just(Tok::Error).to(TypeKind::Error);
-        let atom = choice((path, list, record, paren, error)).map_with(move |kind, e| node(kind, span_of(e)));
-        let optional = atom.foldl_with(just(Tok::Question).repeated(), move |inner, _, e| {
-            node(TypeKind::Optional(Box::new(inner)), span_of(e))
-        });
-        just(Tok::Tilde)
-            .repeated()
-            .foldr_with(optional, move |_, inner, e| node(TypeKind::Late(Box::new(inner)), span_of(e)))
-            .labelled("a type")
-    })
-    .boxed()
+    /// Any type.
+    pub(super) fn ty(&mut self) -> Made<TypeExpr> {
+        self.labelled(Label::Type, |g| {
+            let start = g.at;
+            if g.take(Tok::Tilde) {
+                let inner = g.ty()?;
+                return Ok(TypeExpr { kind: TypeKind::Late(Box::new(inner)), span: g.span_from(start) });
+            }
+            let kind = g.atom()?;
+            let mut ty = TypeExpr { kind, span: g.span_from(start) };
+            while g.take(Tok::Question) {
+                ty = TypeExpr { kind: TypeKind::Optional(Box::new(ty)), span: g.span_from(start) };
+            }
+            Ok(ty)
+        })
+    }
+
+    fn atom(&mut self) -> Made<TypeKind> {
+        let in_brackets = |g: &mut Self| g.between(Tok::LBracket, Tok::RBracket, Self::ty).map(Box::new);
+        match self.peek() {
+            Some(Tok::LBracket) => in_brackets(self).map(TypeKind::List),
+            Some(Tok::LParen) => {
+                self.between(Tok::LParen, Tok::RParen, Self::ty).map(|inner| TypeKind::Paren(Box::new(inner)))
+            }
+            Some(Tok::LBrace) => self.record().map(TypeKind::Record),
+            Some(Tok::Error) => {
+                self.at += 1;
+                Ok(TypeKind::Error)
+            }
+            Some(kind) if kind == Tok::Upper || is_name(kind) => {
+                let segments =
+                    self.chain(Tok::Dot, |g| g.word(Label::Type, |kind| kind == Tok::Upper || is_name(kind)))?;
+                let argument = match self.peek() {
+                    Some(Tok::LBracket) => Some(in_brackets(self)?),
+                    _other => {
+                        self.wanted.token(self.at, Tok::LBracket);
+                        None
+                    }
+                };
+                Ok(TypeKind::Path { segments, argument })
+            }
+            _other => {
+                self.want(Label::Type);
+                Err(Stuck)
+            }
+        }
+    }
 }

@@ -1,0 +1,112 @@
+//! What stands in brackets: blocks, lists, comprehensions and `match`.
+
+use super::expr::Place;
+use super::list::Separator;
+use super::wanted::Label;
+use super::{Grammar, Made, is_name};
+use crate::ast::{Arm, Block, BlockBody, Element, Entry, EntryKind, ExprKind, ForHead, ListBody};
+use crate::token::Tok;
+
+impl Grammar<'_> {
+    /// `for A[, B] in SOURCE [if FILTER]`.
+    pub(super) fn for_head(&mut self) -> Made<ForHead> {
+        let start = self.at;
+        self.expect(Tok::For)?;
+        let first = self.binding()?;
+        let second = if self.take(Tok::Comma) { Some(self.binding()?) } else { None };
+        self.expect(Tok::In)?;
+        let source = self.expr()?;
+        let filter = if self.take(Tok::If) { Some(self.expr()?) } else { None };
+        Ok(ForHead { first, second, source, filter, span: self.span_from(start) })
+    }
+
+    /// `{ … }`.
+    pub(super) fn block(&mut self) -> Made<Block> {
+        let start = self.at;
+        self.expect(Tok::LBrace)?;
+        // `for` can also be a field: `for = 5s`.
+        let body = if self.peek() == Some(Tok::For) && self.ahead(1) != Some(Tok::Assign) {
+            self.wanted.token(self.at + 1, Tok::Assign);
+            self.block_for()?
+        } else {
+            self.wanted.token(self.at, Tok::For);
+            BlockBody::Entries(self.elements(Separator::Either, Tok::RBrace, Self::entry)?)
+        };
+        Ok(Block { body, span: self.span_from(start) })
+    }
+
+    /// `for … : [key] = value }`
+    fn block_for(&mut self) -> Made<BlockBody> {
+        let head = Box::new(self.for_head()?);
+        self.expect(Tok::Colon)?;
+        let key = Box::new(self.between(Tok::LBracket, Tok::RBracket, Self::expr)?);
+        let value = Box::new(self.value()?);
+        self.optional_separator(Separator::Either);
+        self.expect(Tok::RBrace)?;
+        Ok(BlockBody::For { head, key, value })
+    }
+
+    fn entry(&mut self) -> Made<Entry> {
+        let start = self.at;
+        let kind = if self.take(Tok::DotDot) {
+            EntryKind::Spread(self.expr()?)
+        } else if self.take(Tok::Error) {
+            EntryKind::Error
+        } else {
+            self.field()?
+        };
+        Ok(Entry { kind, span: self.span_from(start) })
+    }
+
+    /// `key = value`, or a name alone.
+    fn field(&mut self) -> Made<EntryKind> {
+        let alone = match self.peek() {
+            Some(kind) if is_name(kind) => self.tokens.get(self.at).map(|token| self.name_of(*token)),
+            _other => {
+                self.want(Label::Name);
+                None
+            }
+        };
+        let key = self.key()?;
+        match alone {
+            Some(name) if !self.take(Tok::Assign) => Ok(EntryKind::Short(name)),
+            Some(_) => Ok(EntryKind::Field { key, value: self.expr()? }),
+            None => Ok(EntryKind::Field { key, value: self.value()? }),
+        }
+    }
+
+    /// `[ … ]`.
+    pub(super) fn list(&mut self) -> Made<ListBody> {
+        self.expect(Tok::LBracket)?;
+        if self.peek() == Some(Tok::For) {
+            let head = Box::new(self.for_head()?);
+            self.expect(Tok::Colon)?;
+            let value = Box::new(self.expr()?);
+            self.optional_separator(Separator::Comma);
+            self.expect(Tok::RBracket)?;
+            return Ok(ListBody::For { head, value });
+        }
+        self.wanted.token(self.at, Tok::For);
+        let elements = self.elements(Separator::Comma, Tok::RBracket, |g| {
+            let start = g.at;
+            let spread = if g.take(Tok::DotDot) { Some(g.span_from(start)) } else { None };
+            Ok(Element { spread, value: g.expr()? })
+        })?;
+        Ok(ListBody::Elements(elements))
+    }
+
+    /// `match x { … }`.
+    pub(super) fn matching(&mut self) -> Made<ExprKind> {
+        self.expect(Tok::Match)?;
+        let scrutinee = self.boxed(Place::Matched)?;
+        self.expect(Tok::LBrace)?;
+        let arms = self.some_elements(Separator::Either, Tok::RBrace, |g| {
+            let start = g.at;
+            let patterns = g.chain(Tok::Pipe, Self::pattern)?;
+            g.expect(Tok::FatArrow)?;
+            let body = g.expr()?;
+            Ok(Arm { patterns, body, span: g.span_from(start) })
+        })?;
+        Ok(ExprKind::Match { scrutinee, arms })
+    }
+}

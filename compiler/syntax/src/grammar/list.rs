@@ -1,0 +1,80 @@
+//! What stands between brackets: elements with separators.
+
+use super::wanted::Label;
+use super::{Grammar, Made, Stuck};
+use crate::token::Tok;
+
+/// What stands between two elements.
+#[derive(Clone, Copy)]
+pub(super) enum Separator {
+    Comma,
+    /// `,` or a new line.
+    Either,
+    NewLine,
+}
+
+impl Grammar<'_> {
+    fn separator(&mut self, separator: Separator) -> Made<()> {
+        match separator {
+            Separator::Comma => self.expect(Tok::Comma),
+            Separator::NewLine => self.expect(Tok::Newline),
+            Separator::Either => {
+                self.any(Label::Separator, |kind| matches!(kind, Tok::Comma | Tok::Newline)).map(|_separator| ())
+            }
+        }
+    }
+
+    /// A separator, if there is one.
+    pub(super) fn optional_separator(&mut self, separator: Separator) {
+        if let Err(Stuck) = self.separator(separator) {
+            // It may be left out.
+        }
+    }
+
+    /// `[ ELEMENT { SEPARATOR ELEMENT } [ SEPARATOR ] ] CLOSE`
+    pub(super) fn elements<T>(
+        &mut self,
+        separator: Separator,
+        close: Tok,
+        element: impl FnMut(&mut Self) -> Made<T>,
+    ) -> Made<Vec<T>> {
+        if self.take(close) { Ok(Vec::new()) } else { self.some_elements(separator, close, element) }
+    }
+
+    /// `ELEMENT { SEPARATOR ELEMENT } [ SEPARATOR ] CLOSE`
+    pub(super) fn some_elements<T>(
+        &mut self,
+        separator: Separator,
+        close: Tok,
+        mut element: impl FnMut(&mut Self) -> Made<T>,
+    ) -> Made<Vec<T>> {
+        let mut all = Vec::new();
+        loop {
+            all.push(element(self)?);
+            if self.take(close) {
+                return Ok(all);
+            }
+            self.separator(separator)?;
+            if self.take(close) {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// `ELEMENT { BETWEEN ELEMENT }`
+    pub(super) fn chain<T>(&mut self, between: Tok, mut element: impl FnMut(&mut Self) -> Made<T>) -> Made<Vec<T>> {
+        let mut all = vec![element(self)?];
+        while self.take(between) {
+            all.push(element(self)?);
+        }
+        Ok(all)
+    }
+
+    /// `OPEN RULE CLOSE`
+    pub(super) fn between<T>(&mut self, open: Tok, close: Tok, rule: impl FnOnce(&mut Self) -> Made<T>) -> Made<T> {
+        self.expect(open)?;
+        let made = rule(self)?;
+        self.expect(close)?;
+        Ok(made)
+    }
+}
