@@ -54,3 +54,21 @@ fn a_fleet_replaces_only_the_site_that_changed() {
     assert!(asked(&bench, "shop.localhost").contains("A shop"));
     bench.ok(&["destroy", "--yes"]);
 }
+
+#[test]
+fn a_static_site_is_served_replaced_and_taken_back() {
+    let bench = Bench::example("static_site");
+    assert!(bench.ok(&["test"]).contains("2 passed, 0 failed"));
+    bench.ok(&["apply", "--yes"]);
+    assert!(bench.page().contains("<h1>Field notes</h1>"));
+    assert!(http::get(bench.port, "/about.html").unwrap().contains("<h1>About</h1>"));
+    assert!(http::get(bench.port, "/assets/style.css").unwrap().contains("sans-serif"));
+    let missing = http::Client::connect(bench.port).unwrap().get("/nowhere").unwrap();
+    assert!(missing.0 == 404 && missing.1.contains("There is no such page"), "{missing:?}");
+    bench.ok(&["apply", "--yes", "--param", "title=Garden notes"]);
+    assert!(bench.page().contains("<h1>Garden notes</h1>"));
+    bench.ok(&["rollback", "--yes"]);
+    assert!(bench.page().contains("<h1>Field notes</h1>"));
+    bench.ok(&["destroy", "--yes"]);
+    assert!(http::get(bench.port, "/").is_err());
+}

@@ -24,6 +24,7 @@ mod golden;
 mod hello;
 mod image;
 mod mutations;
+mod places;
 mod rootless;
 mod test_command;
 mod tidy;

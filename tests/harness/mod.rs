@@ -36,17 +36,16 @@ impl Bench {
         let module = root.path().join(name);
         std::fs::create_dir_all(&module).unwrap();
         let port = free_port();
-        for entry in std::fs::read_dir(source).unwrap() {
-            let entry = entry.unwrap();
-            if entry.file_type().unwrap().is_dir() {
-                continue;
-            }
-            let mut text = std::fs::read_to_string(entry.path()).unwrap();
-            if entry.path().extension().is_some_and(|e| e == "imm") {
-                text = text.replace("listen  = 8080", &format!("listen  = {port}"));
-            }
-            std::fs::write(module.join(entry.file_name()), text).unwrap();
-        }
+        copy(&source, &module, port);
+        Self { root, module, port }
+    }
+
+    /// A module of one file; the text `PORT` in it is a free port.
+    pub fn program(text: &str) -> Self {
+        let root = tempfile::Builder::new().prefix("imm").tempdir().unwrap();
+        let (module, port) = (root.path().join("module"), free_port());
+        std::fs::create_dir_all(&module).unwrap();
+        std::fs::write(module.join("main.imm"), text.replace("PORT", &port.to_string())).unwrap();
         Self { root, module, port }
     }
 
@@ -134,6 +133,29 @@ impl Drop for Bench {
         drop(self.command(&["agent", "stop"]).stdout(Stdio::null()).stderr(Stdio::null()).status());
         for (pid, _) in self.processes() {
             _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        }
+    }
+}
+
+/// Copies a module with its folders; its route gets the port.
+fn copy(from: &Path, to: &Path, port: u16) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            // What a run by hand left is no part of it.
+            if entry.file_name() != ".imm" {
+                copy(&entry.path(), &target, port);
+            }
+        } else if entry.path().extension().is_some_and(|e| e == "imm") {
+            let text = std::fs::read_to_string(entry.path()).unwrap();
+            let text = ["listen = 8080", "listen  = 8080"]
+                .into_iter()
+                .fold(text, |text, listen| text.replace(listen, &listen.replace("8080", &port.to_string())));
+            std::fs::write(target, text).unwrap();
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
         }
     }
 }

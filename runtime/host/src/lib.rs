@@ -8,9 +8,12 @@ pub mod client;
 mod disk;
 pub mod doctor;
 mod home;
+mod judge;
 mod percent;
+mod probe;
 mod provider;
 mod server;
+mod site;
 
 pub use home::Home;
 pub use provider::HostProvider;

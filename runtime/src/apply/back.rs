@@ -79,7 +79,9 @@ impl Engine {
             let unfindable = object.create == CreateMode::Once && object.find == FindMode::None;
             match (object.class, object.nature) {
                 (Class::Durable, _) if object.state == ObjectState::Retained => {}
-                (Class::Resource, Nature::Content) => released.push(Body::Released { object: *id }),
+                (Class::External, _) | (Class::Resource, Nature::Content) => {
+                    released.push(Body::Released { object: *id });
+                }
                 // Nobody can tell whether it is there, nor name it: it stays unknown.
                 _any if unfindable && Self::is_open(object.state) => {
                     unknown.push(Leftover { object: *id, why: "it may have been made, and cannot be found".into() });

@@ -5,7 +5,7 @@ use super::call::Patience;
 use super::{Engine, EngineError, Event, Step, Stop};
 use crate::entry::{Body, CreateIntent, UnwindCause};
 use crate::id::ObjectId;
-use crate::plan::{Fate, Plan, PlannedSwitch};
+use crate::plan::{Action, Fate, Plan, PlannedSwitch};
 use crate::provider::{Created, Ctx, Error, ErrorKind, Happened, Level, Provider, Request, Result as Called};
 use crate::state::ObjectState;
 use futures_util::FutureExt;
@@ -102,7 +102,8 @@ impl Engine {
         }
         self.append(intents, true)?;
         for (addr, request, create, find, provider, step) in starts {
-            (self.events)(Event::StepStarted { action: "create", address: addr.clone(), object: request.object });
+            let action = making(plan, &addr);
+            (self.events)(Event::StepStarted { action, address: addr.clone(), object: request.object });
             let Some(provider) = self.providers.get(&provider).cloned() else { continue };
             let Some(with) = plan.graph.nodes.get(&addr).map(|n| &n.with) else { continue };
             let timeout = Duration::from_millis(with.timeout_ms);
@@ -193,7 +194,7 @@ impl Engine {
                     let object = planned.object;
                     match result {
                         Ok(Created { handle, outputs, tainted }) => {
-                            self.done("create", &addr, object, began);
+                            self.done(making(plan, &addr), &addr, object, began);
                             if let Some(why) = &tainted {
                                 failure.get_or_insert_with(|| format!("{addr} was made but is not usable: {why}"));
                             }
@@ -207,7 +208,7 @@ impl Engine {
                             }
                         }
                         Err(error) => {
-                            self.step_failed("create", &addr, object, &error.message);
+                            self.step_failed(making(plan, &addr), &addr, object, &error.message);
                             if error.kind == ErrorKind::Fenced {
                                 return Err(Self::failed(addr.as_str(), &error));
                             }
@@ -367,6 +368,12 @@ fn not_made(step: u32, object: ObjectId, error: &Error) -> Body {
         Happened::No => Body::NotHappened { step, object, proof: crate::entry::Proof::ProviderSaid },
         Happened::Maybe | Happened::Yes => Body::Unknown { step, object, error: error.message.clone() },
     }
+}
+
+/// What making a node is called.
+fn making(plan: &Plan, addr: &Addr) -> &'static str {
+    let external = plan.graph.nodes.get(addr).is_some_and(|node| node.class == Class::External);
+    if external { Action::Read.word() } else { Action::Create.word() }
 }
 
 fn unhealthy(addr: &Addr, level: &Called<Level>) -> String {

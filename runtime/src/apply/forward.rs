@@ -133,7 +133,7 @@ impl Engine {
         for (id, object) in self.state().objects.iter().filter(|(id, _)| !in_use.contains(id)) {
             match retire::tier(object, warm.contains(id)) {
                 Some(Action::Retain) => leaving.retained.push(Body::Retained { durable: *id, reason }),
-                Some(Action::Release) => leaving.released.push(*id),
+                Some(Action::Release | Action::Forget) => leaving.released.push(*id),
                 Some(Action::Warm) => {
                     leaving.drain.insert(*id);
                 }

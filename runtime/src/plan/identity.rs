@@ -17,10 +17,9 @@ pub(super) fn check(graph: &Graph, options: &Options) -> Result<(), PlanError> {
             Err(PlanError { code, message, help, loc: Some(node.origin.loc.clone()) })
         };
         let (kind, platform) = (&node.kind, &node.provider);
-        // Jobs, externals and what acts by itself belong to a later version, whoever provides them.
-        let provided = options.schema(platform, kind).is_some_and(|schema| {
-            schema.nature != Nature::Job && !schema.acts_by_itself && node.class != Class::External
-        });
+        // Jobs and what acts by itself belong to a later version, whoever provides them.
+        let provided =
+            options.schema(platform, kind).is_some_and(|schema| schema.nature != Nature::Job && !schema.acts_by_itself);
         if !provided {
             let message = format!("{addr}: kind `{kind}` is not provided by platform {platform} in this version");
             return refuse("not-provided", message, None);

@@ -59,7 +59,10 @@ pub(super) fn forward(
         let Some((node, planned)) = graph.nodes.get(*addr).zip(nodes.get(*addr)) else { continue };
         let (action, reasons) = match &planned.fate {
             Fate::Keep => continue,
-            Fate::Create => (Action::Create, create(recorded, observed, addr, node, nodes, options, &roots)),
+            Fate::Create => {
+                let action = if node.class == Class::External { Action::Read } else { Action::Create };
+                (action, create(recorded, observed, addr, node, nodes, options, &roots))
+            }
             Fate::Reuse => (Action::Reuse, vec![Reason::plain("still there from an earlier generation")]),
             Fate::Rename(from) => (Action::Rename, vec![Reason::at(format!("was {from}"), &node.origin.loc)]),
             Fate::Attach => (Action::Attach, vec![Reason::at("kept from before", &node.origin.loc)]),

@@ -15,7 +15,9 @@ pub fn tier(object: &Object, warm: bool) -> Option<Action> {
     match (object.class, object.nature) {
         // Never without consent, and once retained it stays so.
         (Class::Durable, _) => (object.state != ObjectState::Retained).then_some(Action::Retain),
-        (Class::External, _) => None,
+        // Warm or not, nothing happens to what is not ours.
+        (Class::External, _) if warm => None,
+        (Class::External, _) => Some(Action::Forget),
         (Class::Resource, _) if warm => Some(Action::Warm),
         (Class::Resource, Nature::Content) => Some(Action::Release),
         (Class::Resource | Class::Pointer, _) => Some(Action::Destroy),

@@ -1,4 +1,4 @@
-//! `endpoint`: something that answers and is not ours.
+//! `endpoint`: something that answers and is not ours. To the engine it is like content: there, never destroyed.
 
 use super::types::health;
 use super::{kind, optional, output, required};
@@ -7,7 +7,7 @@ use crate::{Class, KindSchema, Nature, OutputFrom, Type};
 use std::sync::Arc;
 
 pub(super) fn schema() -> KindSchema {
-    let mut schema = kind("endpoint", Class::External, Nature::Plain, "Something that answers and is not ours.");
+    let mut schema = kind("endpoint", Class::External, Nature::Content, "Something that answers and is not ours.");
     schema.fields = vec![
         required("url", Type::String, Identity, "Where it answers."),
         optional("health", health(), Policy, "How to tell that it works."),

@@ -67,13 +67,29 @@ fn slash() -> String {
 /// One share of a route.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
-    /// A container of the same lineage with a port.
+    /// Its object's id: samples and drains speak of it.
     pub object: String,
+    /// What answers.
+    #[serde(default)]
+    pub answers: Answers,
     /// Relative share.
     pub weight: u32,
     /// The set of targets it belongs to; a set's share is the sum of its weights.
     #[serde(default)]
     pub group: String,
+}
+
+/// What answers the requests of a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answers {
+    /// The target's object, a container of the same lineage with a port.
+    #[default]
+    Container,
+    /// The router itself, with the site of this manifest (`sha256:…`) in the home's store.
+    Site(String),
+    /// The server at this URL.
+    Elsewhere(String),
 }
 
 /// The movable fields of one durable, kept for their owner.

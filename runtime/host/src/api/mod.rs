@@ -14,7 +14,7 @@ pub use answer::{
 };
 pub use error::{ApiError, Code, Happened};
 pub use manifest::{
-    Activity, Announce, Cell, Confirm, LedgerHead, Manifest, ObjectSetting, PutManifest, Renew, Route, Target,
+    Activity, Announce, Answers, Cell, Confirm, LedgerHead, Manifest, ObjectSetting, PutManifest, Renew, Route, Target,
 };
 pub use object::{
     Backoff, Container, DeleteObject, Drain, File, HealthCheck, IsolationWish, Limits, Mount, ObjectSpec, Policy,

@@ -1,4 +1,4 @@
-//! `image`: built in the calling process, into the home's store.
+//! `image` and `site`: built in the calling process, into the home's store.
 //!
 //! What an object id became is noted in the lineage's directory, so that a repeated create finds it and a collector knows what is
 //! needed. The store itself finds equal inputs again, whatever their id.
@@ -56,9 +56,9 @@ impl Images {
         Ok(Self { home: home.clone(), store: Arc::new(Store::open(home.store())?), forgotten: Arc::default() })
     }
 
-    /// Builds an image, or finds it built.
+    /// Builds an image or a site, or finds it built.
     pub async fn create(&self, ctx: &Ctx, request: &Request) -> Result<Created> {
-        let recipe = recipe(request)?;
+        let recipe = if &*request.kind == "site" { super::site::recipe(request)? } else { recipe(request)? };
         let store = Arc::clone(&self.store);
         let note_path = self.note_path(ctx, request.object);
         let spec = request.spec.to_string();
@@ -166,33 +166,40 @@ fn recipe(request: &Request) -> Result<Recipe> {
         recipe.clock = u64::try_from(clock)
             .map_err(|_| permanent(format!("{}: `clock` is before 1970", request.address), None))?;
     }
-    let files = match field(inputs, "files") {
-        Some(Value::Map(files)) => files.iter().map(|(path, content)| (path.as_str(), content)).collect(),
-        Some(Value::Record(files)) => record(files),
-        Some(_) | None => Vec::new(),
-    };
-    for (path, content) in files {
+    for (path, content) in files(request) {
         match content.reveal() {
-            Value::String(text) => recipe.add_file(path, Entry::bytes(text.as_bytes())).map_err(wrong)?,
-            Value::Content(Content::Bytes(blob)) => recipe.add_file(path, entry(blob)).map_err(wrong)?,
-            Value::Content(Content::Tree(tree)) => {
-                for (below, blob) in tree {
-                    let path = format!("{}/{below}", path.trim_end_matches('/'));
-                    recipe.add_file(&path, entry(blob)).map_err(wrong)?;
-                }
-            }
             Value::Content(Content::Executable(executable)) => {
                 add_executable(&mut recipe, path, executable).map_err(wrong)?;
             }
-            other => {
-                return Err(permanent(
-                    format!("{}: {path} is {other:?}, which is no content of a file", request.address),
-                    None,
-                ));
-            }
+            content => add_files(&mut recipe, request, path, content)?,
         }
     }
     Ok(recipe)
+}
+
+/// What the program says under `files`, by path.
+pub(super) fn files(request: &Request) -> Vec<(&str, &Value)> {
+    match field(&request.inputs, "files") {
+        Some(Value::Map(files)) => files.iter().map(|(path, content)| (path.as_str(), content)).collect(),
+        Some(Value::Record(files)) => record(files),
+        Some(_) | None => Vec::new(),
+    }
+}
+
+/// Adds a file, or all files of a tree.
+pub(super) fn add_files(recipe: &mut Recipe, request: &Request, path: &str, content: &Value) -> Result<()> {
+    let wrong = |cause: imm_image::ImageError| permanent(format!("{}: {cause}", request.address), None);
+    match content {
+        Value::String(text) => recipe.add_file(path, Entry::bytes(text.as_bytes())).map_err(wrong),
+        Value::Content(Content::Bytes(blob)) => recipe.add_file(path, entry(blob)).map_err(wrong),
+        Value::Content(Content::Tree(tree)) => tree.iter().try_for_each(|(below, blob)| {
+            let path = format!("{}/{below}", path.trim_end_matches('/'));
+            recipe.add_file(&path, entry(blob)).map_err(wrong)
+        }),
+        other => {
+            Err(permanent(format!("{}: {path} is {other:?}, which is no content of a file", request.address), None))
+        }
+    }
 }
 
 fn base(request: &Request) -> Result<Base> {

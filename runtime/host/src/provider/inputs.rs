@@ -106,7 +106,7 @@ pub fn policy(inputs: &Fields<Value>) -> Result<Policy> {
     Ok(policy)
 }
 
-fn health(tag: &str, payload: &Fields<Value>) -> Result<Option<HealthCheck>> {
+pub fn health(tag: &str, payload: &Fields<Value>) -> Result<Option<HealthCheck>> {
     let interval_ms = number(payload, "interval").unwrap_or(1_000);
     let timeout_ms = number(payload, "timeout").unwrap_or(2_000);
     let healthy = number(payload, "healthy").and_then(|times| u32::try_from(times).ok()).unwrap_or(2);

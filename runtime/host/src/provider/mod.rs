@@ -1,9 +1,10 @@
-//! The engine's way to this platform: kinds `image container route volume file`.
+//! The engine's way to this platform: kinds `image site container route volume file endpoint`.
 //!
-//! Images are built in the calling process into the home's store; everything else is asked of the agent, which is started when it is
-//! not there. Read `inputs` (values to requests), `image`, `object` (create, look, destroy), `pointer` (switch), `sample`. Decides
+//! Images and sites are built in the calling process into the home's store, endpoints are asked from it; everything else is asked of the
+//! agent, which is started when it is not there. Read `inputs` (values to requests), `image`, `site`, `endpoint`, `object` (create, look, destroy), `pointer` (switch), `sample`. Decides
 //! nothing that the engine or the agent decides.
 
+mod endpoint;
 mod failure;
 mod handle;
 mod image;
@@ -11,6 +12,7 @@ mod inputs;
 mod object;
 mod pointer;
 mod sample;
+mod site;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -34,7 +36,7 @@ use image::Images;
 use object::known;
 
 /// Kinds that this platform provides in this version.
-const KINDS: [&str; 5] = ["container", "file", "image", "route", "volume"];
+const KINDS: [&str; 7] = ["container", "endpoint", "file", "image", "route", "site", "volume"];
 
 /// The host platform as the engine sees it.
 #[derive(Debug)]
@@ -138,7 +140,8 @@ impl Provider for HostProvider {
 
     async fn create(&self, ctx: &Ctx, request: &Request) -> Result<Created> {
         match &*request.kind {
-            "image" => self.images.create(ctx, request).await,
+            "image" | "site" => self.images.create(ctx, request).await,
+            "endpoint" => endpoint::read(ctx, request).await,
             "container" | "file" | "route" | "volume" => self.create_object(ctx, request).await,
             other => Err(not_provided(other)),
         }
@@ -146,7 +149,9 @@ impl Provider for HostProvider {
 
     async fn find(&self, ctx: &Ctx, kind: &str, object: ObjectId) -> Result<Option<Created>> {
         match kind {
-            "image" => self.images.find(ctx, object),
+            "image" | "site" => self.images.find(ctx, object),
+            // Nothing was made, so nothing is found.
+            "endpoint" => Ok(None),
             "container" | "file" | "route" | "volume" => self.find_object(ctx, object).await,
             other => Err(not_provided(other)),
         }
@@ -158,7 +163,9 @@ impl Provider for HostProvider {
 
     async fn observe(&self, ctx: &Ctx, kind: &str, object: ObjectId, handle: &Handle) -> Result<Observation> {
         let there = match kind {
-            "image" => self.images.contains(handle)?,
+            "image" | "site" => self.images.contains(handle)?,
+            // It is not ours, and what we know of it is what the program says.
+            "endpoint" => true,
             "container" | "file" | "route" | "volume" => match self.find_object(ctx, object).await? {
                 Some(_) => true,
                 None => {
@@ -181,7 +188,8 @@ impl Provider for HostProvider {
         policy: &Fields<Value>,
     ) -> Result<Level> {
         match kind {
-            "image" => Ok(if self.images.contains(handle)? { Level::Healthy } else { Level::Missing }),
+            "image" | "site" => Ok(if self.images.contains(handle)? { Level::Healthy } else { Level::Missing }),
+            "endpoint" => endpoint::health(ctx, handle, policy).await,
             "container" => self.container_health(ctx, object, policy).await,
             "file" | "route" | "volume" => {
                 let there = self.find_object(ctx, object).await?.is_some();
@@ -201,7 +209,8 @@ impl Provider for HostProvider {
 
     async fn destroy(&self, ctx: &Ctx, kind: &str, object: ObjectId, _handle: Option<&Handle>) -> Result<bool> {
         match kind {
-            "image" => self.images.forget(ctx, object),
+            "image" | "site" => self.images.forget(ctx, object),
+            "endpoint" => Ok(false),
             "container" | "file" | "route" | "volume" => self.destroy_object(ctx, object).await,
             other => Err(not_provided(other)),
         }

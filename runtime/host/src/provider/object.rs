@@ -78,7 +78,7 @@ impl HostProvider {
     pub(super) async fn set_activity(&self, ctx: &Ctx, kind: &str, object: ObjectId, active: bool) -> Result<()> {
         match kind {
             "container" => {}
-            "file" | "image" | "route" | "volume" => return Ok(()),
+            "endpoint" | "file" | "image" | "route" | "site" | "volume" => return Ok(()),
             other => return Err(not_provided(other)),
         }
         let (lineage, id) = (ctx.lineage.to_string(), object.to_string());

@@ -9,10 +9,10 @@ use imm_runtime::provider::{Ctx, Move, Result, Setting};
 
 use crate::api::{Announce, Cell, Confirm, LineageReport, Manifest, PutManifest, Renew, Route, Target};
 
-use super::HostProvider;
 use super::failure::permanent;
 use super::inputs::{field, number, tag, text};
 use super::object::{known, moved};
+use super::{HostProvider, handle};
 
 impl HostProvider {
     pub(super) async fn switch_pointers(&self, ctx: &Ctx, moves: &[Move], ttl: Duration) -> Result<Vec<u64>> {
@@ -132,6 +132,7 @@ fn route(one: &Move) -> Result<Route> {
     }
     let targets = one.to.targets.iter().map(|target| Target {
         object: target.object.to_string(),
+        answers: handle::answers(&target.handle),
         weight: target.weight,
         group: if target.fresh { "fresh" } else { "old" }.to_owned(),
     });

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use imm_router::{RouteSpec, Router, Routes, TargetSamples};
+use imm_router::static_files::SiteSpec;
+use imm_router::{Place, RouteSpec, Router, Routes, TargetSamples};
 use tokio::sync::Mutex;
 
-use crate::api::{ApiError, Code, Manifest, RoutePort};
+use crate::api::{Answers, ApiError, Code, Manifest, RoutePort, Target};
 
 use super::ports::HOST;
 
@@ -54,6 +55,8 @@ pub struct Places {
     pub routes: BTreeMap<String, (RoutePort, u16)>,
     /// Containers: their reserved ports.
     pub targets: BTreeMap<String, u16>,
+    /// Sites that the setting leads to, by manifest and the path of the route.
+    pub sites: BTreeMap<(String, String), SiteSpec>,
 }
 
 impl Board {
@@ -162,18 +165,9 @@ fn table(lineage: &str, manifest: &Manifest, places: &Places) -> Result<Vec<Rout
         };
         let mut targets = Vec::new();
         for target in &route.targets {
-            let Some(port) = places.targets.get(&target.object) else {
-                return Err(ApiError::no(
-                    Code::Invalid,
-                    format!(
-                        "route {id} leads to {}, which is no container with a port in lineage {lineage}",
-                        target.object
-                    ),
-                ));
-            };
             targets.push(imm_router::Target {
                 id: target.object.clone(),
-                place: SocketAddr::new(HOST.into(), *port).into(),
+                place: place(lineage, id, &route.path, target, places)?,
                 weight: target.weight,
                 group: target.group.clone(),
             });
@@ -195,4 +189,21 @@ fn table(lineage: &str, manifest: &Manifest, places: &Places) -> Result<Vec<Rout
         });
     }
     Ok(table)
+}
+
+fn place(lineage: &str, route: &str, path: &str, target: &Target, places: &Places) -> Result<Place, ApiError> {
+    let invalid = |said: String| ApiError::no(Code::Invalid, format!("route {route} leads to {said}"));
+    match &target.answers {
+        Answers::Container => match places.targets.get(&target.object) {
+            Some(port) => Ok(SocketAddr::new(HOST.into(), *port).into()),
+            None => Err(invalid(format!("{}, which is no container with a port in lineage {lineage}", target.object))),
+        },
+        Answers::Site(manifest) => match places.sites.get(&(manifest.clone(), path.to_owned())) {
+            Some(site) => Ok(Place::Site(site.clone())),
+            None => Err(invalid(format!("site {manifest}, which is not in this machine's store"))),
+        },
+        Answers::Elsewhere(url) => {
+            url.parse().map(Place::Elsewhere).map_err(|cause: imm_router::BadUrl| invalid(cause.to_string()))
+        }
+    }
 }

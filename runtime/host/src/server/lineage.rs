@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncGuard, Notify};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::api::{
-    Activity, Announce, ApiError, Code, Confirm, Drained, Epoch, Health, LedgerHead, Level, LineageReport, Manifest,
-    ObjectReport, ObjectSpec, PutManifest, PutPolicy, Renew, Samples, VolumeAccess, Write,
+    Activity, Announce, Answers, ApiError, Code, Confirm, Drained, Epoch, Health, LedgerHead, Level, LineageReport,
+    Manifest, ObjectReport, ObjectSpec, PutManifest, PutPolicy, Renew, Samples, VolumeAccess, Write,
 };
 
 use super::Site;
@@ -129,7 +130,7 @@ impl Lineage {
     pub async fn put_manifest(&self, put: PutManifest) -> Result<Epoch, ApiError> {
         let mut settings = self.fenced(put.fence).await?;
         let next = settings.replace(put)?;
-        self.check(next.manifest())?;
+        self.check(next.manifest()).await?;
         let epoch = self.put_in_force(&mut settings, next).await?;
         self.deadline_moved.notify_one();
         Ok(Epoch { epoch })
@@ -213,7 +214,7 @@ impl Lineage {
     /// Restores routes; false when a port could not be had.
     pub async fn restore_routes(&self) -> bool {
         let mut settings = self.settings.lock().await;
-        let routes: Vec<_> = self.places().routes.into_iter().collect();
+        let routes: Vec<_> = self.ports().routes.into_iter().collect();
         for (id, (route, port)) in routes {
             let address = self.object(&id).map_or_else(|_| id.clone(), |object| object.record().address);
             let asker = Asker { lineage: &self.id, object: &id, address: &address };
@@ -225,7 +226,10 @@ impl Lineage {
         if let Some(back) = settings.overdue() {
             return self.revert(&mut settings, back).await;
         }
-        let restored = self.site.board.set(&self.id, settings.manifest(), &self.places()).await;
+        let restored = match self.places(settings.manifest()).await {
+            Ok(places) => self.site.board.set(&self.id, settings.manifest(), &places).await,
+            Err(refused) => Err(refused),
+        };
         restored.inspect_err(|cause| self.site.say(&format!("lineage {}: {cause}", self.id))).is_ok()
     }
 
@@ -279,8 +283,9 @@ impl Lineage {
                 return Err(refused);
             }
         }
+        let places = self.places(next.manifest()).await?;
         settings.write(next)?;
-        if let Err(refused) = self.site.board.set(&self.id, settings.manifest(), &self.places()).await {
+        if let Err(refused) = self.site.board.set(&self.id, settings.manifest(), &places).await {
             taken.iter().for_each(|object| self.site.claims.release(&self.id, &object.id));
             settings.write(undo)?;
             return Err(refused);
@@ -308,18 +313,35 @@ impl Lineage {
     }
 
     /// Refuses a setting that names what is not there.
-    fn check(&self, manifest: &Manifest) -> Result<(), ApiError> {
+    async fn check(&self, manifest: &Manifest) -> Result<(), ApiError> {
         for id in manifest.objects.keys() {
             self.container(id)?;
         }
         for id in manifest.cells.keys() {
             self.object(id)?;
         }
-        board::check(&self.id, manifest, &self.places())
+        board::check(&self.id, manifest, &self.places(manifest).await?)
     }
 
-    fn places(&self) -> Places {
-        let mut places = Places { routes: BTreeMap::new(), targets: BTreeMap::new() };
+    /// What a setting needs to be in force.
+    async fn places(&self, manifest: &Manifest) -> Result<Places, ApiError> {
+        let mut places = self.ports();
+        for route in manifest.routes.values() {
+            for target in &route.targets {
+                let Answers::Site(digest) = &target.answers else { continue };
+                let (site, key) = (Arc::clone(&self.site), (digest.clone(), route.path.clone()));
+                let (digest, below) = key.clone();
+                let opened = spawn_blocking(move || crate::site::open(&site.store, &digest, &below)).await;
+                let opened = opened.map_err(|cause| ApiError::no(Code::Internal, cause.to_string()))?;
+                places.sites.insert(key, opened.map_err(|cause| ApiError::no(Code::Invalid, cause))?);
+            }
+        }
+        Ok(places)
+    }
+
+    /// The ports of its routes and containers.
+    fn ports(&self) -> Places {
+        let mut places = Places { routes: BTreeMap::new(), targets: BTreeMap::new(), sites: BTreeMap::new() };
         for object in self.objects().values() {
             let record = object.record();
             match (record.spec, record.port) {

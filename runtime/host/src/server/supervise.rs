@@ -17,16 +17,16 @@ use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::api::{Container, HealthCheck, Level, ObjectSpec, Policy, StopSignal};
+use crate::judge::Judge;
+use crate::probe;
 
 use super::Site;
 use super::collect::{Collector, Source};
 use super::journal::Event;
-use super::judge::Judge;
 use super::launch::{self, Surroundings};
 use super::lineage::Records;
 use super::object::{Object, Want};
 use super::ports::HOST;
-use super::probe;
 
 /// How often a run's output is taken into the log.
 const COLLECT_EVERY: Duration = Duration::from_millis(100);
@@ -385,7 +385,7 @@ impl Probing {
         let (sender, outcomes) = mpsc::channel(1);
         let judge = Judge::new(policy.health.as_ref());
         let check = policy.health.clone().unwrap_or(HealthCheck::Running { for_ms: 0 });
-        Self { judge, outcomes, task: tokio::spawn(probe::watch(check, address, sender)) }
+        Self { judge, outcomes, task: tokio::spawn(probe::watch(check, address.map(probe::Whom::here), sender)) }
     }
 }
 

@@ -216,8 +216,15 @@ pub async fn get(port: u16, path: &str) -> std::io::Result<String> {
 
 /// A setting in which `route` leads to `targets`.
 pub fn leading(route: &str, targets: &[&str]) -> Manifest {
-    let targets =
-        targets.iter().map(|object| Target { object: (*object).to_owned(), weight: 1, group: String::new() }).collect();
+    let targets = targets
+        .iter()
+        .map(|object| Target {
+            object: (*object).to_owned(),
+            answers: imm_host::api::Answers::Container,
+            weight: 1,
+            group: String::new(),
+        })
+        .collect();
     let one = Route {
         epoch: 0,
         host: None,

@@ -40,7 +40,7 @@ pub struct SiteSpec {
     pub dir: PathBuf,
     /// The file that stands for a folder.
     pub index: String,
-    /// The file for what does not exist, by its path in the directory.
+    /// The file for what does not exist, by its path in the directory. Where there is none, a few words stand for it.
     #[serde(default)]
     pub not_found: Option<String>,
     /// Fields of every answer; they win over the ones that the server sets.

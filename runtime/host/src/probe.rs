@@ -1,4 +1,4 @@
-//! Asks a container whether it works, again and again, and tells each outcome.
+//! Asks something whether it works and tells the outcome: a container again and again, an endpoint when it is read.
 //!
 //! Each probe is bounded in time. A probe reads at most the head of an answer. Decides nothing: see `judge`.
 
@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
+use imm_router::Elsewhere;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
@@ -17,8 +18,37 @@ use crate::api::HealthCheck;
 /// One probe's outcome; the failure in words.
 pub type Outcome = Result<(), String>;
 
+/// Who is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whom {
+    host: String,
+    port: u16,
+    /// What `Host` says, and the name in messages.
+    authority: String,
+    /// Put before a path.
+    elsewhere: Option<Elsewhere>,
+}
+
+impl Whom {
+    /// A program of this machine.
+    pub fn here(address: SocketAddr) -> Self {
+        Self { host: address.ip().to_string(), port: address.port(), authority: address.to_string(), elsewhere: None }
+    }
+
+    /// A server elsewhere.
+    pub fn elsewhere(elsewhere: &Elsewhere) -> Self {
+        let (host, port) = elsewhere.host_and_port();
+        let authority = elsewhere.authority().to_owned();
+        Self { host: host.to_owned(), port, authority, elsewhere: Some(elsewhere.clone()) }
+    }
+
+    fn path(&self, path: &str) -> String {
+        self.elsewhere.as_ref().map_or_else(|| path.to_owned(), |elsewhere| elsewhere.path(path))
+    }
+}
+
 /// Probes until nobody listens.
-pub async fn watch(check: HealthCheck, address: Option<SocketAddr>, outcomes: mpsc::Sender<Outcome>) {
+pub async fn watch(check: HealthCheck, whom: Option<Whom>, outcomes: mpsc::Sender<Outcome>) {
     let (interval_ms, timeout_ms) = match &check {
         HealthCheck::Http { interval_ms, timeout_ms, .. } | HealthCheck::Tcp { interval_ms, timeout_ms, .. } => {
             (*interval_ms, *timeout_ms)
@@ -43,9 +73,9 @@ pub async fn watch(check: HealthCheck, address: Option<SocketAddr>, outcomes: mp
         } else {
             ticks.tick().await;
         }
-        let outcome = match timeout(Duration::from_millis(timeout_ms), once(&check, address)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(format!("{}: no answer within {timeout_ms} ms", describe(&check, address))),
+        let outcome = match &whom {
+            Some(whom) => bounded(&check, whom, timeout_ms).await,
+            None => Err("there is no port to ask: the container declares none".to_owned()),
         };
         if outcome.is_ok() && failing_early {
             failing_early = false;
@@ -57,16 +87,22 @@ pub async fn watch(check: HealthCheck, address: Option<SocketAddr>, outcomes: mp
     }
 }
 
-async fn once(check: &HealthCheck, address: Option<SocketAddr>) -> Outcome {
-    let Some(address) = address else { return Err("there is no port to ask: the container declares none".to_owned()) };
-    let what = || describe(check, Some(address));
-    let stream = TcpStream::connect(address).await.map_err(|cause| format!("{}: {cause}", what()))?;
+/// One probe, at most so long.
+pub async fn bounded(check: &HealthCheck, whom: &Whom, timeout_ms: u64) -> Outcome {
+    let late = |_| Err(format!("{}: no answer within {timeout_ms} ms", describe(check, whom)));
+    timeout(Duration::from_millis(timeout_ms), once(check, whom)).await.unwrap_or_else(late)
+}
+
+async fn once(check: &HealthCheck, whom: &Whom) -> Outcome {
+    let what = || describe(check, whom);
+    let connected = TcpStream::connect((whom.host.as_str(), whom.port)).await;
+    let stream = connected.map_err(|cause| format!("{}: {cause}", what()))?;
     let HealthCheck::Http { path, status, .. } = check else { return Ok(()) };
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|cause| format!("{}: {cause}", what()))?;
-    let request = http::Request::get(path.as_str())
-        .header(http::header::HOST, address.to_string())
+    let request = http::Request::get(whom.path(path))
+        .header(http::header::HOST, whom.authority.as_str())
         .header(http::header::USER_AGENT, "imm-health")
         .header(http::header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
@@ -90,11 +126,10 @@ fn list(status: &[u16]) -> String {
     status.iter().map(u16::to_string).collect::<Vec<_>>().join(" or ")
 }
 
-fn describe(check: &HealthCheck, address: Option<SocketAddr>) -> String {
-    let address = address.map_or_else(|| "no port".to_owned(), |address| address.to_string());
+fn describe(check: &HealthCheck, whom: &Whom) -> String {
     match check {
-        HealthCheck::Http { path, .. } => format!("GET http://{address}{path}"),
-        HealthCheck::Tcp { .. } => format!("connecting to {address}"),
+        HealthCheck::Http { path, .. } => format!("GET http://{}{}", whom.authority, whom.path(path)),
+        HealthCheck::Tcp { .. } => format!("connecting to {}", whom.authority),
         HealthCheck::Running { .. } => "running".to_owned(),
     }
 }
@@ -133,9 +168,9 @@ mod tests {
     #[tokio::test]
     async fn the_status_decides() {
         let good = server("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
-        once(&http("/healthz"), Some(good)).await.unwrap();
+        once(&http("/healthz"), &Whom::here(good)).await.unwrap();
         let bad = server("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n").await;
-        let said = once(&http("/healthz"), Some(bad)).await.unwrap_err();
+        let said = once(&http("/healthz"), &Whom::here(bad)).await.unwrap_err();
         assert!(said.ends_with("/healthz: answered 503, expected 200"), "{said}");
     }
 
@@ -145,8 +180,10 @@ mod tests {
         let address = listener.local_addr().unwrap();
         drop(listener);
         let tcp = HealthCheck::Tcp { interval_ms: 1, timeout_ms: 1, healthy: 1, within_ms: 1 };
-        assert!(once(&tcp, Some(address)).await.unwrap_err().contains("refused"));
-        assert!(once(&tcp, None).await.unwrap_err().contains("no port"));
+        assert!(once(&tcp, &Whom::here(address)).await.unwrap_err().contains("refused"));
+        let (sender, mut outcomes) = mpsc::channel(1);
+        tokio::spawn(watch(tcp, None, sender));
+        assert!(outcomes.recv().await.unwrap().unwrap_err().contains("no port"));
     }
 
     #[tokio::test(start_paused = true)]
