@@ -122,6 +122,8 @@ pub enum Command {
     Test(Test),
     /// Show what an apply would do, and why
     Plan(Plan),
+    /// Explain what a plan does to an address, and what is there already
+    Why(Why),
     /// Make what runs be what the program says, as one transaction
     Apply(Apply),
     /// Go back to an earlier generation
@@ -227,6 +229,32 @@ pub struct Plan {
     /// End with 3 when there is something to do
     #[arg(long)]
     pub exit_code: bool,
+    /// Look at what is there first, not only at what is recorded
+    #[arg(long)]
+    pub refresh: bool,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imm why`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  imm why app\n  imm why 'web.instance[\"0\"]' --param greeting=Hi\n  imm why web -C examples/hello --json    everything below web"
+)]
+pub struct Why {
+    /// What to explain: an address, or a prefix of several, for example web or 'web.instance["0"]'
+    #[arg(value_name = "ADDR")]
+    pub address: String,
+    #[command(flatten)]
+    pub params: Params,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    #[command(flatten)]
+    pub consents: Consents,
+    /// Look at what is there first, not only at what is recorded
+    #[arg(long)]
+    pub refresh: bool,
     /// One JSON document
     #[arg(long)]
     pub json: bool,

@@ -8,6 +8,7 @@ use crate::ui::{self, Style};
 use crate::world::DiskWorld;
 use imm_compiler::{Given, GivenValue, Options};
 use imm_ir::{Diagnostic, Graph, ParamFrom, Sources};
+use imm_runtime::ledger::Ledger;
 use imm_runtime::plan::saved::Attached;
 use imm_runtime::report;
 use std::collections::BTreeMap;
@@ -43,8 +44,7 @@ pub fn compile(
     };
     show(&compiled.warnings, &compiled.sources, json, style);
     let mut graph = compiled.graph;
-    graph.policy.keep = tuning.keep.unwrap_or(graph.policy.keep);
-    graph.policy.retain = tuning.retain.unwrap_or(graph.policy.retain);
+    tune(&mut graph, tuning);
     let shown = |p: &imm_compiler::ResolvedParam| (p.name.to_string(), report::value(&p.value).to_string());
     let attached = Attached {
         sources: compiled.files.iter().map(|(name, bytes)| (name.to_string(), bytes.to_vec())).collect(),
@@ -54,6 +54,38 @@ pub fn compile(
     };
     let machine = compiled.machine_inputs.iter().map(|m| m.path.to_string()).collect();
     Ok(Compiled { graph, attached, machine })
+}
+
+/// The same module with other values of some params; nothing is shown. `None`: there is no such program.
+pub fn again(
+    project: &Project,
+    params: &Params,
+    tuning: &Tuning,
+    instead: Vec<(String, serde_json::Value)>,
+) -> Option<Graph> {
+    let mut options = options(project, params).ok()?;
+    for (name, value) in instead {
+        let given = Given { value: GivenValue::Json(value), from: ParamFrom::Given };
+        options.params.insert(Arc::from(name), given);
+    }
+    let compiled = imm_compiler::compile(&world().ok()?, &project.path.to_string_lossy(), &options).ok()?;
+    let mut graph = compiled.graph;
+    tune(&mut graph, tuning);
+    Some(graph)
+}
+
+/// The params that the newest generation was evaluated with; secrets are not among them.
+pub fn recorded_params(ledger: &Ledger) -> Vec<(String, serde_json::Value)> {
+    let state = ledger.state();
+    let apply = state.generation().and_then(|g| state.applies.iter().find(|a| a.id == g.apply));
+    let kept: Option<Vec<(String, String)>> = apply.and_then(|a| a.started.params).and_then(|p| ledger.load(&p).ok());
+    let read = |(name, text): (String, String)| Some((name, serde_json::from_str(&text).ok()?));
+    kept.unwrap_or_default().into_iter().filter_map(read).filter(|(_, v)| *v != "[secret]").collect()
+}
+
+fn tune(graph: &mut Graph, tuning: &Tuning) {
+    graph.policy.keep = tuning.keep.unwrap_or(graph.policy.keep);
+    graph.policy.retain = tuning.retain.unwrap_or(graph.policy.retain);
 }
 
 /// What the compiler is given from outside.

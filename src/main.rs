@@ -5,6 +5,7 @@ mod commands;
 mod compile;
 mod consents;
 mod failure;
+mod planning;
 mod platform;
 mod project;
 mod records;
@@ -41,6 +42,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::Fmt(args) => commands::fmt::run(global, args),
         Command::Test(args) => commands::test::run(global, args),
         Command::Plan(args) => commands::plan::run(global, args),
+        Command::Why(args) => commands::why::run(global, args),
         Command::Apply(args) => commands::apply::run(global, args),
         Command::Rollback(args) => commands::rollback::run(global, args),
         Command::Destroy(args) => commands::destroy::run(global, args),

@@ -29,3 +29,4 @@ mod rootless;
 mod test_command;
 mod tidy;
 mod usage;
+mod why;

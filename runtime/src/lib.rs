@@ -7,6 +7,7 @@
 pub mod apply;
 pub mod clock;
 pub mod entry;
+pub mod explain;
 pub mod generation;
 pub mod id;
 pub mod lease;

@@ -19,3 +19,4 @@ pub mod rollback;
 pub mod serve;
 pub mod status;
 pub mod test;
+pub mod why;

@@ -2,17 +2,12 @@
 
 use crate::cli::{Global, Plan};
 use crate::compile::{self, Compiled};
-use crate::consents::Consented;
 use crate::failure::{Exit, Failure, Outcome};
-use crate::platform;
+use crate::planning::{Planning, Wanted};
 use crate::project::{Project, plain};
 use crate::records;
-use crate::session;
 use crate::ui::{self, Style};
-use imm_runtime::apply::{Engine, Limits, Tenure};
-use imm_runtime::plan::Options;
 use imm_runtime::plan::saved::SavedPlan;
-use imm_runtime::random::Random;
 use std::path::{Path, PathBuf};
 
 /// Shows the plan; with `--out` keeps it.
@@ -27,16 +22,8 @@ pub fn run(global: &Global, args: &Plan) -> Outcome {
         Some(writer) => writer.ledger,
         None => records::read_or_empty(&project, style)?,
     };
-    let engine = Engine::new(
-        ledger,
-        platform::providers(&platform::home()?)?,
-        Limits::default(),
-        Tenure::default(),
-        Random::seeded(0),
-    );
-    let mut options = Options::new(engine.schemas());
-    Consented::read(&args.consents)?.into_options(&mut options);
-    let plan = engine.plan(&graph, &options).map_err(|e| session::failure(&project, false, e))?;
+    let wanted = Wanted { consents: &args.consents, refresh: args.refresh };
+    let Planning { engine, plan, .. } = Planning::on(&project, ledger, &graph, &wanted)?;
     let empty = plan.is_empty(engine.state());
     if args.json {
         ui::json(&ui::plan::document(&plan));

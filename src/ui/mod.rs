@@ -10,6 +10,7 @@ pub mod plan;
 pub mod report;
 mod table;
 pub mod test;
+pub mod why;
 
 pub use table::columns;
 

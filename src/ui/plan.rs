@@ -2,6 +2,7 @@
 
 use super::Style;
 use super::table::columns;
+use imm_runtime::explain::Cascade;
 use imm_runtime::plan::{Action, Plan, Step, Undo};
 use serde_json::{Value, json};
 
@@ -72,6 +73,19 @@ fn undo(plan: &Plan) -> &'static str {
         (false, true) => "Undo: free until the switch, then seconds.",
         (false, false) => "Undo: free.",
     }
+}
+
+/// How far a replacement spreads, in one sentence.
+pub fn cascade(cascade: &Cascade) -> String {
+    let named: Vec<&str> = cascade.replaced.iter().take(3).map(String::as_str).collect();
+    let more = cascade.size - named.len();
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let ends = match &cascade.cut {
+        Some(cut) => format!("it ends at {} ({})", cut.address, cut.by),
+        None => "nothing that refers to them stays".to_owned(),
+    };
+    let others = if cascade.size == 1 { "1 other" } else { &format!("{} others", cascade.size) };
+    format!("Cascade: {} replaces {others} ({}{more}); {ends}.", cascade.root, named.join(", "))
 }
 
 /// The plan as one JSON document.

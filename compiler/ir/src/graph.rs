@@ -48,16 +48,18 @@ pub struct Input {
     pub term: Term,
     /// Where the expression was written; the node's own place for a default.
     pub loc: Loc,
-    /// Params and files that went into it. Two generations are compared by these to say why something changed.
+    /// A short digest of the expression's text, spaces apart; 0 for a default. Tells an edit from another value of a param.
+    pub written: u64,
+    /// Params, files and lets that went into it. Two generations are compared by these to say why something changed.
     pub causes: Vec<Cause>,
 }
 
-/// A param or file that went into an input.
+/// A param, file, name or function that went into an input.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Cause {
     /// What it was.
     pub what: CauseKind,
-    /// Where the program uses it.
+    /// Where the program uses it; for a let where it is declared.
     pub loc: Loc,
     /// Digest of the value or bytes. For a secret a digest of nothing: it never tells.
     pub digest: Digest,
@@ -79,6 +81,17 @@ pub enum CauseKind {
     File(Arc<str>),
     /// A file of the machine (`executable`).
     Machine(Arc<str>),
+    /// A name on the way from there to the input: a `let`, a param of a component, the value of a `for`.
+    Let {
+        /// Its name.
+        name: Arc<str>,
+        /// As [`Input::written`].
+        written: u64,
+        /// The places of the causes that it holds, further lets too.
+        through: Arc<[Loc]>,
+    },
+    /// A function that was called. Its digest is that of its text.
+    Function(Arc<str>),
 }
 
 /// Who set a param, weakest first.

@@ -3,10 +3,10 @@
 use super::expr::bare;
 use super::trail::{Bound, Trail};
 use super::{Evaluator, Result};
-use crate::hir::{Expr, ExprKind, FnId};
+use crate::hir::{Expr, ExprKind, Fn, FnId};
 use imm_ir::builtin::Builtin;
 use imm_ir::reduce::{Problem, ReduceError, apply_with};
-use imm_ir::{Span, Term, Type, Value};
+use imm_ir::{Cause, CauseKind, Span, Term, Type, Value};
 use std::sync::Arc;
 
 impl Evaluator<'_> {
@@ -22,11 +22,22 @@ impl Evaluator<'_> {
         for ((local, _), bound) in function.params.iter().zip(bounds) {
             self.bind(*local, Bound { trail: Arc::default(), ..bound });
         }
+        self.called(function);
         self.budget.round(function.span);
         self.frames.push((span, format!("in this call of `{}`", function.name)));
         let result = self.expr(&function.body);
         self.frames.pop();
         result
+    }
+
+    /// A function of the program is a cause of what it gives: an edit of it has no other. Those of the library are not edited.
+    fn called(&mut self, function: &Fn) {
+        let loc = self.loc(function.span);
+        if crate::stdlib::is_file(&loc.file) {
+            return;
+        }
+        let digest = imm_ir::Digest::of(&self.written(function.span).to_le_bytes());
+        self.trail.causes.push(Cause { what: CauseKind::Function(Arc::clone(&function.name)), loc, digest });
     }
 
     /// `receiver.name(args)`; `name` is the builtin's.

@@ -204,3 +204,13 @@ pub(super) fn value_digest(value: &Value) -> Digest {
     value.encode(&mut out);
     out.finish()
 }
+
+/// The digest of a value that may have holes; of nothing for a secret.
+pub(super) fn term_digest(term: &Term) -> Digest {
+    if term.has_secret() {
+        return Digest::of(b"");
+    }
+    let mut out = imm_ir::Encoder::new("imm.term.1");
+    imm_ir::spec::encode_term(term, &mut out, &mut |addr, out| out.text(addr.as_str()));
+    out.finish()
+}

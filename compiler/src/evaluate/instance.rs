@@ -79,7 +79,8 @@ impl Evaluator<'_> {
                 .find(|id| module.param(**id).is_some_and(|param| param.name == field.name));
             let Some(param) = param else { continue };
             let (value, trail) = self.bound_with(|e| e.expr(&field.value))?;
-            params.insert(*param, Bound { term: value, trail: Arc::new(trail.tidy()) });
+            let bound = Bound { term: value, trail: Arc::new(trail.tidy()) };
+            params.insert(*param, self.named(&field.name, field.name_span, field.value.span, bound));
         }
         let with = self.carried(node)?;
         let mut uses: Vec<Loc> = self.scopes.here().uses.clone();

@@ -127,6 +127,7 @@ struct Evaluator<'a> {
     state: Option<Value>,
     diagnostics: Vec<Diagnostic>,
     locs: BTreeMap<Span, Loc>,
+    written: BTreeMap<Span, u64>,
     /// Ids of template files among the sources.
     reported_files: BTreeMap<Arc<str>, imm_ir::FileId>,
 }
@@ -156,6 +157,7 @@ impl<'a> Evaluator<'a> {
             state: None,
             diagnostics: Vec::new(),
             locs: BTreeMap::new(),
+            written: BTreeMap::new(),
             reported_files: BTreeMap::new(),
         }
     }
@@ -205,6 +207,18 @@ impl Evaluator<'_> {
         let loc = self.sources.loc(span);
         self.locs.insert(span, loc.clone());
         loc
+    }
+
+    /// A short digest of the text there, whatever its line breaks and indents; remembered as positions are.
+    fn written(&mut self, span: Span) -> u64 {
+        if let Some(written) = self.written.get(&span) {
+            return *written;
+        }
+        let words: Vec<&str> = self.sources.text(span).split_whitespace().collect();
+        let [a, b, c, d, e, f, g, h, ..] = imm_ir::Digest::of(words.join(" ").as_bytes()).0;
+        let written = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        self.written.insert(span, written);
+        written
     }
 
     /// Evaluates something apart, with its own trail.

@@ -65,9 +65,17 @@ impl Evaluator<'_> {
                 let (source, trail) = self.bound_with(|e| e.expr(&head.source))?;
                 let Some(rounds) = self.rounds(&source, head.source.span)? else { return Ok(Bound::plain(UNKNOWN)) };
                 let trail = Arc::new(trail.tidy());
+                // Keys of maps stay what they are when their values change; elsewhere the value is the key.
+                let values = matches!(*source, Term::Map(_) | Term::Value(Value::Map(_)));
+                let name: Arc<str> = Arc::from(format!("for {}", node.name));
                 let mut handles: BTreeMap<Key, Value> = BTreeMap::new();
                 for Round { key, key_term, value } in rounds {
                     let round = Round { key, key_term, value };
+                    let mut trail = Arc::clone(&trail);
+                    if values {
+                        let bound = Bound { term: Arc::new(round.value.clone()), trail };
+                        trail = self.named(&name, head.span, head.source.span, bound).trail;
+                    }
                     self.bind_round(head, &round, &trail);
                     match self.takes(head)? {
                         Some(true) => {}
@@ -131,7 +139,7 @@ impl Evaluator<'_> {
                 None => {
                     let Some(default) = field.default.clone().filter(|value| *value != Value::None) else { continue };
                     let loc = self.loc(node.name_span);
-                    let input = Input { term: Term::Value(default), loc, causes: Vec::new() };
+                    let input = Input { term: Term::Value(default), loc, written: 0, causes: Vec::new() };
                     inputs.inputs.insert(Arc::clone(&field.name), input);
                 }
             }
@@ -150,7 +158,8 @@ impl Evaluator<'_> {
         }
         let Trail { causes, orders } = trail.tidy();
         let loc = self.loc(field.value.span);
-        Ok((Input { term: Arc::unwrap_or_clone(term), loc, causes }, orders))
+        let written = self.written(field.value.span);
+        Ok((Input { term: Arc::unwrap_or_clone(term), loc, written, causes }, orders))
     }
 
     /// The `with` block and what it needs, over those of the `use` sites around it.

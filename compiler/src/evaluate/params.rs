@@ -1,6 +1,6 @@
 //! Params: which value each has, who set it, and whether it is allowed.
 
-use super::content::{short, value_digest};
+use super::content::{short, term_digest, value_digest};
 use super::trail::{Bound, Trail};
 use super::{Evaluator, Purpose, Result, UNKNOWN, json, literal};
 use crate::hir::{Environment, LetId, Param, ParamId};
@@ -54,9 +54,22 @@ impl Evaluator<'_> {
         let module = self.module;
         let Some(binding) = module.binding(id) else { return };
         match self.bound(&binding.value) {
-            Ok(bound) => _ = self.scopes.here_mut().lets.insert(id, bound),
+            Ok(bound) => {
+                let bound = self.named(&binding.name, binding.name_span, binding.value.span, bound);
+                self.scopes.here_mut().lets.insert(id, bound);
+            }
             Err(failed) => self.report(failed),
         }
+    }
+
+    /// What has a name is itself a cause of what it goes into: an edit of it has no other.
+    pub(super) fn named(&mut self, name: &Arc<str>, span: Span, value: Span, bound: Bound) -> Bound {
+        let digest = term_digest(&bound.term);
+        let through = bound.trail.causes.iter().map(|cause| cause.loc.clone()).collect();
+        let what = CauseKind::Let { name: Arc::clone(name), written: self.written(value), through };
+        let mut trail = Arc::unwrap_or_clone(bound.trail);
+        trail.causes.push(Cause { what, loc: self.loc(span), digest });
+        Bound { term: bound.term, trail: Arc::new(trail) }
     }
 
     /// Reads a param; one of the root module is a cause of whatever is being evaluated.

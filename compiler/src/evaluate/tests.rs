@@ -111,6 +111,8 @@ fn a_param_is_the_cause_of_what_it_goes_into() {
             CauseKind::Param { name, from, shown } => format!("{name} {from:?} {shown} {}", cause.loc),
             CauseKind::File(path) => format!("file {path} {}", cause.loc),
             CauseKind::Machine(name) => format!("machine {name} {}", cause.loc),
+            CauseKind::Function(name) => format!("fn {name} {}", cause.loc),
+            CauseKind::Let { name, .. } => format!("let {name} {}", cause.loc),
         })
         .collect();
     let expected =
@@ -126,12 +128,16 @@ fn a_param_is_the_cause_of_what_it_goes_into() {
 }
 
 #[test]
-fn a_let_keeps_its_causes() {
+fn a_let_keeps_its_causes_and_is_one() {
     let compiled = compiled(
         "param a: String = \"x\"\nlet b = \"${a}!\"\nresource app = image { env = { B = b }, labels = { L = \"l\" } }\n",
     );
     let app = node(&compiled.graph, "app");
-    assert_eq!(app.inputs["env"].causes.iter().map(|c| c.loc.to_string()).collect::<Vec<_>>(), ["main.imm:2:12"]);
+    let causes = &app.inputs["env"].causes;
+    let loc = causes[0].loc.clone();
+    assert_eq!(causes.iter().map(|c| c.loc.to_string()).collect::<Vec<_>>(), ["main.imm:2:12", "main.imm:2:5"]);
+    let CauseKind::Let { name, through, .. } = &causes[1].what else { panic!("{causes:?}") };
+    assert_eq!((&**name, &**through), ("b", &[loc][..]));
     assert_eq!(app.inputs["labels"].causes, []);
 }
 

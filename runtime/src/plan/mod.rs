@@ -1,9 +1,10 @@
 //! The plan: a set difference between a graph and recorded state, then an order. Pure: no IO, no clock.
 //!
 //! To read: [`identity`] (which object a node is), [`matching`] (keep, rename, reuse, attach or create), [`settings`] (what
-//! pointers are to be set to), [`reasons`] (why), [`order`] (the order of a DAG), [`saved`] (a plan as a file). This file has
-//! the types and puts the parts together.
+//! pointers are to be set to), [`reasons`] (why) from [`causes`] (what a person changed), [`order`] (the order of a DAG),
+//! [`saved`] (a plan as a file). This file has the types and puts the parts together.
 
+pub mod causes;
 pub mod identity;
 pub mod matching;
 pub mod order;

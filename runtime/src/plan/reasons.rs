@@ -1,5 +1,6 @@
 //! Why a step is there: down to the param, file or expression, with its place in the source.
 
+use super::causes::{self, Changed};
 use super::order::Order;
 use super::{Action, Fate, Observed, Options, Planned, Recorded, Step, Undo};
 use crate::provider::Observation;
@@ -147,7 +148,9 @@ pub(super) fn changed_inputs(
             (Some(old), Some(new)) => causes(&old.causes, &new.causes, recorded.state.current),
             (Some(_), None) | (None, Some(_)) | (None, None) => Vec::new(),
         };
-        if causes.is_empty() {
+        // An edit beside a param's other value is a reason of its own.
+        let edited = matches!((old, new), (Some(old), Some(new)) if old.written != new.written);
+        if causes.is_empty() || edited {
             causes.push(Reason::at(format!("{name} changed"), loc));
         }
         for cause in causes {
@@ -159,50 +162,31 @@ pub(super) fn changed_inputs(
     reasons
 }
 
-/// Params and files that differ. One input has many uses of a param; each param is named once.
+/// What a person changed that went into an input.
 fn causes(old: &[Cause], new: &[Cause], generation: Option<u64>) -> Vec<Reason> {
-    let mut reasons: Vec<Reason> = Vec::new();
-    for cause in new {
-        let before = old.iter().find(|o| same_thing(&o.what, &cause.what));
-        if before.is_some_and(|o| o.digest == cause.digest) {
-            continue;
-        }
-        let reason = match (&cause.what, before.map(|o| &o.what)) {
-            // A value that was given for one command only falls back to what the program says.
-            (CauseKind::Param { name, from, .. }, Some(CauseKind::Param { from: was, shown, .. }))
-                if from < was && *was >= ParamFrom::ParamsFile =>
-            {
-                let since = generation.map_or_else(String::new, |g| format!(" in generation {g}"));
-                let text = format!("{name} was {shown}{since}");
-                Reason { via: via(name, *was), ..Reason::at(text, &cause.loc) }
-            }
-            (CauseKind::Param { name, from, .. }, _) => {
-                Reason { via: via(name, *from), ..Reason::at(format!("{name} changed"), &cause.loc) }
-            }
-            (CauseKind::File(path) | CauseKind::Machine(path), Some(_)) => {
-                Reason::at(format!("{path} changed"), &cause.loc)
-            }
-            (CauseKind::File(path) | CauseKind::Machine(path), None) => {
-                Reason::at(format!("{path} is used now"), &cause.loc)
-            }
-        };
-        if !reasons.iter().any(|r| r.text == reason.text) {
-            reasons.push(reason);
-        }
-    }
-    for gone in old.iter().filter(|o| !new.iter().any(|n| same_thing(&n.what, &o.what))) {
-        if let CauseKind::File(path) | CauseKind::Machine(path) = &gone.what {
-            reasons.push(Reason::plain(format!("{path} is no longer used")));
-        }
-    }
-    reasons
+    causes::changed(old, new).iter().map(|changed| cause(changed, generation)).collect()
 }
 
-fn same_thing(a: &CauseKind, b: &CauseKind) -> bool {
-    match (a, b) {
-        (CauseKind::Param { name: a, .. }, CauseKind::Param { name: b, .. }) => a == b,
-        (CauseKind::File(a), CauseKind::File(b)) | (CauseKind::Machine(a), CauseKind::Machine(b)) => a == b,
-        _other => false,
+/// A changed cause in words.
+pub(crate) fn cause(changed: &Changed<'_>, generation: Option<u64>) -> Reason {
+    let (now, before) = (changed.cause, changed.before);
+    match (&now.what, before.map(|o| &o.what)) {
+        // A value that was given for one command only falls back to what the program says.
+        (CauseKind::Param { name, from, .. }, Some(CauseKind::Param { from: was, shown, .. }))
+            if from < was && *was >= ParamFrom::ParamsFile =>
+        {
+            let since = generation.map_or_else(String::new, |g| format!(" in generation {g}"));
+            Reason { via: via(name, *was), ..Reason::at(format!("{name} was {shown}{since}"), &now.loc) }
+        }
+        (CauseKind::Param { name, from, .. }, _) => {
+            Reason { via: via(name, *from), ..Reason::at(format!("{name} changed"), &now.loc) }
+        }
+        (CauseKind::File(path) | CauseKind::Machine(path), _) if changed.gone => {
+            Reason::plain(format!("{path} is no longer used"))
+        }
+        (CauseKind::File(path) | CauseKind::Machine(path), Some(_)) => Reason::at(format!("{path} changed"), &now.loc),
+        (CauseKind::File(path) | CauseKind::Machine(path), None) => Reason::at(format!("{path} is used now"), &now.loc),
+        (CauseKind::Let { name, .. } | CauseKind::Function(name), _) => Reason::at(format!("{name} changed"), &now.loc),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Guarantees: no secret's value is in here. Does not look at anything that runs: who asks adds what it saw (health).
 
 pub mod history;
+pub mod leaves;
 pub mod status;
 
 use imm_ir::{Value, reduce};

@@ -169,7 +169,7 @@ pub fn verb(verb: &Verb) -> String {
 }
 
 /// What is not in use but still there and could be used again is warm.
-fn word(state: ObjectState, class: Class, in_use: bool) -> &'static str {
+pub(crate) fn word(state: ObjectState, class: Class, in_use: bool) -> &'static str {
     let kept = matches!(state, ObjectState::Running | ObjectState::Dormant | ObjectState::Idle | ObjectState::Present);
     match (in_use, class) {
         (false, Class::Resource) if kept => "warm",

@@ -87,7 +87,7 @@ impl Builder {
         let loc = self.loc();
         let inputs: Fields<Input> = inputs
             .into_iter()
-            .map(|(name, term)| (name, Input { term, loc: loc.clone(), causes: Vec::new() }))
+            .map(|(name, term)| (name, Input { term, loc: loc.clone(), written: 0, causes: Vec::new() }))
             .collect();
         let (digest, _) = spec::spec(schema, IDENTITY, &inputs);
         let node = Node {

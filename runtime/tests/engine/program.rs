@@ -12,7 +12,7 @@ pub fn loc(line: u32) -> Loc {
 }
 
 fn node(class: Class, kind: &str, inputs: Vec<(&str, Value)>, edges: Vec<(Addr, EdgeKind)>) -> Node {
-    let input = |value| Input { term: Term::Value(value), loc: loc(9), causes: Vec::new() };
+    let input = |value| Input { term: Term::Value(value), loc: loc(9), written: 0, causes: Vec::new() };
     let inputs: BTreeMap<Arc<str>, Input> = inputs.into_iter().map(|(n, v)| (Arc::from(n), input(v))).collect();
     let schema = kinds::builtin().get(kind).unwrap();
     let mut inputs = inputs;
