@@ -64,6 +64,12 @@ impl Home {
         self.root.join("agent.log")
     }
 
+    /// What the agent's secrets are sealed with.
+    #[must_use]
+    pub fn key(&self) -> PathBuf {
+        self.root.join("agent.key")
+    }
+
     /// The content-addressed store of images, shared by all lineages.
     #[must_use]
     pub fn store(&self) -> PathBuf {
@@ -100,23 +106,34 @@ impl Home {
         let socket = self.socket();
         let Some(dir) = socket.parent().filter(|dir| *dir != self.root) else { return Ok(socket) };
         private_dir(dir)?;
-        let found = fs::symlink_metadata(dir)?;
-        // Someone else may have made the directory first, in a place that all users can write to.
-        if !found.is_dir() || found.uid() != nix::unistd::geteuid().as_raw() || found.permissions().mode() & 0o077 != 0
-        {
-            return Err(io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                format!("{} is not a private directory of this user; set IMM_HOME to a shorter path", dir.display()),
-            ));
-        }
+        check_private(dir)?;
         fs::write(self.root.join("agent.sock.at"), socket.as_os_str().as_bytes())?;
         Ok(socket)
     }
 
+    /// A directory of this user alone that is nowhere but in memory, for files that must not reach a disk. It is made when it is
+    /// not there; a restart of the machine empties it.
+    pub fn memory(&self) -> io::Result<PathBuf> {
+        let uid = nix::unistd::geteuid().as_raw();
+        let candidates = [PathBuf::from(format!("/run/user/{uid}")), PathBuf::from("/run"), PathBuf::from("/dev/shm")];
+        let in_memory = |path: &PathBuf| {
+            let kind = nix::sys::statfs::statfs(path).map(|stat| stat.filesystem_type());
+            let writable = nix::unistd::access(path, nix::unistd::AccessFlags::W_OK).is_ok();
+            writable && matches!(kind, Ok(nix::sys::statfs::TMPFS_MAGIC))
+        };
+        let base = candidates.iter().find(|path| in_memory(path)).ok_or_else(|| {
+            let said = "there is no memory file system for a secret file: none of /run/user, /run and /dev/shm is a tmpfs that this user may write to";
+            io::Error::new(io::ErrorKind::Unsupported, said)
+        })?;
+        let dir = base.join(format!("imm-{uid}-{}-secrets", self.name()));
+        private_dir(&dir)?;
+        check_private(&dir)?;
+        Ok(dir)
+    }
+
     fn short_dir(&self) -> PathBuf {
         let uid = nix::unistd::geteuid().as_raw();
-        let key = blake3::hash(self.root.as_os_str().as_bytes()).to_hex();
-        let key: String = key.chars().take(16).collect();
+        let key = self.name();
         let runtime = PathBuf::from(format!("/run/user/{uid}"));
         if runtime.is_dir() {
             runtime.join(format!("imm-{key}"))
@@ -124,6 +141,23 @@ impl Home {
             Path::new("/tmp").join(format!("imm-{uid}-{key}"))
         }
     }
+
+    /// A short name that is a function of the home's path.
+    fn name(&self) -> String {
+        blake3::hash(self.root.as_os_str().as_bytes()).to_hex().chars().take(16).collect()
+    }
+}
+
+/// Someone else may have made the directory first, in a place that all users can write to.
+fn check_private(dir: &Path) -> io::Result<()> {
+    let found = fs::symlink_metadata(dir)?;
+    if !found.is_dir() || found.uid() != nix::unistd::geteuid().as_raw() || found.permissions().mode() & 0o077 != 0 {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!("{} is not a private directory of this user; set IMM_HOME to another path", dir.display()),
+        ));
+    }
+    Ok(())
 }
 
 /// Makes `path` and its missing parents, readable by this user alone.

@@ -12,6 +12,7 @@ mod judge;
 mod percent;
 mod probe;
 mod provider;
+mod seal;
 mod server;
 mod site;
 

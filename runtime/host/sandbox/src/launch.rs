@@ -18,7 +18,7 @@ use nix::sys::signal::Signal;
 use crate::cgroup::Cgroups;
 use crate::probe::{Probe, probe};
 use crate::record::{self, Request};
-use crate::run::{self, Exit, ExitStatus, Run};
+use crate::run::{self, Exit, Run};
 use crate::spec::{Level, Mount, Spec};
 use crate::sys;
 
@@ -81,9 +81,11 @@ pub fn launch(spec: &Spec, monitor: &[OsString]) -> Result<Run, LaunchError> {
     let request = Request { spec: spec.clone(), level, probe: probed().clone(), warnings };
     record::write_request(&lock, &request)?;
 
+    let whole = record::hand_over(&request)?;
     let (mut answer, answering) = io::pipe()?;
     let deadline = Instant::now() + Duration::from_millis(spec.start_timeout_ms);
-    // The lock goes along as standard input: it is held until launcher and monitor are both gone.
+    // The lock goes along as standard input: it is held until launcher and monitor are both gone. The request, which may hold
+    // secrets, goes along in memory.
     let mut starter = Command::new(command)
         .args(arguments)
         .arg(dir)
@@ -91,7 +93,7 @@ pub fn launch(spec: &Spec, monitor: &[OsString]) -> Result<Run, LaunchError> {
         .current_dir("/")
         .stdin(Stdio::from(lock))
         .stdout(Stdio::from(answering))
-        .stderr(Stdio::null())
+        .stderr(Stdio::from(whole))
         .spawn()
         .map_err(|e| LaunchError::Start(format!("the monitor {} cannot be run: {e}", command.display())))?;
     // `Command` has closed its copy of the pipe; the process that was spawned only forks the monitor and ends.
@@ -122,7 +124,7 @@ pub fn launch(spec: &Spec, monitor: &[OsString]) -> Result<Run, LaunchError> {
         _ if !said => {
             let ms = spec.start_timeout_ms;
             let text = format!("the program did not start within {ms} ms and was given up");
-            let _ = record::write_exit(dir, &failed(&text));
+            let _ = record::write_exit(dir, &Exit::failed(text.clone()));
             return Err(LaunchError::Start(text));
         }
         "" => {
@@ -137,10 +139,6 @@ pub fn launch(spec: &Spec, monitor: &[OsString]) -> Result<Run, LaunchError> {
         // A program that ran and ended before we looked: its monitor and init are gone, the record tells.
         None => Ok(Run::ended(dir, running)?),
     }
-}
-
-fn failed(text: &str) -> Exit {
-    Exit { status: ExitStatus::Failed(text.to_owned()), oom_killed: false, ended_ns: sys::now_ns() }
 }
 
 fn kill_monitor(said: &str) {

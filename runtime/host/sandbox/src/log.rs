@@ -26,16 +26,53 @@ pub(crate) struct Log {
 pub(crate) struct Lines {
     mark: char,
     partial: Vec<u8>,
+    tail: Tail,
+}
+
+/// The last bytes of a stream, as they came.
+#[derive(Default)]
+pub(crate) struct Tail {
+    bytes: std::collections::VecDeque<u8>,
+    most: usize,
+}
+
+impl Tail {
+    fn feed(&mut self, bytes: &[u8]) {
+        let kept = bytes.get(bytes.len().saturating_sub(self.most)..).unwrap_or_default();
+        let over = (self.bytes.len() + kept.len()).saturating_sub(self.most);
+        self.bytes.drain(..over);
+        self.bytes.extend(kept);
+    }
+
+    /// As text, not beginning in the middle of a character.
+    fn text(mut self) -> String {
+        let cut = self.bytes.len() == self.most;
+        let bytes = self.bytes.make_contiguous();
+        let begun = bytes.iter().take_while(|byte| cut && **byte & 0xC0 == 0x80).count();
+        String::from_utf8_lossy(bytes.get(begun..).unwrap_or_default()).into_owned()
+    }
 }
 
 impl Lines {
-    /// `mark` is `o` or `e`.
-    pub(crate) const fn new(mark: char) -> Self {
-        Self { mark, partial: Vec::new() }
+    /// `mark` is `o` or `e`; so many bytes of the end are kept as they are.
+    pub(crate) fn new(mark: char, keep: u64) -> Self {
+        let most = usize::try_from(keep).unwrap_or(usize::MAX);
+        Self { mark, partial: Vec::new(), tail: Tail { most, ..Tail::default() } }
+    }
+
+    /// Whether it is standard output.
+    pub(crate) const fn is_output(&self) -> bool {
+        self.mark == 'o'
+    }
+
+    /// The end of the stream.
+    pub(crate) fn tail(self) -> String {
+        self.tail.text()
     }
 
     /// Take what the program wrote, append whole entries to `entries`.
     pub(crate) fn feed(&mut self, bytes: &[u8], now_ns: u64, entries: &mut Vec<u8>) {
+        self.tail.feed(bytes);
         for piece in bytes.split_inclusive(|b| *b == b'\n') {
             let (text, ended) = piece.strip_suffix(b"\n").map_or((piece, false), |text| (text, true));
             self.partial.extend_from_slice(text);
@@ -122,7 +159,7 @@ mod tests {
     use super::*;
 
     fn entries(chunks: &[&[u8]]) -> Vec<String> {
-        let mut lines = Lines::new('o');
+        let mut lines = Lines::new('o', 0);
         let mut out = Vec::new();
         for chunk in chunks {
             lines.feed(chunk, 7, &mut out);
@@ -146,6 +183,20 @@ mod tests {
         let texts: Vec<&str> = cut.iter().map(|l| l.strip_prefix("7 o ").unwrap()).collect();
         assert!(texts.iter().all(|t| t.len() <= MAX_LINE), "{:?}", texts.iter().map(|t| t.len()).collect::<Vec<_>>());
         assert_eq!(texts.concat(), long);
+    }
+
+    #[test]
+    fn the_end_of_a_stream_is_kept_as_it_came() {
+        let tail = |keep, chunks: &[&[u8]]| {
+            let mut lines = Lines::new('o', keep);
+            chunks.iter().for_each(|chunk| lines.feed(chunk, 7, &mut Vec::new()));
+            lines.tail()
+        };
+        assert_eq!(tail(100, &[b"one\ntw", b"o\n"]), "one\ntwo\n");
+        assert_eq!(tail(4, &[b"one\ntw", b"o\n"]), "two\n");
+        assert_eq!(tail(4, &[b"123456", b"", b"7"]), "4567");
+        assert_eq!(tail(3, &["aéé".as_bytes()]), "é");
+        assert_eq!(tail(0, &[b"one"]), "");
     }
 
     #[test]

@@ -38,19 +38,19 @@ pub fn monitor_main(dir: &Path) -> i32 {
         Ok(ForkResult::Child) => {}
         Err(_) => return 71,
     }
-    let Ok((lock, mut answer)) = detach() else { return 71 };
+    let Ok((lock, mut answer, request)) = detach() else { return 71 };
     let own = std::process::id();
     let start = i32::try_from(own).ok().and_then(|pid| sys::start_time_of(pid).ok()).unwrap_or(0);
     if answer.write_all(format!("{own} {start}\n").as_bytes()).is_err() {
         // The launcher is gone or has given up: nothing was started, nothing shall be.
         return 75;
     }
-    let outcome = record::read_request(dir).map_err(|e| format!("the request is unreadable: {e}"));
+    let outcome = record::take_over(request).map_err(|e| format!("the request is unreadable: {e}"));
     let mut answer = Some(answer);
     match outcome.and_then(|request| supervise(dir, &request, start, &mut answer)) {
         Ok(exit) => i32::from(record::write_exit(dir, &exit).is_err()),
         Err(text) => {
-            let exit = Exit { status: ExitStatus::Failed(text.clone()), oom_killed: false, ended_ns: sys::now_ns() };
+            let exit = Exit::failed(text.clone());
             let written = record::write_exit(dir, &exit);
             if let Some(mut answer) = answer {
                 let _ = answer.write_all(text.as_bytes());
@@ -61,18 +61,21 @@ pub fn monitor_main(dir: &Path) -> i32 {
     }
 }
 
-/// Leave the launcher's session; keep its lock (standard input) and its pipe (standard output) under other numbers.
-fn detach() -> io::Result<(File, File)> {
+/// Leave the launcher's session; keep its lock (standard input), its pipe (standard output) and the request (standard error)
+/// under other numbers.
+fn detach() -> io::Result<(File, File, File)> {
     nix::unistd::setsid()?;
     umask(Mode::from_bits_truncate(0o022));
-    let mut kept = [0, 1].into_iter().map(|number| {
-        // SAFETY: the launcher has connected both; each is only borrowed for the call.
+    let mut kept = [0, 1, 2].into_iter().map(|number| {
+        // SAFETY: the launcher has connected all; each is only borrowed for the call.
         let given = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
         let high = fcntl(given, FcntlArg::F_DUPFD_CLOEXEC(10))?;
         // SAFETY: just made, owned by nobody else.
         Ok::<_, io::Error>(unsafe { File::from_raw_fd(high) })
     });
-    let (Some(lock), Some(answer)) = (kept.next(), kept.next()) else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let (Some(lock), Some(answer), Some(request)) = (kept.next(), kept.next(), kept.next()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
     let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
     for number in 0..3 {
         // SAFETY: replaces the standard descriptors, which nothing else in this process holds, by /dev/null.
@@ -80,7 +83,7 @@ fn detach() -> io::Result<(File, File)> {
             return Err(io::Error::last_os_error());
         }
     }
-    Ok((lock?, answer?))
+    Ok((lock?, answer?, request?))
 }
 
 /// Make the container, answer the launcher, keep the output, see the end.
@@ -128,11 +131,12 @@ fn supervise(dir: &Path, request: &Request, own_start: u64, answer: &mut Option<
         // A launcher that is gone does not matter to the container.
         let _ = answer.write_all(b"ok\n");
     }
-    container.keep_output(&mut log).map_err(|e| format!("the monitor cannot wait: {e}"))?;
+    let stdout =
+        container.keep_output(&mut log, spec.keep_stdout).map_err(|e| format!("the monitor cannot wait: {e}"))?;
     let status = container.status();
     let oom_killed = group.oom_killed();
     let _ = group.remove();
-    Ok(Exit { status, oom_killed, ended_ns: sys::now_ns() })
+    Ok(Exit { status, oom_killed, ended_ns: sys::now_ns(), stdout })
 }
 
 fn record_running(
@@ -260,9 +264,12 @@ impl Container {
         }
     }
 
-    /// Append the program's output to the log until the container has ended.
-    fn keep_output(&mut self, log: &mut Log) -> io::Result<()> {
-        let mut streams = [Some((Lines::new('o'), &mut self.stdout)), Some((Lines::new('e'), &mut self.stderr))];
+    /// Append the program's output to the log until the container has ended; so many bytes of the end of its standard output are
+    /// the answer.
+    fn keep_output(&mut self, log: &mut Log, keep: u64) -> io::Result<String> {
+        let mut streams =
+            [Some((Lines::new('o', keep), &mut self.stdout)), Some((Lines::new('e', 0), &mut self.stderr))];
+        let mut tail = String::new();
         for (_, pipe) in streams.iter().flatten() {
             fcntl(pipe.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         }
@@ -288,12 +295,14 @@ impl Container {
                 let Some((lines, pipe)) = stream else { continue };
                 if !read_some(pipe, lines, now, &mut entries, ended) {
                     lines.finish(now, &mut entries);
-                    *stream = None;
+                    if let Some((lines, _)) = stream.take().filter(|(lines, _)| lines.is_output()) {
+                        tail = lines.tail();
+                    }
                 }
             }
             log.write(&entries, now);
             if ended {
-                return Ok(());
+                return Ok(tail);
             }
         }
     }

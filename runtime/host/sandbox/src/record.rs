@@ -1,10 +1,10 @@
 //! The files of a container's directory, and who may write them.
 //!
-//! `request.json` (what to run; its lock is held by launcher and monitor as long as either lives), `running.json` (who runs), `exit.json` (how it ended; the only one that survives a power cut for certain).
+//! `request.json` (what to run, without its arguments and environment; its lock is held by launcher and monitor as long as either lives), `running.json` (who runs), `exit.json` (how it ended; the only one that survives a power cut for certain).
 //! Each is written whole by rename, with a format number. A reader never sees half a record.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -32,7 +32,7 @@ struct Versioned<T> {
 }
 
 /// What the launcher asks of the monitor.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Request {
     pub(crate) spec: Spec,
     pub(crate) level: Level,
@@ -69,14 +69,29 @@ pub(crate) fn launch_lock_held(dir: &Path) -> io::Result<bool> {
     }
 }
 
-/// Fill the locked request file. Not by rename: the lock belongs to this very file.
+/// Fill the locked request file. Not by rename: the lock belongs to this very file. What may be secret, the program's
+/// arguments and environment, is left out: the monitor is told in memory (`hand_over`).
 pub(crate) fn write_request(mut file: &File, request: &Request) -> io::Result<()> {
+    let spec = Spec { argv: Vec::new(), env: Vec::new(), ..request.spec.clone() };
+    let request = Request { spec, ..request.clone() };
     file.set_len(0)?;
     file.write_all(&serde_json::to_vec(&Versioned { format: FORMAT, record: request })?)
 }
 
-pub(crate) fn read_request(dir: &Path) -> io::Result<Request> {
-    read(dir, REQUEST)?.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("{REQUEST} is missing")))
+/// The whole request in a file that is nowhere but in memory, to be given to the monitor.
+pub(crate) fn hand_over(request: &Request) -> io::Result<File> {
+    let memory = nix::sys::memfd::memfd_create(c"imm-request", nix::sys::memfd::MFdFlags::MFD_CLOEXEC)?;
+    let mut file = File::from(memory);
+    file.write_all(&serde_json::to_vec(&Versioned { format: FORMAT, record: request })?)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+/// What `hand_over` gave.
+pub(crate) fn take_over(mut file: File) -> io::Result<Request> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    parse(&bytes).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))
 }
 
 pub(crate) fn write_running(dir: &Path, running: &Running) -> io::Result<()> {
@@ -129,9 +144,13 @@ fn read<T: DeserializeOwned>(dir: &Path, name: &str) -> io::Result<Option<T>> {
         Err(e) => return Err(e),
     };
     let unreadable = |why: String| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", path.display()));
-    let Versioned { format, record } = serde_json::from_slice(&bytes).map_err(|e| unreadable(e.to_string()))?;
+    parse(&bytes).map(Some).map_err(unreadable)
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    let Versioned { format, record } = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
     if format != FORMAT {
-        return Err(unreadable(format!("format {format} was written by another version; this one reads {FORMAT}")));
+        return Err(format!("format {format} was written by another version; this one reads {FORMAT}"));
     }
-    Ok(Some(record))
+    Ok(record)
 }

@@ -40,6 +40,9 @@ pub struct Exit {
     pub oom_killed: bool,
     /// When, in nanoseconds since 1970; 0 when unknown.
     pub ended_ns: u64,
+    /// The end of its standard output, as much as was asked for.
+    #[serde(default)]
+    pub stdout: String,
 }
 
 /// What a container uses right now; `None` where no cgroup tells.
@@ -174,7 +177,11 @@ impl Run {
 
 impl Exit {
     pub(crate) const fn unseen() -> Self {
-        Self { status: ExitStatus::Unknown, oom_killed: false, ended_ns: 0 }
+        Self { status: ExitStatus::Unknown, oom_killed: false, ended_ns: 0, stdout: String::new() }
+    }
+
+    pub(crate) fn failed(text: String) -> Self {
+        Self { status: ExitStatus::Failed(text), ended_ns: sys::now_ns(), ..Self::unseen() }
     }
 }
 

@@ -86,6 +86,9 @@ pub struct Spec {
     /// Use this level though a better one may be possible (tests, diagnosis); fails when it is not possible here.
     #[serde(default)]
     pub force: Option<Level>,
+    /// Bytes of the end of standard output that the record of the exit tells.
+    #[serde(default)]
+    pub keep_stdout: u64,
     /// Milliseconds from launch to the program's exec before the start counts as failed.
     #[serde(default = "start_timeout")]
     pub start_timeout_ms: u64,
@@ -108,6 +111,7 @@ impl Spec {
             port: None,
             require: None,
             force: None,
+            keep_stdout: 0,
             start_timeout_ms: start_timeout(),
         }
     }

@@ -72,10 +72,27 @@ pub struct ObjectReport {
     pub path: Option<String>,
     /// Size in bytes, for files.
     pub size: Option<u64>,
+    /// The end of a job's standard output, once it has ended; not in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdout: Option<String>,
+    /// The value of a secret; not in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Revealed>,
     /// The isolation that was reached by the last run, in words.
     pub isolation: Option<String>,
     /// What could not be done as asked (limits that cannot be set here, …).
     pub warnings: Vec<String>,
+}
+
+/// A text that does not print itself.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Revealed(pub String);
+
+impl std::fmt::Debug for Revealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[secret]")
+    }
 }
 
 /// How an object is.

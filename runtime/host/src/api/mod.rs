@@ -10,15 +10,15 @@ mod object;
 
 pub use answer::{
     AgentReport, Cleared, Drained, Epoch, Health, JournalEntry, JournalPage, Level, LineageReport, LogLine, LogPage,
-    LogQuery, ObjectReport, Samples,
+    LogQuery, ObjectReport, Revealed, Samples,
 };
 pub use error::{ApiError, Code, Happened};
 pub use manifest::{
     Activity, Announce, Answers, Cell, Confirm, LedgerHead, Manifest, ObjectSetting, PutManifest, Renew, Route, Target,
 };
 pub use object::{
-    Backoff, Container, DeleteObject, Drain, File, HealthCheck, IsolationWish, Limits, Mount, ObjectSpec, Policy,
-    PutObject, PutPolicy, RoutePort, Stop, StopSignal, Volume, VolumeAccess, Write,
+    Alphabet, Backoff, Container, DeleteObject, Drain, File, HealthCheck, IsolationWish, Limits, Mount, ObjectSpec,
+    Policy, PutObject, PutPolicy, RoutePort, Secret, Stop, StopSignal, Volume, VolumeAccess, Write,
 };
 
 /// Version of these types. The agent refuses no older client of the same number.

@@ -67,6 +67,8 @@ pub enum ObjectSpec {
     File(File),
     /// A port that requests come in at.
     Route(RoutePort),
+    /// Text that nobody chose.
+    Secret(Secret),
 }
 
 impl ObjectSpec {
@@ -74,10 +76,12 @@ impl ObjectSpec {
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
+            Self::Container(container) if container.once => "job",
             Self::Container(_) => "container",
             Self::Volume(_) => "volume",
             Self::File(_) => "file",
             Self::Route(_) => "route",
+            Self::Secret(_) => "secret",
         }
     }
 }
@@ -108,6 +112,9 @@ pub struct Container {
     /// Whether a weaker isolation than namespaces is acceptable.
     #[serde(default)]
     pub isolation: IsolationWish,
+    /// A job: it runs once, to its end, and never again.
+    #[serde(default)]
+    pub once: bool,
     /// How it is watched, ended and started again.
     #[serde(default)]
     pub policy: Policy,
@@ -305,6 +312,27 @@ impl fmt::Debug for File {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("File").field("mode", &self.mode).finish_non_exhaustive()
     }
+}
+
+/// Text that nobody chose: made once, at random.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secret {
+    /// Characters.
+    pub length: u32,
+    /// Which characters.
+    pub alphabet: Alphabet,
+}
+
+/// Characters of a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Alphabet {
+    /// Letters and digits.
+    Alnum,
+    /// `0-9a-f`.
+    Hex,
+    /// All that is printable and no space.
+    Ascii,
 }
 
 /// A port that requests come in at. What answers them is part of the manifest.

@@ -10,8 +10,8 @@ use imm_ir::{Content, Fields, Value};
 use imm_runtime::provider::{Request, Result};
 
 use crate::api::{
-    Backoff, Container, File, HealthCheck, IsolationWish, Limits, Mount, ObjectSpec, Policy, RoutePort, Stop,
-    StopSignal, Volume, VolumeAccess,
+    Alphabet, Backoff, Container, File, HealthCheck, IsolationWish, Limits, Mount, ObjectSpec, Policy, RoutePort,
+    Secret, Stop, StopSignal, Volume, VolumeAccess,
 };
 
 use super::failure::permanent;
@@ -24,6 +24,8 @@ pub fn spec(request: &Request) -> Result<ObjectSpec> {
         "file" => Ok(ObjectSpec::File(file(request)?)),
         "route" => Ok(ObjectSpec::Route(route(request)?)),
         "volume" => Ok(ObjectSpec::Volume(volume(request)?)),
+        "job" => Ok(ObjectSpec::Container(Box::new(Container { once: true, port: None, ..container(request)? }))),
+        "secret" => secret(request).map(ObjectSpec::Secret),
         other => Err(super::not_provided(other)),
     }
 }
@@ -51,8 +53,22 @@ fn container(request: &Request) -> Result<Container> {
         } else {
             IsolationWish::Best
         },
+        once: false,
         policy: policy(inputs)?,
     })
+}
+
+fn secret(request: &Request) -> Result<Secret> {
+    let length = number(&request.inputs, "length").unwrap_or(32);
+    let wrong = |said: String| permanent(format!("{}: {said}", request.address), None);
+    let length = u32::try_from(length).map_err(|_| wrong(format!("`length` is {length}, which is too long")))?;
+    let alphabet = match tag(&request.inputs, "alphabet") {
+        None | Some("alnum") => Alphabet::Alnum,
+        Some("hex") => Alphabet::Hex,
+        Some("ascii") => Alphabet::Ascii,
+        Some(other) => return Err(wrong(format!("`alphabet = {other}` is not known to this version"))),
+    };
+    Ok(Secret { length, alphabet })
 }
 
 fn mounts(request: &Request) -> Result<BTreeMap<String, Mount>> {

@@ -1,4 +1,4 @@
-//! The engine's way to this platform: kinds `image site container route volume file endpoint`.
+//! The engine's way to this platform: kinds `image site container job route volume file secret endpoint`.
 //!
 //! Images and sites are built in the calling process into the home's store, endpoints are asked from it; everything else is asked of the
 //! agent, which is started when it is not there. Read `inputs` (values to requests), `image`, `site`, `endpoint`, `object` (create, look, destroy), `pointer` (switch), `sample`. Decides
@@ -36,7 +36,10 @@ use image::Images;
 use object::known;
 
 /// Kinds that this platform provides in this version.
-const KINDS: [&str; 7] = ["container", "endpoint", "file", "image", "route", "site", "volume"];
+///
+/// `service` and `worker` are containers by the time that they come here.
+const KINDS: [&str; 11] =
+    ["container", "endpoint", "file", "image", "job", "route", "secret", "service", "site", "volume", "worker"];
 
 /// The host platform as the engine sees it.
 #[derive(Debug)]
@@ -142,7 +145,7 @@ impl Provider for HostProvider {
         match &*request.kind {
             "image" | "site" => self.images.create(ctx, request).await,
             "endpoint" => endpoint::read(ctx, request).await,
-            "container" | "file" | "route" | "volume" => self.create_object(ctx, request).await,
+            "container" | "file" | "job" | "route" | "secret" | "volume" => self.create_object(ctx, request).await,
             other => Err(not_provided(other)),
         }
     }
@@ -152,7 +155,7 @@ impl Provider for HostProvider {
             "image" | "site" => self.images.find(ctx, object),
             // Nothing was made, so nothing is found.
             "endpoint" => Ok(None),
-            "container" | "file" | "route" | "volume" => self.find_object(ctx, object).await,
+            "container" | "file" | "job" | "route" | "secret" | "volume" => self.find_object(ctx, object).await,
             other => Err(not_provided(other)),
         }
     }
@@ -166,14 +169,16 @@ impl Provider for HostProvider {
             "image" | "site" => self.images.contains(handle)?,
             // It is not ours, and what we know of it is what the program says.
             "endpoint" => true,
-            "container" | "file" | "route" | "volume" => match self.find_object(ctx, object).await? {
-                Some(_) => true,
-                None => {
-                    // One that is missing is drift; an agent that has none of it is the wrong one.
-                    self.check_known(ctx).await?;
-                    false
+            "container" | "file" | "job" | "route" | "secret" | "volume" => {
+                match self.find_object(ctx, object).await? {
+                    Some(_) => true,
+                    None => {
+                        // One that is missing is drift; an agent that has none of it is the wrong one.
+                        self.check_known(ctx).await?;
+                        false
+                    }
                 }
-            },
+            }
             other => return Err(not_provided(other)),
         };
         Ok(if there { Observation::Intact } else { Observation::Missing })
@@ -191,7 +196,8 @@ impl Provider for HostProvider {
             "image" | "site" => Ok(if self.images.contains(handle)? { Level::Healthy } else { Level::Missing }),
             "endpoint" => endpoint::health(ctx, handle, policy).await,
             "container" => self.container_health(ctx, object, policy).await,
-            "file" | "route" | "volume" => {
+            "job" => self.job_health(ctx, object).await,
+            "file" | "route" | "secret" | "volume" => {
                 let there = self.find_object(ctx, object).await?.is_some();
                 Ok(if there { Level::Healthy } else { Level::Missing })
             }
@@ -211,7 +217,7 @@ impl Provider for HostProvider {
         match kind {
             "image" | "site" => self.images.forget(ctx, object),
             "endpoint" => Ok(false),
-            "container" | "file" | "route" | "volume" => self.destroy_object(ctx, object).await,
+            "container" | "file" | "job" | "route" | "secret" | "volume" => self.destroy_object(ctx, object).await,
             other => Err(not_provided(other)),
         }
     }

@@ -61,6 +61,23 @@ impl HostProvider {
                 return Ok(Level::Missing);
             }
         }
+        Ok(self.settled(ctx, object).await?.map_or(Level::Missing, |health| level(&health)))
+    }
+
+    /// How a job is: not begun, running, or ended. One that ended and nobody saw how is ill for ever.
+    pub(super) async fn job_health(&self, ctx: &Ctx, object: ObjectId) -> Result<Level> {
+        let Some(health) = self.settled(ctx, object).await? else { return Ok(Level::Missing) };
+        Ok(match (health.level, health.exit_code) {
+            (api::Level::Exited, Some(code)) => Level::Exited(code, words(&health)),
+            (api::Level::Exited, None) => Level::Unhealthy(words(&health)),
+            (api::Level::Dormant, _) => Level::Dormant,
+            (api::Level::Starting | api::Level::Healthy | api::Level::Unhealthy, _) => Level::Starting,
+        })
+    }
+
+    /// Its health, once that is more than that it is starting, or the time is over.
+    async fn settled(&self, ctx: &Ctx, object: ObjectId) -> Result<Option<api::Health>> {
+        let (lineage, id) = (ctx.lineage.to_string(), object.to_string());
         let deadline = Instant::now() + ctx.timeout;
         loop {
             let wait = deadline.saturating_duration_since(Instant::now()).min(WAIT);
@@ -68,17 +85,17 @@ impl HostProvider {
                 let (lineage, id) = (lineage.clone(), id.clone());
                 async move { known(agent.health(&lineage, &id, wait).await) }
             });
-            let Some(health) = health.await? else { return Ok(Level::Missing) };
+            let Some(health) = health.await? else { return Ok(None) };
             if health.level != api::Level::Starting || Instant::now() >= deadline {
-                return Ok(level(&health));
+                return Ok(Some(health));
             }
         }
     }
 
     pub(super) async fn set_activity(&self, ctx: &Ctx, kind: &str, object: ObjectId, active: bool) -> Result<()> {
         match kind {
-            "container" => {}
-            "endpoint" | "file" | "image" | "route" | "site" | "volume" => return Ok(()),
+            "container" | "job" => {}
+            "endpoint" | "file" | "image" | "route" | "secret" | "site" | "volume" => return Ok(()),
             other => return Err(not_provided(other)),
         }
         let (lineage, id) = (ctx.lineage.to_string(), object.to_string());
@@ -163,18 +180,30 @@ fn created(object: ObjectId, report: &ObjectReport) -> Created {
     if let Some(size) = report.size {
         tell("size", Value::Bytes(i64::try_from(size).unwrap_or(i64::MAX)));
     }
+    if let Some(secret) = &report.value {
+        tell("value", Value::text(secret.0.as_str()).into_secret());
+    }
+    if let (Some(stdout), Some(code)) = (&report.stdout, report.health.exit_code) {
+        tell("exit_code", Value::Int(i64::from(code)));
+        tell("stdout", Value::text(stdout.as_str()));
+    }
     Created { handle: handle::of_object(object), outputs, tainted: None }
 }
 
-fn level(health: &api::Health) -> Level {
+/// Why it is as it is, with its last words.
+fn words(health: &api::Health) -> String {
     let mut words = health.reason.clone().unwrap_or_else(|| "it is not healthy".to_owned());
     if !health.last_lines.is_empty() {
         words = format!("{words}\nlast output:\n  {}", health.last_lines.join("\n  "));
     }
+    words
+}
+
+fn level(health: &api::Health) -> Level {
     match health.level {
         api::Level::Starting => Level::Starting,
         api::Level::Healthy => Level::Healthy,
-        api::Level::Unhealthy | api::Level::Exited => Level::Unhealthy(words),
+        api::Level::Unhealthy | api::Level::Exited => Level::Unhealthy(words(health)),
         api::Level::Dormant => Level::Dormant,
     }
 }

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use tokio::task::spawn_blocking;
+
 use crate::api::{ApiError, Code, Container, Mount, ObjectReport, ObjectSpec, PutObject, VolumeAccess};
 
 use super::board::Asker;
@@ -13,6 +15,8 @@ use super::content;
 use super::lineage::Lineage;
 use super::object::{Object, Record, claims};
 
+/// Characters of a secret.
+const SECRET_LENGTH: std::ops::RangeInclusive<u32> = 1..=65_536;
 /// Characters of an object id; it names directories.
 const ID_LENGTH: std::ops::RangeInclusive<usize> = 1..=128;
 
@@ -29,7 +33,7 @@ impl Lineage {
         }
         if let Ok(there) = self.object(id) {
             return if there.record().same_object(&put.object) {
-                Ok(there.report(&self.records.dir))
+                Ok(there.whole_report(&self.site, &self.records.dir)?)
             } else {
                 Err(ApiError::no(
                     Code::Conflict,
@@ -38,16 +42,17 @@ impl Lineage {
             };
         }
         self.check_spec(&put.address, &put.object)?;
+        self.unpack(&put.address, &put.object).await?;
         let active = !put.dormant && matches!(put.object, ObjectSpec::Container(_));
         let port = self.reserve(id, &put.address, &put.object).await?;
         let laid_out = self.take_claims(id, &put, active).and_then(|()| {
             let record = Record::new(put.address.clone(), put.generation, port, put.object.clone());
-            Ok(Object::lay_out(&self.id, &self.records.dir, id, record, active)?)
+            Ok(Object::lay_out(&self.site, (&self.id, &self.records.dir), id, record, active)?)
         });
         match laid_out {
             Ok(object) => {
                 self.take_in(&object);
-                Ok(object.report(&self.records.dir))
+                Ok(object.whole_report(&self.site, &self.records.dir)?)
             }
             Err(refused) => {
                 self.site.claims.release(&self.id, id);
@@ -64,7 +69,7 @@ impl Lineage {
                 let asker = Asker { lineage: &self.id, object: id, address };
                 self.site.board.reserve(asker, route.bind, route.listen).await.map(Some)
             }
-            ObjectSpec::Container(_) | ObjectSpec::Volume(_) | ObjectSpec::File(_) => Ok(None),
+            ObjectSpec::Container(_) | ObjectSpec::Volume(_) | ObjectSpec::File(_) | ObjectSpec::Secret(_) => Ok(None),
         }
     }
 
@@ -73,8 +78,19 @@ impl Lineage {
         match (spec, port) {
             (ObjectSpec::Container(_), Some(port)) => self.site.ports.free(port),
             (ObjectSpec::Route(route), Some(port)) => self.site.board.release(id, route.bind, port).await,
-            (ObjectSpec::Container(_) | ObjectSpec::Route(_) | ObjectSpec::Volume(_) | ObjectSpec::File(_), _) => {}
+            _nothing => {}
         }
+    }
+
+    /// Lays out a container's image, so that starting it later, perhaps while nobody serves, takes no time.
+    async fn unpack(&self, address: &str, spec: &ObjectSpec) -> Result<(), ApiError> {
+        let ObjectSpec::Container(container) = spec else { return Ok(()) };
+        let refused = |said: String| ApiError::no(Code::Unavailable, format!("{address}: {said}"));
+        let manifest = container.image.parse().map_err(|cause: imm_image::InvalidDigest| refused(cause.to_string()))?;
+        let site = Arc::clone(&self.site);
+        let unpacked = spawn_blocking(move || site.store.unpack(manifest)).await;
+        let unpacked = unpacked.map_err(|cause| refused(cause.to_string()))?;
+        unpacked.map(drop).map_err(|cause| refused(cause.to_string()))
     }
 
     fn take_claims(&self, id: &str, put: &PutObject, active: bool) -> Result<(), ApiError> {
@@ -87,7 +103,11 @@ impl Lineage {
         match spec {
             ObjectSpec::Container(container) => self.check_container(address, container),
             ObjectSpec::File(file) => content::check_file(file),
-            ObjectSpec::Volume(_) | ObjectSpec::Route(_) => Ok(()),
+            ObjectSpec::Secret(secret) if !SECRET_LENGTH.contains(&secret.length) => Err(ApiError::no(
+                Code::Invalid,
+                format!("{address}: a secret has 1 to 65536 characters, not {}", secret.length),
+            )),
+            ObjectSpec::Volume(_) | ObjectSpec::Route(_) | ObjectSpec::Secret(_) => Ok(()),
         }
     }
 

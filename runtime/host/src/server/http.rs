@@ -142,7 +142,7 @@ async fn dispatch(api: &Api, request: Request<Incoming>) -> Result<Response<Full
             };
             match rest {
                 [] if put => json(&lineage.put_object(id, read(body).await?).await?),
-                [] if get => json(&lineage.object(id)?.report(&lineage.records.dir)),
+                [] if get => json(&lineage.whole_report(id)?),
                 [] if head.method == Method::DELETE => json(&lineage.delete_object(id, read(body).await?).await?),
                 ["activate"] if post => json(&lineage.activate(id, read(body).await?).await?),
                 ["deactivate"] if post => json(&lineage.deactivate(id, read(body).await?).await?),

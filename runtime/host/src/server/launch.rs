@@ -20,6 +20,9 @@ use super::ports::HOST;
 /// Where programs are looked up when neither image nor container says.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Bytes of a job's standard output that are its output.
+const KEEP_STDOUT: u64 = 64 << 10;
+
 /// What starting needs besides the record.
 #[derive(Clone, Copy, Debug)]
 pub struct Surroundings<'a> {
@@ -63,6 +66,7 @@ pub fn launch(at: Surroundings<'_>, record: &Record, container: &Container) -> R
     spec.cwd = if config.workdir.is_empty() { "/".to_owned() } else { config.workdir };
     spec.user = container.user.clone().unwrap_or(config.user);
     spec.port = record.port;
+    spec.keep_stdout = if container.once { KEEP_STDOUT } else { 0 };
     spec.limits = imm_sandbox::Limits {
         cpu_milli: container.limits.cpu_milli,
         memory: container.limits.memory,

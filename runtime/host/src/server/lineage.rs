@@ -59,7 +59,7 @@ impl Lineage {
     pub fn open(site: Arc<Site>, id: &str) -> io::Result<Self> {
         let dir = site.home.lineage(id);
         crate::home::private_dir(&dir)?;
-        let settings = Settings::open(&dir.join("settings.json"))?;
+        let settings = Settings::open(&dir.join("settings"), Arc::clone(&site.seal))?;
         let tombstones = Tombstones::open(&dir.join("tombstones"))?;
         let journal = Journal::open(&dir.join("journal.jsonl"))?;
         let logs = Logs::open(&dir.join("logs"), site.log_bounds)?;
@@ -95,8 +95,9 @@ impl Lineage {
         self.objects().insert(object.id.clone(), Arc::clone(object));
         if !*object.finished.borrow() {
             let (site, records, object) = (Arc::clone(&self.site), Arc::clone(&self.records), Arc::clone(object));
+            let holds = self.holds(&object);
             tokio::spawn(async move {
-                supervise(site, records, Arc::clone(&object)).await;
+                supervise(site, records, Arc::clone(&object), holds).await;
                 object.finished.send_replace(true);
             });
         }
@@ -173,7 +174,9 @@ impl Lineage {
         };
         let mut seen = object.seen.subscribe();
         let grace = Duration::from_millis(object.policy.borrow().stop.grace_ms);
-        let stopped = seen.wait_for(|seen| seen.health.level == Level::Dormant && !seen.processes);
+        let job_ended = |level: Level| level == Level::Exited && object.outcome().is_some();
+        let stopped = seen
+            .wait_for(|seen| (seen.health.level == Level::Dormant || job_ended(seen.health.level)) && !seen.processes);
         match timeout(grace + STOP_SLACK, stopped).await {
             Ok(_) => Ok(object.report(&self.records.dir)),
             Err(_) => {
@@ -351,7 +354,7 @@ impl Lineage {
                 (ObjectSpec::Container(_), Some(port)) => {
                     places.targets.insert(object.id.clone(), port);
                 }
-                (ObjectSpec::Container(_) | ObjectSpec::Route(_) | ObjectSpec::Volume(_) | ObjectSpec::File(_), _) => {}
+                _without_port => {}
             }
         }
         places
@@ -363,7 +366,7 @@ impl Lineage {
             return Err(ApiError::no(Code::Tombstone, format!("object {id} is being destroyed")));
         }
         let kind = object.record().spec.kind();
-        if kind == "container" {
+        if matches!(kind, "container" | "job") {
             Ok(object)
         } else {
             Err(ApiError::no(Code::Invalid, format!("a {kind} does not act")))
@@ -372,18 +375,30 @@ impl Lineage {
 
     /// Takes what an object holds alone while it acts.
     pub(super) fn claim(&self, object: &Object) -> Result<(), ApiError> {
+        let (keys, holder) = self.holds(object);
+        self.site.claims.take(&keys, &holder)
+    }
+
+    /// What an object holds alone while it acts, and its name.
+    fn holds(&self, object: &Object) -> (Vec<String>, Holder) {
         let record = object.record();
-        let ObjectSpec::Container(container) = &record.spec else { return Ok(()) };
-        let access = |id: &str| self.volume_access(id);
-        let holder = Holder { lineage: self.id.clone(), object: object.id.clone(), address: record.address.clone() };
-        self.site.claims.take(&claims(container, access), &holder)
+        let holder = Holder { lineage: self.id.clone(), object: object.id.clone(), address: record.address };
+        match &record.spec {
+            ObjectSpec::Container(container) => (claims(container, |id| self.volume_access(id)), holder),
+            _plain => (Vec::new(), holder),
+        }
+    }
+
+    /// `GET lineages/L/objects/ID`.
+    pub fn whole_report(&self, id: &str) -> Result<ObjectReport, ApiError> {
+        Ok(self.object(id)?.whole_report(&self.site, &self.records.dir)?)
     }
 
     /// The access of the volume with this id.
     pub(super) fn volume_access(&self, id: &str) -> Option<VolumeAccess> {
         match self.objects().get(id)?.record().spec {
             ObjectSpec::Volume(volume) => Some(volume.access),
-            ObjectSpec::Container(_) | ObjectSpec::Route(_) | ObjectSpec::File(_) => None,
+            _other => None,
         }
     }
 }

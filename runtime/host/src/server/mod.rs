@@ -17,6 +17,7 @@ mod lineage;
 mod logs;
 mod metrics;
 mod object;
+mod outcome;
 mod ports;
 mod registry;
 mod remove;
@@ -29,8 +30,10 @@ use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::sync::Arc;
 
 use crate::home::Home;
+use crate::seal::Seal;
 
 pub use journal::verify as verify_journal;
 pub use run::{AgentError, Options, run};
@@ -40,6 +43,7 @@ pub use run::{AgentError, Options, run};
 struct Site {
     home: Home,
     monitor: Vec<OsString>,
+    seal: Arc<Seal>,
     store: imm_image::Store,
     ports: ports::Ports,
     claims: claims::Claims,

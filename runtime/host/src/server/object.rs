@@ -1,9 +1,11 @@
 //! One object: its record on disk, what is wanted of it, what is seen of it.
 //!
 //! ```text
-//! objects/ID/object.json   what it is and the port it has; never changes but for its policy
+//! objects/ID/object        what it is and the port it has, sealed; never changes but for its policy
 //! objects/ID/state.json    whether it is meant to act, and the number of its last run
-//! objects/ID/content       the bytes of a file
+//! objects/ID/content       the bytes of a file; of a secret one a link to where they are in memory
+//! objects/ID/value         the value of a secret, sealed
+//! objects/ID/outcome       how the one run of a job ended, sealed
 //! objects/ID/runs/N/       one run: the monitor's records and log
 //! volumes/ID/              the bytes of a volume, apart from records so that no record's end takes them along
 //! ```
@@ -23,10 +25,15 @@ use crate::api::{
 };
 use crate::disk;
 use crate::home::private_dir;
+use crate::seal::Seal;
 
+use super::Site;
+use super::outcome::Outcome;
 use super::ports::HOST;
 
 const FORMAT: u32 = 1;
+const RECORD: &str = "object";
+const OUTCOME: &str = "outcome";
 
 /// What an object is, on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,16 +61,19 @@ impl Record {
             ObjectSpec::Container(container) => {
                 ObjectSpec::Container(Box::new(Container { policy: Policy::default(), ..Container::clone(container) }))
             }
-            other @ (ObjectSpec::Volume(_) | ObjectSpec::File(_) | ObjectSpec::Route(_)) => other.clone(),
+            other => other.clone(),
         };
         without_policy(&self.spec) == without_policy(spec)
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
     active: bool,
     run: u64,
+    /// The boot of the machine in which the last run's number was taken.
+    #[serde(default)]
+    boot: Option<String>,
 }
 
 /// What is wanted of an object.
@@ -101,8 +111,10 @@ pub struct Object {
     pub id: String,
     /// Its directory.
     pub dir: PathBuf,
+    seal: Arc<Seal>,
     record: Mutex<Record>,
     state: Mutex<State>,
+    outcome: Mutex<Option<Outcome>>,
     /// What is wanted; `supervise` follows it.
     pub want: watch::Sender<Want>,
     /// What is seen; `supervise` tells it.
@@ -117,7 +129,8 @@ pub struct Object {
 
 impl Object {
     /// Lays an object out: its directory appears whole, with its content.
-    pub fn lay_out(lineage: &str, lineage_dir: &Path, id: &str, record: Record, active: bool) -> io::Result<Arc<Self>> {
+    pub fn lay_out(site: &Site, at: (&str, &Path), id: &str, record: Record, active: bool) -> io::Result<Arc<Self>> {
+        let (lineage, lineage_dir) = at;
         let objects = lineage_dir.join("objects");
         private_dir(&objects)?;
         let (aside, dir) = (objects.join(format!("{id}.new")), objects.join(id));
@@ -125,42 +138,59 @@ impl Object {
             fs::remove_dir_all(&aside)?;
         }
         private_dir(&aside.join("runs"))?;
-        super::content::lay_out(lineage_dir, &aside, id, &record.spec)?;
-        let state = State { active, run: 0 };
+        super::content::lay_out(site, lineage_dir, &aside, id, &record.spec)?;
+        let state = State { active, run: 0, boot: None };
         disk::replace_json(&aside.join("state.json"), &state)?;
-        disk::replace_json(&aside.join("object.json"), &record)?;
+        site.seal.write_json(&aside.join(RECORD), &record)?;
         fs::rename(&aside, &dir)?;
         disk::sync_parent(&dir)?;
-        Ok(Arc::new(Self::assemble(lineage, id, dir, record, state)))
+        Ok(Arc::new(Self::assemble(site, (lineage, id), dir, record, state, None)))
     }
 
     /// Reads an object that an earlier agent laid out.
-    pub fn open(lineage: &str, dir: &Path) -> io::Result<Arc<Self>> {
+    pub fn open(site: &Site, lineage: &str, dir: &Path) -> io::Result<Arc<Self>> {
         let lost =
             |name: &str| io::Error::new(io::ErrorKind::NotFound, format!("{}: {name} is missing", dir.display()));
-        let record: Record = disk::read_json(&dir.join("object.json"))?.ok_or_else(|| lost("object.json"))?;
+        let record: Record = site.seal.read_json(&dir.join(RECORD))?.ok_or_else(|| lost(RECORD))?;
         if record.format != FORMAT {
             let said = format!("{}: written by another version of imm (format {})", dir.display(), record.format);
             return Err(io::Error::new(io::ErrorKind::InvalidData, said));
         }
         let state: State = disk::read_json(&dir.join("state.json"))?.ok_or_else(|| lost("state.json"))?;
         let id = dir.file_name().and_then(|name| name.to_str()).ok_or_else(|| lost("a name"))?;
-        Ok(Arc::new(Self::assemble(lineage, id, dir.to_owned(), record, state)))
+        super::content::restore(site, id, &record.spec)?;
+        let outcome = site.seal.read_json(&dir.join(OUTCOME))?;
+        Ok(Arc::new(Self::assemble(site, (lineage, id), dir.to_owned(), record, state, outcome)))
     }
 
-    fn assemble(lineage: &str, id: &str, dir: PathBuf, record: Record, state: State) -> Self {
+    fn assemble(
+        site: &Site,
+        (lineage, id): (&str, &str),
+        dir: PathBuf,
+        record: Record,
+        state: State,
+        outcome: Option<Outcome>,
+    ) -> Self {
         let supervised = matches!(record.spec, ObjectSpec::Container(_));
         let level = match (supervised, state.active) {
             (false, _) => Level::Healthy,
+            (true, _) if outcome.is_some() => Level::Exited,
             (true, true) => Level::Starting,
             (true, false) => Level::Dormant,
         };
-        let health =
-            Health { level, run: state.run, reason: None, exit_code: None, last_lines: Vec::new(), changes: 0 };
+        let ended = outcome.clone();
+        let health = Health {
+            level,
+            run: state.run,
+            reason: ended.as_ref().map(|outcome| outcome.how.clone()),
+            exit_code: ended.as_ref().and_then(|outcome| outcome.code),
+            last_lines: ended.map(|outcome| outcome.last_lines).unwrap_or_default(),
+            changes: 0,
+        };
         let seen = Seen { health, processes: supervised, replaced: 0, isolation: None, warnings: Vec::new() };
         let policy = match &record.spec {
             ObjectSpec::Container(container) => container.policy.clone(),
-            ObjectSpec::Volume(_) | ObjectSpec::File(_) | ObjectSpec::Route(_) => Policy::default(),
+            _plain => Policy::default(),
         };
         Self {
             lineage: lineage.to_owned(),
@@ -169,8 +199,10 @@ impl Object {
             want: watch::Sender::new(if state.active { Want::Active } else { Want::Dormant }),
             seen: watch::Sender::new(seen),
             policy: watch::Sender::new(policy),
+            seal: Arc::clone(&site.seal),
             record: Mutex::new(record),
             state: Mutex::new(state),
+            outcome: Mutex::new(outcome),
             finished: watch::Sender::new(!supervised),
             run: Mutex::new(None),
         }
@@ -190,6 +222,10 @@ impl Object {
     pub fn set_activity(&self, activity: Activity) -> io::Result<()> {
         let active = activity == Activity::Active;
         self.change_state(|state| state.active = active)?;
+        // From here on there may be processes: whoever stops it again before the supervisor has heard of it waits for that.
+        if active && *self.want.borrow() != Want::Active {
+            self.seen.send_modify(|seen| seen.processes = true);
+        }
         self.want.send_replace(if active { Want::Active } else { Want::Dormant });
         Ok(())
     }
@@ -201,8 +237,30 @@ impl Object {
 
     /// Takes the next run's number, durably: no number is used twice.
     pub fn next_run(&self) -> io::Result<u64> {
-        self.change_state(|state| state.run += 1)?;
+        let boot = this_boot();
+        self.change_state(|state| {
+            state.run += 1;
+            state.boot = boot;
+        })?;
         Ok(self.last_run())
+    }
+
+    /// Whether the last run's number was taken since the machine was started.
+    pub fn ran_in_this_boot(&self) -> bool {
+        let boot = self.state.lock().unwrap_or_else(PoisonError::into_inner).boot.clone();
+        boot.is_some() && boot == this_boot()
+    }
+
+    /// How its one run ended, for a job that has.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says how its one run ended. In force at once; durable when it returns without an error.
+    pub fn set_outcome(&self, outcome: Outcome) -> io::Result<()> {
+        let mut known = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = known.get_or_insert(outcome);
+        self.seal.write_json(&self.dir.join(OUTCOME), outcome)
     }
 
     /// Where a run keeps its files.
@@ -219,7 +277,7 @@ impl Object {
         };
         if container.policy != policy {
             container.policy = policy.clone();
-            disk::replace_json(&self.dir.join("object.json"), &next)?;
+            self.seal.write_json(&self.dir.join(RECORD), &next)?;
             *record = next;
             self.policy.send_replace(policy);
         }
@@ -228,7 +286,7 @@ impl Object {
 
     fn change_state(&self, change: impl FnOnce(&mut State)) -> io::Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut next = *state;
+        let mut next = state.clone();
         change(&mut next);
         if next != *state {
             disk::replace_json(&self.dir.join("state.json"), &next)?;
@@ -241,11 +299,21 @@ impl Object {
     pub fn binds(&self) -> Vec<(String, bool)> {
         match &self.record.lock().unwrap_or_else(PoisonError::into_inner).spec {
             ObjectSpec::Container(container) => binds(container),
-            ObjectSpec::Volume(_) | ObjectSpec::File(_) | ObjectSpec::Route(_) => Vec::new(),
+            _plain => Vec::new(),
         }
     }
 
-    /// For `GET …/objects/ID`.
+    /// For `GET …/objects/ID`: also what is too large or too secret for lists.
+    pub fn whole_report(&self, site: &Site, lineage_dir: &Path) -> io::Result<ObjectReport> {
+        let secret = matches!(self.record().spec, ObjectSpec::Secret(_));
+        Ok(ObjectReport {
+            stdout: self.outcome().map(|outcome| outcome.stdout),
+            value: if secret { Some(super::content::revealed(site, &self.dir)?) } else { None },
+            ..self.report(lineage_dir)
+        })
+    }
+
+    /// For lists.
     pub fn report(&self, lineage_dir: &Path) -> ObjectReport {
         let record = self.record();
         let seen = self.seen.borrow().clone();
@@ -254,6 +322,7 @@ impl Object {
             ObjectSpec::Route(route) => (Some(route.bind.to_string()), None),
             ObjectSpec::Volume(_) => (None, Some(super::content::volume_dir(lineage_dir, &self.id))),
             ObjectSpec::File(_) => (None, Some(super::content::file_path(&self.dir))),
+            ObjectSpec::Secret(_) => (None, None),
         };
         ObjectReport {
             object: self.id.clone(),
@@ -265,13 +334,20 @@ impl Object {
             port: record.port,
             size: match &record.spec {
                 ObjectSpec::File(_) => path.as_deref().and_then(|path| fs::metadata(path).ok()).map(|meta| meta.len()),
-                ObjectSpec::Container(_) | ObjectSpec::Volume(_) | ObjectSpec::Route(_) => None,
+                _other => None,
             },
+            stdout: None,
+            value: None,
             path: path.map(|path| path.to_string_lossy().into_owned()),
             isolation: seen.isolation,
             warnings: seen.warnings,
         }
     }
+}
+
+/// Which start of the machine this is.
+fn this_boot() -> Option<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
 }
 
 /// Objects that a container binds by its mounts, with whether it may write to them.

@@ -94,16 +94,19 @@ fn restore_objects(lineage: &Arc<Lineage>) -> io::Result<()> {
         if path.extension().is_some() {
             sweep(&path)?;
         } else {
-            match Object::open(&lineage.id, &path) {
+            match Object::open(&lineage.site, &lineage.id, &path) {
                 Ok(object) => objects.push(object),
                 // One damaged record must not keep all others from running.
                 Err(cause) => lineage.site.say(&format!("lineage {}: an object is left out: {cause}", lineage.id)),
             }
         }
     }
-    // What is mounted comes before what mounts it: claims need to see volumes. What acts comes before what does not.
+    // What is mounted comes before what mounts it: claims need to see volumes. Then what may have processes still, be it wanted
+    // or not: nobody else gets what those hold until they are gone. Then what acts.
     objects.sort_by_key(|object| {
-        (matches!(object.record().spec, ObjectSpec::Container(_)), !object.is_active(), object.id.clone())
+        let container = matches!(object.record().spec, ObjectSpec::Container(_));
+        let ran = !super::launch::runs(&object.dir).is_empty();
+        (container, !ran, !object.is_active(), object.id.clone())
     });
     for object in objects {
         let destroyed = lineage.tombstones.holds(&object.id);

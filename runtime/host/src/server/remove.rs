@@ -28,8 +28,10 @@ impl Lineage {
                 return Ok(Cleared { was_missing: true });
             };
             self.check_unused(&settings, &object)?;
-            if matches!(object.record().spec, ObjectSpec::Volume(_)) && !delete.consent {
-                let said = format!("{} is a volume: its data is removed only with consent", object.record().address);
+            if matches!(object.record().spec, ObjectSpec::Volume(_) | ObjectSpec::Secret(_)) && !delete.consent {
+                let record = object.record();
+                let said =
+                    format!("{} is a {}: its data is removed only with consent", record.address, record.spec.kind());
                 return Err(ApiError::no(Code::ConsentRequired, said));
             }
             self.tombstones.set(id)?;
@@ -57,8 +59,9 @@ impl Lineage {
         }
         let (lineage_dir, dir, id, spec) =
             (self.records.dir.clone(), object.dir.clone(), object.id.clone(), record.spec.clone());
+        let site = Arc::clone(&self.site);
         let removed = spawn_blocking(move || {
-            content::remove(&lineage_dir, &id, &spec)?;
+            content::remove(&site, &lineage_dir, &id, &spec)?;
             clear(&dir)
         });
         removed.await.unwrap_or_else(|cause| Err(io::Error::other(cause)))?;

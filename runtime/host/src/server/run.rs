@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::home::{Home, named};
+use crate::seal::Seal;
 
 use super::Site;
 use super::clock::unix_ms;
@@ -75,6 +76,7 @@ async fn serve(home: &Home, options: Options) -> Result<(), AgentError> {
     let site = Arc::new(Site {
         home: home.clone(),
         monitor: options.monitor,
+        seal: Arc::new(Seal::open(&home.key())?),
         store,
         ports: super::ports::Ports::new(home.root().as_os_str().as_bytes()),
         claims: super::claims::Claims::default(),

@@ -5,13 +5,14 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::api::{ApiError, Code, LedgerHead, Manifest, PutManifest};
-use crate::disk;
+use crate::seal::Seal;
 
 use super::clock::BootDeadline;
 
@@ -39,6 +40,7 @@ struct Provisional {
 #[derive(Debug)]
 pub struct Settings {
     path: PathBuf,
+    seal: Arc<Seal>,
     stored: Stored,
     deadline: Option<Instant>,
 }
@@ -70,8 +72,8 @@ impl Stored {
 
 impl Settings {
     /// Reads the settings of a lineage, or begins them: fence 0, epoch 0, nothing.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let stored: Option<Stored> = disk::read_json(path)?;
+    pub fn open(path: &Path, seal: Arc<Seal>) -> io::Result<Self> {
+        let stored: Option<Stored> = seal.read_json(path)?;
         let stored = match stored {
             Some(stored) if stored.format == FORMAT => stored,
             Some(stored) => {
@@ -92,7 +94,7 @@ impl Settings {
             Some(provisional) => Some(Instant::now() + provisional.until.remaining()?),
             None => None,
         };
-        Ok(Self { path: path.to_owned(), stored, deadline })
+        Ok(Self { path: path.to_owned(), seal, stored, deadline })
     }
 
     /// The highest fence that was announced.
@@ -231,7 +233,7 @@ impl Settings {
     /// Makes a decided state durable.
     pub fn write(&mut self, next: Next) -> io::Result<()> {
         if next.stored != self.stored {
-            disk::replace_json(&self.path, &next.stored)?;
+            self.seal.write_json(&self.path, &next.stored)?;
         }
         self.stored = next.stored;
         self.deadline = next.deadline;
@@ -295,7 +297,7 @@ mod tests {
 
     fn opened() -> (tempfile::TempDir, Settings) {
         let dir = tempfile::tempdir().unwrap();
-        let settings = Settings::open(&dir.path().join("settings.json")).unwrap();
+        let settings = Settings::open(&dir.path().join("settings"), Seal::of_test()).unwrap();
         (dir, settings)
     }
 
@@ -321,7 +323,7 @@ mod tests {
         let (dir, mut settings) = opened();
         let next = settings.announce(7, Some(LedgerHead { seq: 3, hash: [1; 32] })).unwrap();
         settings.write(next).unwrap();
-        let settings = Settings::open(&dir.path().join("settings.json")).unwrap();
+        let settings = Settings::open(&dir.path().join("settings"), Seal::of_test()).unwrap();
         assert_eq!(settings.head().unwrap().seq, 3);
         assert_eq!(settings.announce(6, None).unwrap_err().code, Code::Fence);
         let late = PutManifest { fence: 6, from_epoch: 0, manifest: active("a"), ttl_ms: None };
@@ -370,12 +372,12 @@ mod tests {
     async fn a_provisional_setting_outlives_the_agent_until_its_time() {
         let (dir, mut settings) = opened();
         put(&mut settings, 0, "new", TTL).unwrap();
-        let path = dir.path().join("settings.json");
-        let again = Settings::open(&path).unwrap();
+        let path = dir.path().join("settings");
+        let again = Settings::open(&path, Seal::of_test()).unwrap();
         assert_eq!((again.manifest(), again.epoch(), again.returns_to()), (&active("new"), 1, Some(0)));
         assert!(again.overdue().is_none());
         put(&mut settings, 1, "newer", Some(0)).unwrap();
-        let late = Settings::open(&path).unwrap();
+        let late = Settings::open(&path, Seal::of_test()).unwrap();
         assert_eq!(late.overdue().unwrap().manifest(), &Manifest::default());
     }
 

@@ -1,7 +1,7 @@
 //! Keeps one container as it is wanted: running, dormant, or gone.
 //!
-//! A crashed run is never restarted: a new run of the same object replaces it, after a back-off. Every start and every end is
-//! journalled. One task per container follows `want` and tells `seen`; nothing else starts or stops its processes. When the agent
+//! A crashed run is never restarted: a new run of the same object replaces it, after a back-off; of a job there is one run for ever.
+//! Nothing is started that cannot hold what it holds alone. Every start and every end is journalled. One task per container follows `want` and tells `seen`; nothing else starts or stops its processes. When the agent
 //! ends, the task just stops: container and monitor go on, and the next agent's task finds them by their directory.
 
 use std::io;
@@ -21,11 +21,13 @@ use crate::judge::Judge;
 use crate::probe;
 
 use super::Site;
+use super::claims::Holder;
 use super::collect::{Collector, Source};
 use super::journal::Event;
 use super::launch::{self, Surroundings};
 use super::lineage::Records;
 use super::object::{Object, Want};
+use super::outcome::Outcome;
 use super::ports::HOST;
 
 /// How often a run's output is taken into the log.
@@ -51,15 +53,21 @@ struct Live {
 }
 
 /// Follows what is wanted of `object` until it is gone.
-pub async fn supervise(site: Arc<Site>, records: Arc<Records>, object: Arc<Object>) {
+pub async fn supervise(site: Arc<Site>, records: Arc<Records>, object: Arc<Object>, holds: (Vec<String>, Holder)) {
     let ObjectSpec::Container(container) = object.record().spec else { return };
-    let keeper = Keeper { site, records, object, container: *container };
+    let keeper = Keeper { site, records, object, container: *container, holds };
     let mut want = keeper.object.want.subscribe();
     let mut live = keeper.find_again().await;
     let mut crashes: u32 = 0;
     loop {
         let wanted = *want.borrow_and_update();
         match wanted {
+            Want::Active if live.is_none() && keeper.object.outcome().is_some() => {
+                keeper.rest(Level::Exited);
+                if want.changed().await.is_err() {
+                    return;
+                }
+            }
             Want::Active => {
                 let Some(now) = live.take() else {
                     live = keeper.start().await;
@@ -70,17 +78,20 @@ pub async fn supervise(site: Arc<Site>, records: Arc<Records>, object: Arc<Objec
                     continue;
                 };
                 match keeper.follow(now, &mut want).await {
-                    Outcome::Ended(ended) => {
+                    Followed::Ended(ended) => {
                         let policy = keeper.object.policy.borrow().clone();
                         let reset = Duration::from_millis(policy.backoff.reset_ms);
                         crashes = if ended.healthy_for >= reset { 1 } else { crashes.saturating_add(1) };
                         keeper.tell_ended(&ended);
+                        if keeper.object.outcome().is_some() {
+                            continue;
+                        }
                         wait(keeper.pause(crashes), &mut want).await;
                         if *want.borrow() == Want::Active {
                             keeper.object.seen.send_modify(|seen| seen.replaced += 1);
                         }
                     }
-                    Outcome::NotWanted(now) => live = Some(now),
+                    Followed::NotWanted(now) => live = Some(now),
                 }
             }
             Want::Dormant | Want::Gone => {
@@ -88,13 +99,8 @@ pub async fn supervise(site: Arc<Site>, records: Arc<Records>, object: Arc<Objec
                 if let Some(now) = live.take() {
                     keeper.stop(now).await;
                 }
-                keeper.site.claims.release(&keeper.object.lineage, &keeper.object.id);
-                keeper.object.seen.send_modify(|seen| {
-                    seen.processes = false;
-                    change_level(&mut seen.health, Level::Dormant);
-                    seen.health.reason = None;
-                    seen.health.last_lines.clear();
-                });
+                let ended = keeper.object.outcome().is_some();
+                keeper.rest(if ended { Level::Exited } else { Level::Dormant });
                 if wanted == Want::Gone || want.changed().await.is_err() {
                     return;
                 }
@@ -103,7 +109,7 @@ pub async fn supervise(site: Arc<Site>, records: Arc<Records>, object: Arc<Objec
     }
 }
 
-enum Outcome {
+enum Followed {
     Ended(Ended),
     NotWanted(Live),
 }
@@ -113,6 +119,15 @@ struct Keeper {
     records: Arc<Records>,
     object: Arc<Object>,
     container: Container,
+    /// What it must hold alone before it is started.
+    holds: (Vec<String>, Holder),
+}
+
+/// Why nothing was started.
+enum NotStarted {
+    /// Another one holds what it needs: to be tried again.
+    Held(String),
+    Failed(String),
 }
 
 impl Keeper {
@@ -130,15 +145,58 @@ impl Keeper {
                     found = Some(self.live(number, run));
                 }
                 Ok(RunState::Exited(exit)) => {
-                    self.journal(Event::RunEnded, number, &describe(&exit.status, exit.oom_killed));
+                    let how = describe(&exit.status, exit.oom_killed);
+                    self.journal(Event::RunEnded, number, &how);
                     self.take_output(&mut collector);
-                    self.clear_run(number).await;
+                    let last_lines = collector.last_lines();
+                    if self.settle(number, || Outcome::of(exit, how, last_lines)) {
+                        self.clear_run(number).await;
+                    }
                 }
-                Ok(RunState::NotStarted) => self.clear_run(number).await,
-                Err(cause) => self.site.say(&format!("object {}, run {number}: {cause}", self.object.id)),
+                Ok(RunState::NotStarted) => {
+                    // After a restart of the machine the records of a program that did begin may be lost.
+                    let begun = || Outcome::lost("the machine was restarted, and nobody knows whether it had begun");
+                    if self.object.ran_in_this_boot() || self.settle(number, begun) {
+                        self.clear_run(number).await;
+                    }
+                }
+                Err(cause) => {
+                    self.site.say(&format!("object {}, run {number}: {cause}", self.object.id));
+                    let how = format!("what is recorded of its run cannot be read: {cause}");
+                    self.settle(number, || Outcome::lost(how));
+                }
             }
         }
+        if found.is_none() && self.container.once && self.object.last_run() > 0 && !self.object.ran_in_this_boot() {
+            let how = "the machine was restarted, and nobody knows how it ended";
+            self.settle(self.object.last_run(), || Outcome::lost(how));
+        }
         found
+    }
+
+    /// Says how the one run of a job ended. False: it is not on disk, so what tells it otherwise must stay.
+    fn settle(&self, number: u64, outcome: impl FnOnce() -> Outcome) -> bool {
+        if !self.container.once {
+            return true;
+        }
+        let written = self.object.set_outcome(outcome());
+        let failed = |cause: &io::Error| {
+            self.site.say(&format!("object {}: how run {number} ended cannot be recorded: {cause}", self.object.id));
+        };
+        written.inspect_err(failed).is_ok()
+    }
+
+    /// No processes, and nothing held alone.
+    fn rest(&self, level: Level) {
+        self.site.claims.release(&self.object.lineage, &self.object.id);
+        let outcome = self.object.outcome();
+        self.object.seen.send_modify(|seen| {
+            seen.processes = false;
+            change_level(&mut seen.health, level);
+            seen.health.reason = outcome.as_ref().map(|outcome| outcome.how.clone());
+            seen.health.exit_code = outcome.as_ref().and_then(|outcome| outcome.code);
+            seen.health.last_lines = outcome.map(|outcome| outcome.last_lines).unwrap_or_default();
+        });
     }
 
     async fn start(&self) -> Option<Live> {
@@ -148,8 +206,13 @@ impl Keeper {
                 self.tell_run(number, &run);
                 Some(self.live(number, run))
             }
-            Err(how) => {
+            Err(NotStarted::Held(how)) => {
+                self.tell_ended(&Ended { how, code: None, healthy_for: Duration::ZERO, last_lines: Vec::new() });
+                None
+            }
+            Err(NotStarted::Failed(how)) => {
                 self.journal(Event::RunEnded, self.object.last_run(), &how);
+                self.settle(self.object.last_run(), || Outcome::not_begun(how.clone()));
                 let ended = Ended { how, code: None, healthy_for: Duration::ZERO, last_lines: Vec::new() };
                 self.tell_ended(&ended);
                 None
@@ -157,9 +220,11 @@ impl Keeper {
         }
     }
 
-    async fn try_start(&self) -> Result<(u64, Run), String> {
+    async fn try_start(&self) -> Result<(u64, Run), NotStarted> {
+        let (keys, holder) = &self.holds;
+        self.site.claims.take(keys, holder).map_err(|refused| NotStarted::Held(refused.message))?;
         self.object.seen.send_modify(|seen| seen.processes = true);
-        let number = self.object.next_run().map_err(|cause| cause.to_string())?;
+        let number = self.object.next_run().map_err(|cause| NotStarted::Held(cause.to_string()))?;
         let (site, object, container) = (Arc::clone(&self.site), Arc::clone(&self.object), self.container.clone());
         let lineage_dir = self.records.dir.clone();
         let launched = spawn_blocking(move || {
@@ -179,9 +244,9 @@ impl Keeper {
             Ok(Err(how)) => {
                 self.take_output(&mut self.collector(number));
                 self.clear_run(number).await;
-                Err(how)
+                Err(NotStarted::Failed(how))
             }
-            Err(cause) => Err(cause.to_string()),
+            Err(cause) => Err(NotStarted::Failed(cause.to_string())),
         }
     }
 
@@ -199,10 +264,10 @@ impl Keeper {
     }
 
     /// Watches a run until it ends or is not wanted any more.
-    async fn follow(&self, mut live: Live, want: &mut watch::Receiver<Want>) -> Outcome {
+    async fn follow(&self, mut live: Live, want: &mut watch::Receiver<Want>) -> Followed {
         let begun = Instant::now();
         let mut policy = self.object.policy.subscribe();
-        let mut probing = Probing::new(&policy.borrow_and_update(), self.address());
+        let mut probing = Probing::new(&policy.borrow_and_update(), self.address(), self.container.once);
         let mut healthy_since = None;
         let mut collecting = interval(COLLECT_EVERY);
         collecting.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -215,7 +280,7 @@ impl Keeper {
             Ok(gone) => gone,
             Err(cause) => {
                 self.site.say(&format!("object {}: cannot watch run {}: {cause}", self.object.id, live.number));
-                return Outcome::NotWanted(live);
+                return Followed::NotWanted(live);
             }
         };
         loop {
@@ -224,10 +289,10 @@ impl Keeper {
                 changed = want.changed() => {
                     if changed.is_err() || *want.borrow() != Want::Active {
                         drop(gone);
-                        return Outcome::NotWanted(live);
+                        return Followed::NotWanted(live);
                     }
                 }
-                Ok(()) = policy.changed() => probing = Probing::new(&policy.borrow_and_update(), self.address()),
+                Ok(()) = policy.changed() => probing = Probing::new(&policy.borrow_and_update(), self.address(), self.container.once),
                 Some(outcome) = probing.outcomes.recv() => {
                     let level = probing.judge.observe(outcome.is_ok(), begun.elapsed());
                     healthy_since = (level == Level::Healthy).then(|| healthy_since.unwrap_or_else(Instant::now));
@@ -238,7 +303,7 @@ impl Keeper {
         }
         drop(gone);
         let healthy_for = healthy_since.map_or(Duration::ZERO, |since: Instant| since.elapsed());
-        Outcome::Ended(self.reap(live, healthy_for).await)
+        Followed::Ended(self.reap(live, healthy_for).await)
     }
 
     /// Asks a run to end, then ends it.
@@ -268,13 +333,16 @@ impl Keeper {
     async fn reap(&self, mut live: Live, healthy_for: Duration) -> Ended {
         let run = Arc::clone(&live.run);
         let exit = spawn_blocking(move || run.wait(Duration::MAX)).await;
+        let mut seen = None;
         let (how, code) = match exit.unwrap_or_else(|cause| Err(io::Error::other(cause))) {
             Ok(Some(exit)) => {
                 let code = match exit.status {
                     ExitStatus::Code(code) => Some(code),
                     ExitStatus::Signal(_) | ExitStatus::Failed(_) | ExitStatus::Unknown => None,
                 };
-                (describe(&exit.status, exit.oom_killed), code)
+                let how = describe(&exit.status, exit.oom_killed);
+                seen = Some(exit);
+                (how, code)
             }
             Ok(None) => ("nobody saw how it ended".to_owned(), None),
             Err(cause) => (format!("how it ended cannot be read: {cause}"), None),
@@ -285,7 +353,13 @@ impl Keeper {
         let last_lines = live.collector.last_lines();
         let number = live.number;
         drop(live);
-        self.clear_run(number).await;
+        let outcome = || match seen {
+            Some(exit) => Outcome::of(exit, how.clone(), last_lines.clone()),
+            None => Outcome::lost(how.clone()),
+        };
+        if self.settle(number, outcome) {
+            self.clear_run(number).await;
+        }
         Ended { how, code, healthy_for, last_lines }
     }
 
@@ -362,11 +436,12 @@ impl Keeper {
     }
 
     fn tell_ended(&self, ended: &Ended) {
+        let outcome = self.object.outcome();
         self.object.seen.send_modify(|seen| {
             seen.processes = false;
             seen.health.run = self.object.last_run();
             seen.health.reason = Some(ended.how.clone());
-            seen.health.exit_code = ended.code;
+            seen.health.exit_code = outcome.map_or(ended.code, |outcome| outcome.code);
             seen.health.last_lines.clone_from(&ended.last_lines);
             change_level(&mut seen.health, Level::Exited);
         });
@@ -381,8 +456,13 @@ struct Probing {
 }
 
 impl Probing {
-    fn new(policy: &Policy, address: Option<SocketAddr>) -> Self {
+    /// A job is not asked: it works when it has ended well.
+    fn new(policy: &Policy, address: Option<SocketAddr>, once: bool) -> Self {
         let (sender, outcomes) = mpsc::channel(1);
+        if once {
+            let (judge, task) = (Judge::new(None), tokio::spawn(async move { sender.closed().await }));
+            return Self { judge, outcomes, task };
+        }
         let judge = Judge::new(policy.health.as_ref());
         let check = policy.health.clone().unwrap_or(HealthCheck::Running { for_ms: 0 });
         Self { judge, outcomes, task: tokio::spawn(probe::watch(check, address.map(probe::Whom::here), sender)) }

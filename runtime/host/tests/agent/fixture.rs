@@ -85,6 +85,7 @@ impl World {
             limits: imm_host::api::Limits::default(),
             user: None,
             isolation: imm_host::api::IsolationWish::Best,
+            once: false,
             policy: Policy {
                 health: Some(health),
                 backoff: Backoff { first_ms: 50, most_ms: 200, reset_ms: 60_000 },

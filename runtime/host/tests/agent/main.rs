@@ -14,9 +14,11 @@
 
 mod engine;
 mod fixture;
+mod jobs;
 mod objects;
 mod program;
 mod restart;
+mod secrets;
 mod settings;
 
 use std::panic::catch_unwind;
@@ -40,7 +42,8 @@ fn main() {
         }
         _ => {}
     }
-    let tests: Vec<Test> = [engine::TESTS, objects::TESTS, restart::TESTS, settings::TESTS].concat();
+    let tests: Vec<Test> =
+        [engine::TESTS, jobs::TESTS, objects::TESTS, restart::TESTS, secrets::TESTS, settings::TESTS].concat();
     let exact = words.contains(&"--exact");
     let filters: Vec<&str> = words.iter().copied().filter(|word| !word.starts_with('-') && *word != "terse").collect();
     let wanted =

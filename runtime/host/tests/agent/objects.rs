@@ -1,6 +1,6 @@
 //! Containers, volumes and files: made once, watched, replaced when they crash, destroyed for ever.
 
-use imm_host::api::{Code, DeleteObject, File, Level, LogQuery, ObjectSpec, Volume, VolumeAccess, Write};
+use imm_host::api::{Code, DeleteObject, Level, LogQuery, ObjectSpec, Volume, VolumeAccess, Write};
 
 use crate::Test;
 use crate::fixture::{World, get, refusal, runs, until, with_agent};
@@ -14,7 +14,6 @@ pub const TESTS: &[Test] = &[
     }),
     ("a_volume_has_one_writer_and_keeps_its_data", || with_agent(a_volume_has_one_writer_and_keeps_its_data)),
     ("lineages_know_nothing_of_each_other", || with_agent(lineages_know_nothing_of_each_other)),
-    ("secrets_are_in_private_files_only", || with_agent(secrets_are_in_private_files_only)),
 ];
 
 const DELETE: DeleteObject = DeleteObject { fence: 1, consent: false };
@@ -129,23 +128,4 @@ async fn lineages_know_nothing_of_each_other(world: World) {
     let query = LogQuery::default();
     let lines = world.agent.logs("one", &query).await.unwrap().lines;
     assert_eq!(lines.len(), 1, "{lines:?}");
-}
-
-async fn secrets_are_in_private_files_only(world: World) {
-    let secret = "c0rrect-h0rse";
-    let file = File { content: data_encoding::BASE64.encode(secret.as_bytes()), mode: 0o644, secret: true };
-    world.put("l", "f", ObjectSpec::File(file)).await.unwrap();
-    world.run("l", "a", world.container(&[("TOKEN", secret)])).await;
-    world.level("l", "a", Level::Healthy).await;
-    let listed = std::process::Command::new("find")
-        .arg(world.home.root())
-        .args(["-type", "f", "-perm", "/077"])
-        .output()
-        .unwrap();
-    for path in String::from_utf8(listed.stdout).unwrap().lines().filter(|path| !path.contains("/store/")) {
-        let bytes = std::fs::read(path).unwrap();
-        assert!(!String::from_utf8_lossy(&bytes).contains(secret), "{path}");
-    }
-    let log = std::fs::read_to_string(world.home.agent_log()).unwrap();
-    assert!(!log.contains(secret), "{log}");
 }

@@ -12,6 +12,17 @@ pub fn serve() -> ! {
     if variable("MODE") == "write" {
         std::fs::write("/data/mark", "written").unwrap();
     }
+    if variable("MODE") == "job" {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let mut mark = std::fs::OpenOptions::new().create(true).append(true).mode(0o644).open("/data/mark").unwrap();
+        mark.write_all(b"ran\n").unwrap();
+        println!("migrated {}", variable("GREETING"));
+        eprintln!("and said so");
+        while variable("WAIT") == "yes" && !std::path::Path::new("/data/go").exists() {
+            std::thread::park_timeout(std::time::Duration::from_millis(10));
+        }
+        std::process::exit(variable("CODE").parse().unwrap_or(0));
+    }
     let port = variable("PORT");
     let listener = TcpListener::bind(format!("{}:{port}", variable("HOST"))).unwrap();
     // Random: a container's process ids are its own and always the same.
@@ -26,7 +37,13 @@ pub fn serve() -> ! {
             println!("crashing");
             std::process::exit(3);
         }
-        let body = if request.starts_with("GET /run") { run.clone() } else { variable("GREETING") };
+        let body = if request.starts_with("GET /run") {
+            run.clone()
+        } else if request.starts_with("GET /token") {
+            format!("{} {}", variable("TOKEN"), std::fs::read_to_string("/run/token").unwrap_or_default())
+        } else {
+            variable("GREETING")
+        };
         let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
         let _ = stream.write_all(answer.as_bytes());
     }
