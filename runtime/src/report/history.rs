@@ -56,6 +56,8 @@ pub fn history(state: &State) -> History {
             Phase::StuckBack | Phase::StuckForward => "stuck",
             Phase::Preparing
             | Phase::Building
+            | Phase::HandingOver
+            | Phase::Crossing
             | Phase::Staging(_)
             | Phase::Confirming
             | Phase::Retiring

@@ -5,7 +5,7 @@ use super::object::{self, Illegal, ObjectState, name};
 use super::{Apply, Generation, Object, Phase, Pointer, State, phase};
 use crate::entry::{ApplyStarted, Body, Commit, ConsentKind, CreateIntent, Entry, Header, Moved, SwitchIntent, Verb};
 use crate::id::ObjectId;
-use imm_ir::Class;
+use imm_ir::{Class, Digest, Encoder, Fields, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -37,6 +37,15 @@ impl State {
             Body::ApplyStarted(_) if self.open_apply().is_some() => refuse("an apply is open"),
             Body::IntentDestroy { object, .. } => {
                 self.check_destroy(*object).map_err(|why| Illegal::new(name(body), why))
+            }
+            // In a handover the old one gives way while it is pointed at; nowhere else.
+            Body::IntentDeactivate { object, .. }
+                if self.may_point(*object)
+                    && self
+                        .open_apply()
+                        .is_none_or(|a| !a.phase.before_commit() || matches!(a.phase, Phase::Staging(_))) =>
+            {
+                refuse("a pointer may still point at it")
             }
             Body::IntentSwitch(intent) => {
                 for m in &intent.moves {
@@ -153,17 +162,17 @@ impl State {
                 }
             }
             Body::Confirmed { provider, .. } => self.confirmed(provider),
-            Body::Activated { object, .. } => self.with_apply(|a| a.activated.push(*object)),
-            Body::Deactivated { object, .. } => {
+            Body::IntentActivate { step, object } | Body::IntentDeactivate { step, object } => {
+                let acts = self.objects.get(object).is_some_and(|o| o.state.acts());
+                self.step(*step);
                 self.with_apply(|a| {
-                    if !a.phase.forward() && a.phase != Phase::Unwinding {
-                        a.deactivated.push(*object);
+                    if a.phase.before_commit() {
+                        a.acted.entry(*object).or_insert(acts);
                     }
                 });
             }
+            Body::JobFinished { object, outputs, .. } => self.job_finished(*object, outputs),
             Body::IntentDestroy { step, .. }
-            | Body::IntentActivate { step, .. }
-            | Body::IntentDeactivate { step, .. }
             | Body::IntentDrain { step, .. }
             | Body::IntentSnapshot { step, .. }
             | Body::IntentRun { step, .. } => self.step(*step),
@@ -181,7 +190,8 @@ impl State {
                     o.address = to.clone();
                 }
             }
-            Body::Finished { leftovers, took_ms, .. } => self.with_apply(|a| {
+            Body::Finished { leftovers, took_ms, outage_ms, .. } => self.with_apply(|a| {
+                a.outage_ms = a.outage_ms.max(*outage_ms);
                 a.leftovers.clone_from(leftovers);
                 a.took_ms = Some(a.took_ms.unwrap_or(0) + took_ms);
             }),
@@ -202,13 +212,14 @@ impl State {
             generation: None,
             before: BTreeMap::new(),
             exposed: BTreeSet::new(),
-            activated: Vec::new(),
-            deactivated: Vec::new(),
+            staged: BTreeSet::new(),
+            acted: BTreeMap::new(),
             error: None,
             created: 0,
             destroyed: 0,
             leftovers: Vec::new(),
             took_ms: None,
+            outage_ms: 0,
         });
     }
 
@@ -227,8 +238,11 @@ impl State {
         self.with_apply(|a| {
             a.next_batch = a.next_batch.max(intent.batch + 1);
             for m in &intent.moves {
-                if !a.phase.forward() && a.phase != Phase::Unwinding {
+                if a.phase.before_commit() {
                     a.before.entry(m.object).or_insert_with(|| m.from.clone());
+                    if intent.stage.is_some() {
+                        a.staged.insert(m.object);
+                    }
                 }
                 a.exposed.extend(m.to.targets.iter().map(|t| t.object));
             }
@@ -274,6 +288,20 @@ impl State {
                 pointer.confirmed = pointer.setting.clone();
                 pointer.provisional = false;
             }
+        }
+    }
+
+    fn job_finished(&mut self, id: ObjectId, outputs: &Fields<Value>) {
+        let Some(job) = self.objects.get_mut(&id) else { return };
+        job.outputs.clone_from(outputs);
+        if let ObjectState::Ended(status) = job.state {
+            job.ended = Some(status);
+        }
+        // A job that undoes another one binds it and nothing else.
+        let (done, spec) = (job.ended == Some(0), job.spec);
+        let undoes = job.bindings.first().copied().filter(|_| done);
+        if let Some(undone) = undoes.and_then(|of| self.objects.get_mut(&of)).filter(|of| undo_spec(&of.spec) == spec) {
+            undone.undone = true;
         }
     }
 
@@ -329,6 +357,9 @@ impl Object {
             outputs: imm_ir::Fields::new(),
             inputs: intent.inputs,
             cells: intent.cells.clone(),
+            made_dormant: intent.dormant,
+            ended: None,
+            undone: false,
             claims: intent.claims.clone(),
             create: intent.create,
             find: intent.find,
@@ -337,6 +368,13 @@ impl Object {
             gone_at_ms: None,
         }
     }
+}
+
+/// What the job is that undoes a job with this spec.
+pub fn undo_spec(job: &Digest) -> Digest {
+    let mut out = Encoder::new("imm.undo.1");
+    out.digest(job);
+    out.finish()
 }
 
 /// The objects an entry is about.

@@ -80,8 +80,14 @@ pub struct Object {
     pub outputs: Fields<Value>,
     /// Blob of its inputs.
     pub inputs: Digest,
-    /// Movable inputs of a durable, as it was made with them.
+    /// Movable inputs of a durable, as it was made with them; of a job what undoing it needs to know.
     pub cells: Fields<Value>,
+    /// It was made dormant: it acts without being pointed at, or took over from another one.
+    pub made_dormant: bool,
+    /// The status that a job ended with. A fact: it stays when the object is gone.
+    pub ended: Option<i32>,
+    /// What the job did was taken back.
+    pub undone: bool,
     /// What it claims.
     pub claims: Vec<Claim>,
     /// Whether a create may be repeated.
@@ -153,10 +159,10 @@ pub struct Apply {
     pub before: BTreeMap<ObjectId, Setting>,
     /// Objects that were targets of any setting it sent.
     pub exposed: BTreeSet<ObjectId>,
-    /// Objects it activated, in order.
-    pub activated: Vec<ObjectId>,
-    /// Objects it deactivated before the commit, in order.
-    pub deactivated: Vec<ObjectId>,
+    /// The pointers that it moved in a stage: these go back first.
+    pub staged: BTreeSet<ObjectId>,
+    /// Objects that it may have activated or deactivated before its commit, and whether they acted before.
+    pub acted: BTreeMap<ObjectId, bool>,
     /// Why it is being undone, first cause first.
     pub error: Option<String>,
     /// Objects it made.
@@ -167,4 +173,6 @@ pub struct Apply {
     pub leftovers: Vec<Leftover>,
     /// How long it took, once ended.
     pub took_ms: Option<u64>,
+    /// Longest outage that it made, as measured.
+    pub outage_ms: u64,
 }

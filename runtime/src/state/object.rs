@@ -70,7 +70,7 @@ pub enum ObjectState {
     Bound,
     /// A pointer that is being drained.
     Closing,
-    /// A job was started.
+    /// A job was started; before that it is dormant.
     Started,
     /// A job ended with this status; a fact for ever.
     Ended(i32),
@@ -86,6 +86,11 @@ impl ObjectState {
     /// Whether something of it may exist.
     pub fn exists(self) -> bool {
         !matches!(self, Self::Planned | Self::Failed | Self::Gone | Self::Released)
+    }
+
+    /// Whether it does what it is for, or may.
+    pub fn acts(self) -> bool {
+        matches!(self, Self::Running | Self::Leaving | Self::Idle)
     }
 
     /// Whether a new generation can have it as it is.
@@ -132,6 +137,9 @@ impl ObjectState {
     }
 }
 
+/// The status of a job that was killed because it took too long, as `timeout` says it.
+const TIMED_OUT: i32 = 124;
+
 /// An entry that cannot follow.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} while {state}")]
@@ -167,8 +175,7 @@ pub fn next(state: ObjectState, body: &Body) -> Result<ObjectState, Illegal> {
                 (Family::Durable, _) => S::Attached,
                 (_, Some(_)) => S::Tainted,
                 (Family::Running, None) => S::Running,
-                (Family::Dormant, None) => S::Dormant,
-                (Family::Job, None) => S::Started,
+                (Family::Dormant | Family::Job, None) => S::Dormant,
                 (Family::Content, None) => S::Present,
                 (Family::Pointer, None) => S::Reserved,
             }),
@@ -177,12 +184,25 @@ pub fn next(state: ObjectState, body: &Body) -> Result<ObjectState, Illegal> {
         Body::Unknown { .. } => match state {
             S::Creating(family) | S::Unknown(family) => Some(S::Unknown(family)),
             // A switch that may have happened: the pointer says so beside its state.
-            S::Reserved | S::Bound | S::Attached | S::Retained | S::Running | S::Dormant | S::Destroying => Some(state),
+            S::Reserved
+            | S::Bound
+            | S::Attached
+            | S::Retained
+            | S::Running
+            | S::Idle
+            | S::Leaving
+            | S::Dormant
+            | S::Started
+            | S::Destroying => Some(state),
             _other => None,
         },
         Body::NotHappened { .. } => match state {
             S::Creating(_) | S::Unknown(_) => Some(S::Failed),
-            S::Reserved | S::Bound | S::Attached | S::Retained | S::Running | S::Dormant => Some(state),
+            // A job whose run was proven never to have begun.
+            S::Started => Some(S::Dormant),
+            S::Reserved | S::Bound | S::Attached | S::Retained | S::Running | S::Idle | S::Leaving | S::Dormant => {
+                Some(state)
+            }
             _other => None,
         },
         // Proven to work, a warm object is in service again.
@@ -194,10 +214,15 @@ pub fn next(state: ObjectState, body: &Body) -> Result<ObjectState, Illegal> {
         Body::IntentActivate { .. } => matches!(state, S::Dormant | S::Idle | S::Running).then_some(state),
         Body::Activated { .. } => matches!(state, S::Dormant | S::Idle | S::Running).then_some(S::Running),
         Body::IntentDeactivate { .. } => {
-            matches!(state, S::Running | S::Idle | S::Dormant | S::Leaving).then_some(state)
+            matches!(state, S::Running | S::Idle | S::Dormant | S::Leaving | S::Started).then_some(state)
         }
         Body::Deactivated { .. } => {
-            matches!(state, S::Running | S::Idle | S::Dormant | S::Leaving).then_some(S::Dormant)
+            // A job that was killed has ended: that is said by an entry of its own.
+            if state == S::Started {
+                Some(state)
+            } else {
+                matches!(state, S::Running | S::Idle | S::Dormant | S::Leaving).then_some(S::Dormant)
+            }
         }
         Body::IntentDrain { .. } => match state {
             S::Running | S::Leaving | S::Idle => Some(S::Leaving),
@@ -242,13 +267,14 @@ pub fn next(state: ObjectState, body: &Body) -> Result<ObjectState, Illegal> {
         }
         Body::Retained { .. } => matches!(state, S::Attached | S::Retained).then_some(S::Retained),
         Body::Attached { .. } => matches!(state, S::Attached | S::Retained).then_some(S::Attached),
-        Body::IntentRun { .. } => matches!(state, S::Started).then_some(state),
+        Body::IntentRun { .. } => matches!(state, S::Dormant | S::Started).then_some(S::Started),
         Body::JobFinished { outcome, .. } => match state {
             S::Started => Some(match outcome {
                 crate::entry::JobOutcome::Exit(status) => S::Ended(*status),
-                crate::entry::JobOutcome::Signal(_)
-                | crate::entry::JobOutcome::Lost
-                | crate::entry::JobOutcome::Timeout => S::Lost,
+                // As shells say it.
+                crate::entry::JobOutcome::Signal(signal) => S::Ended(128 + signal),
+                crate::entry::JobOutcome::Timeout => S::Ended(TIMED_OUT),
+                crate::entry::JobOutcome::Lost => S::Lost,
             }),
             _other => None,
         },

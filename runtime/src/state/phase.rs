@@ -2,6 +2,7 @@
 
 use super::object::{Illegal, name};
 use crate::entry::{Body, Ending};
+use imm_ir::Nature;
 use serde::{Deserialize, Serialize};
 
 /// Where an apply is.
@@ -11,6 +12,10 @@ pub enum Phase {
     Preparing,
     /// Objects are made and verified, new pointers bound.
     Building,
+    /// Old objects give way to new ones that cannot act beside them.
+    HandingOver,
+    /// Jobs run whose effect stays.
+    Crossing,
     /// Stage of the rollout.
     Staging(u32),
     /// The commit is on disk; from here on only forward.
@@ -35,6 +40,16 @@ impl Phase {
         matches!(self, Self::Committed | Self::RolledBack)
     }
 
+    /// Whether it is on its way to a commit.
+    pub fn before_commit(self) -> bool {
+        self.building() || matches!(self, Self::Staging(_))
+    }
+
+    /// Before the first stage: three phases that take turns as the graph allows.
+    fn building(self) -> bool {
+        matches!(self, Self::Preparing | Self::Building | Self::HandingOver | Self::Crossing)
+    }
+
     /// Whether it can only go forward.
     pub fn forward(self) -> bool {
         matches!(self, Self::Confirming | Self::Retiring | Self::StuckForward | Self::Committed)
@@ -45,6 +60,8 @@ impl Phase {
         match self {
             Self::Preparing => "preparing",
             Self::Building => "building",
+            Self::HandingOver => "handing over",
+            Self::Crossing => "running jobs",
             Self::Staging(_) => "switching",
             Self::Confirming => "confirming",
             Self::Retiring => "retiring",
@@ -67,31 +84,40 @@ impl Phase {
 pub fn next(phase: Phase, body: &Body) -> Result<Phase, Illegal> {
     use Phase as P;
     let to = match body {
-        // Effects forward: only before the commit.
-        Body::IntentCreate(_) | Body::IntentRun { .. } | Body::IntentSnapshot { .. } => {
-            matches!(phase, P::Preparing | P::Building).then_some(P::Building)
-        }
+        // Effects forward: only before the commit. What a job did is undone by a job, so one may be made while unwinding.
+        Body::IntentCreate(intent) => match phase {
+            P::Unwinding if intent.nature == Nature::Job => Some(phase),
+            _any => phase.building().then_some(P::Building),
+        },
+        Body::IntentRun { .. } => match phase {
+            P::Unwinding => Some(phase),
+            _any => phase.building().then_some(P::Crossing),
+        },
+        Body::IntentSnapshot { .. } => match phase {
+            P::Staging(_) => Some(phase),
+            _any => phase.building().then_some(P::HandingOver),
+        },
         Body::IntentActivate { .. } | Body::IntentDeactivate { .. } => match phase {
-            P::Preparing | P::Building => Some(P::Building),
             P::Staging(_) | P::Unwinding | P::Retiring => Some(phase),
-            _other => None,
+            _any => phase.building().then_some(P::HandingOver),
         },
         Body::StageEntered { stage, .. } => match phase {
-            P::Preparing | P::Building => Some(P::Staging(*stage)),
-            P::Staging(before) if before < *stage => Some(P::Staging(*stage)),
-            _other => None,
+            P::Staging(before) => (before < *stage).then_some(P::Staging(*stage)),
+            _any => phase.building().then_some(P::Staging(*stage)),
         },
         Body::IntentSwitch(intent) => match (phase, intent.stage) {
             (P::Staging(now), Some(stage)) if now == stage => Some(phase),
-            (P::Preparing | P::Building, None) => Some(P::Building),
             (P::Unwinding | P::Confirming | P::StuckForward, None) => Some(phase),
+            // A handover moves the pointers to what was handed over.
+            (P::HandingOver, None) => Some(phase),
+            (_any, None) if phase.building() => Some(P::Building),
             _other => None,
         },
         // Nothing is destroyed before the commit but by unwinding.
         Body::IntentDestroy { .. } | Body::IntentDrain { .. } => {
             matches!(phase, P::Retiring | P::Unwinding).then_some(phase)
         }
-        Body::Committed(_) => matches!(phase, P::Preparing | P::Building | P::Staging(_)).then_some(P::Confirming),
+        Body::Committed(_) => phase.before_commit().then_some(P::Confirming),
         // Once all have confirmed, and not before, old objects may leave.
         Body::Confirmed { remaining, .. } => match phase {
             P::Confirming | P::StuckForward if *remaining == 0 => Some(P::Retiring),
@@ -101,8 +127,7 @@ pub fn next(phase: Phase, body: &Body) -> Result<Phase, Illegal> {
         },
         Body::WatchEnded { .. } => matches!(phase, P::Confirming | P::Retiring).then_some(P::Retiring),
         Body::UnwindStarted { .. } => {
-            matches!(phase, P::Preparing | P::Building | P::Staging(_) | P::StuckBack | P::Unwinding)
-                .then_some(P::Unwinding)
+            (phase.before_commit() || matches!(phase, P::StuckBack | P::Unwinding)).then_some(P::Unwinding)
         }
         Body::Finished { ending, .. } => match (phase, ending) {
             (P::Retiring, Ending::Committed) => Some(P::Committed),

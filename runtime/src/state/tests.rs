@@ -98,6 +98,10 @@ fn confirmed(remaining: u32) -> Body {
     Body::Confirmed { provider: "host".into(), remaining }
 }
 
+fn ended(outcome: JobOutcome) -> Body {
+    Body::JobFinished { step: 0, object: ID, outcome, outputs: Fields::new() }
+}
+
 fn about_objects() -> Vec<Body> {
     let (step, object) = (0, ID);
     vec![
@@ -111,6 +115,11 @@ fn about_objects() -> Vec<Body> {
         Body::Activated { step, object },
         Body::IntentDeactivate { step, object },
         Body::Deactivated { step, object, forced: false },
+        Body::IntentRun { step, object, token: ID.0 },
+        ended(JobOutcome::Exit(1)),
+        ended(JobOutcome::Timeout),
+        ended(JobOutcome::Lost),
+        Body::IntentSnapshot { step, durable: object, token: ID.0 },
         Body::IntentDrain { step, object, deadline_ms: 1 },
         Body::Drained { step, object, in_flight_cut: 0, took_ms: 1 },
         switch(None),
@@ -142,7 +151,7 @@ fn allowed(body: &Body) -> Vec<(S, S)> {
                 (_, Some(_)) => S::Tainted,
                 (Family::Running, _) => S::Running,
                 (Family::Dormant, _) => S::Dormant,
-                (Family::Job, _) => S::Started,
+                (Family::Job, _) => S::Dormant,
                 (Family::Content, _) => S::Present,
                 (Family::Pointer, _) => S::Reserved,
             };
@@ -151,11 +160,12 @@ fn allowed(body: &Body) -> Vec<(S, S)> {
         Body::Unknown { .. } => {
             let mut all: Vec<_> = families.into_iter().flat_map(|f| to(&open(f), S::Unknown(f))).collect();
             all.extend(same(&settable));
-            all.extend(same(&[S::Running, S::Dormant, S::Destroying]));
+            all.extend(same(&[S::Running, S::Idle, S::Leaving, S::Dormant, S::Started, S::Destroying]));
             all
         }
         Body::NotHappened { .. } => {
-            [to(&all_open, S::Failed), same(&settable), same(&[S::Running, S::Dormant])].concat()
+            let there = same(&[S::Running, S::Idle, S::Leaving, S::Dormant]);
+            [to(&all_open, S::Failed), same(&settable), vec![(S::Started, S::Dormant)], there].concat()
         }
         Body::Verified { .. } => {
             [to(&[S::Idle, S::Leaving], S::Running), same(&settable), same(&[S::Running, S::Dormant, S::Present])]
@@ -163,8 +173,15 @@ fn allowed(body: &Body) -> Vec<(S, S)> {
         }
         Body::IntentActivate { .. } => same(&[S::Dormant, S::Idle, S::Running]),
         Body::Activated { .. } => to(&[S::Dormant, S::Idle, S::Running], S::Running),
-        Body::IntentDeactivate { .. } => same(&[S::Dormant, S::Idle, S::Running, S::Leaving]),
-        Body::Deactivated { .. } => to(&[S::Dormant, S::Idle, S::Running, S::Leaving], S::Dormant),
+        Body::IntentDeactivate { .. } => same(&[S::Dormant, S::Idle, S::Running, S::Leaving, S::Started]),
+        Body::Deactivated { .. } => {
+            [to(&[S::Dormant, S::Idle, S::Running, S::Leaving], S::Dormant), same(&[S::Started])].concat()
+        }
+        Body::IntentRun { .. } => to(&[S::Dormant, S::Started], S::Started),
+        Body::JobFinished { outcome: JobOutcome::Exit(status), .. } => vec![(S::Started, S::Ended(*status))],
+        Body::JobFinished { outcome: JobOutcome::Timeout, .. } => vec![(S::Started, S::Ended(124))],
+        Body::JobFinished { .. } => vec![(S::Started, S::Lost)],
+        Body::IntentSnapshot { .. } => same(&[S::Attached]),
         Body::IntentDrain { .. } => [
             to(&[S::Running, S::Leaving, S::Idle], S::Leaving),
             to(&[S::Bound, S::Closing], S::Closing),
@@ -222,6 +239,8 @@ fn phases() -> Vec<P> {
     vec![
         P::Preparing,
         P::Building,
+        P::HandingOver,
+        P::Crossing,
         P::Staging(1),
         P::Staging(2),
         P::Confirming,
@@ -238,23 +257,37 @@ fn phases() -> Vec<P> {
 fn every_phase_against_every_entry_that_moves_an_apply() {
     let (step, object) = (0, ID);
     let staging = [P::Staging(1), P::Staging(2)];
-    let before = [P::Preparing, P::Building, P::Staging(1), P::Staging(2)];
+    let building = [P::Preparing, P::Building, P::HandingOver, P::Crossing];
+    let before = [&building[..], &staging[..]].concat();
     let to = |from: &[P], to: P| from.iter().map(|p| (*p, to)).collect::<Vec<_>>();
     let same = |from: &[P]| from.iter().map(|p| (*p, *p)).collect::<Vec<_>>();
-    let build = to(&[P::Preparing, P::Building], P::Building);
+    let build = to(&building, P::Building);
+    let unwinding = vec![(P::Unwinding, P::Unwinding)];
     let table: Vec<(Body, Vec<(P, P)>)> = vec![
         (intent(Class::Resource, Nature::Process), build.clone()),
-        (Body::IntentRun { step, object, token: ID.0 }, build.clone()),
+        (intent(Class::Resource, Nature::Job), [build.clone(), unwinding.clone()].concat()),
+        (Body::IntentRun { step, object, token: ID.0 }, [to(&building, P::Crossing), unwinding].concat()),
         (
             Body::IntentActivate { step, object },
-            [build.clone(), same(&staging), same(&[P::Unwinding, P::Retiring])].concat(),
+            [to(&building, P::HandingOver), same(&staging), same(&[P::Unwinding, P::Retiring])].concat(),
+        ),
+        (
+            Body::IntentSnapshot { step, durable: object, token: ID.0 },
+            [to(&building, P::HandingOver), same(&staging)].concat(),
         ),
         (
             Body::StageEntered { stage: 2, weights: Vec::new() },
-            to(&[P::Preparing, P::Building, P::Staging(1)], P::Staging(2)),
+            [to(&building, P::Staging(2)), to(&[P::Staging(1)], P::Staging(2))].concat(),
         ),
         (switch(Some(1)), same(&[P::Staging(1)])),
-        (switch(None), [build, same(&[P::Unwinding, P::Confirming, P::StuckForward])].concat()),
+        (
+            switch(None),
+            [
+                to(&[P::Preparing, P::Building, P::Crossing], P::Building),
+                same(&[P::HandingOver, P::Unwinding, P::Confirming, P::StuckForward]),
+            ]
+            .concat(),
+        ),
         (Body::IntentDestroy { step, object }, same(&[P::Retiring, P::Unwinding])),
         (Body::IntentDrain { step, object, deadline_ms: 1 }, same(&[P::Retiring, P::Unwinding])),
         (committed(), to(&before, P::Confirming)),
