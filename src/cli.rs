@@ -71,7 +71,8 @@ impl Params {
 impl Consents {
     /// Whether one is given.
     pub fn any(&self) -> bool {
-        !self.replace.is_empty() || !self.rename.is_empty() || self.again || self.heal
+        let named = [&self.replace, &self.rename, &self.never];
+        named.iter().any(|list| !list.is_empty()) || self.again || self.above_limit || self.heal
     }
 }
 
@@ -285,6 +286,12 @@ pub struct Consents {
     /// Apply a graph again that was rolled back from (wants --because)
     #[arg(long, requires = "because")]
     pub again: bool,
+    /// Run a job whose effect cannot be undone (wants --because)
+    #[arg(long, value_name = "ADDR", requires = "because")]
+    pub never: Vec<String>,
+    /// Replace more objects than the environment's replace_limit (wants --because)
+    #[arg(long, requires = "because")]
+    pub above_limit: bool,
     /// Make new objects for those that are missing or changed
     #[arg(long)]
     pub heal: bool,
@@ -327,6 +334,12 @@ pub struct Rollback {
     /// The generation [default: the newest one that differs and was never rolled back from]
     #[arg(value_name = "GEN")]
     pub generation: Option<u64>,
+    /// Go back behind this job although its effect is breaking (wants --because)
+    #[arg(long, value_name = "JOB", requires = "because")]
+    pub across: Vec<String>,
+    /// Run a job again whose effect cannot be undone (wants --because)
+    #[arg(long, value_name = "ADDR", requires = "because")]
+    pub never: Vec<String>,
     /// Why, for the history
     #[arg(long, value_name = "TEXT")]
     pub because: Option<String>,
@@ -351,6 +364,12 @@ pub struct Destroy {
 pub struct Recover {
     #[command(flatten)]
     pub module: Module,
+    /// Give up what cannot be settled there: it is left as it is (wants --because)
+    #[arg(long, value_name = "ADDR", requires = "because")]
+    pub accept_lost: Vec<String>,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    pub because: Option<String>,
     /// Events as JSON lines on stdout
     #[arg(long)]
     pub json: bool,

@@ -11,6 +11,8 @@ pub struct Consented {
     replace: Vec<Addr>,
     renames: BTreeMap<Addr, Addr>,
     again: bool,
+    never: Vec<Addr>,
+    above_limit: bool,
     heal: bool,
     because: String,
 }
@@ -18,18 +20,19 @@ pub struct Consented {
 impl Consented {
     /// Reads the addresses.
     pub fn read(consents: &Consents) -> Result<Self, Failure> {
-        let addr = |text: &str| Addr::parse(text).map_err(Failure::usage);
         let rename = |text: &String| {
             let (old, new) = text.split_once('=').ok_or_else(|| {
                 Failure::usage(format!("--rename {text} has no new address"))
                     .help("write it like --rename uploads=files")
             })?;
-            Ok((addr(old)?, addr(new)?))
+            Ok((address(old)?, address(new)?))
         };
         Ok(Self {
-            replace: consents.replace.iter().map(|text| addr(text)).collect::<Result<_, _>>()?,
+            replace: addresses(&consents.replace)?,
             renames: consents.rename.iter().map(rename).collect::<Result<_, Failure>>()?,
             again: consents.again,
+            never: addresses(&consents.never)?,
+            above_limit: consents.above_limit,
             heal: consents.heal,
             because: consents.because.clone().unwrap_or_default(),
         })
@@ -40,7 +43,18 @@ impl Consented {
         options.replace = self.replace;
         options.renames = self.renames;
         options.again = self.again;
+        options.never = self.never;
+        options.above_limit = self.above_limit;
         options.heal = self.heal;
         options.because = self.because;
     }
+}
+
+fn address(text: &str) -> Result<Addr, Failure> {
+    Addr::parse(text).map_err(Failure::usage)
+}
+
+/// Addresses as the command line has them.
+pub fn addresses(texts: &[String]) -> Result<Vec<Addr>, Failure> {
+    texts.iter().map(|text| address(text)).collect()
 }

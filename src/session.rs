@@ -6,7 +6,7 @@ use crate::platform;
 use crate::project::Project;
 use crate::records::{self, Writer};
 use crate::ui::{self, Style, events::Watcher};
-use imm_ir::Graph;
+use imm_ir::{Addr, Graph};
 use imm_runtime::apply::{Engine, EngineError, Limits, Outcome};
 use imm_runtime::entry::Verb;
 use imm_runtime::lease::Lease;
@@ -121,6 +121,16 @@ impl Session {
         self.carry_out(plan, attached, answer).await
     }
 
+    /// Gives up what holds the interrupted apply.
+    pub fn accept_lost(&mut self, address: &Addr, because: &str) -> Result<(), Failure> {
+        let given_up = self.engine.accept_lost(address, because);
+        match given_up.map_err(|e| self.failure(e))? {
+            0 => Err(Failure::new(format!("{address} is no part of the interrupted apply"))
+                .help("`imm status` says what is open")),
+            _some => Ok(()),
+        }
+    }
+
     /// The graph of a committed generation.
     pub fn graph(&self, generation: u64) -> Result<Graph, Failure> {
         let graph = self.engine.graph(Some(generation)).map_err(|e| self.failure(e))?;
@@ -211,6 +221,7 @@ pub fn failure(project: &Project, open: bool, error: EngineError) -> Failure {
     match error {
         EngineError::Plan(e) => plan_failure(&e),
         EngineError::Refused(_) => Failure::new(message).help("make the plan again: imm plan --out FILE"),
+        EngineError::NothingOpen => Failure::new(message),
         EngineError::NoGeneration(_) => Failure::new(message).help("`imm history` lists the generations"),
         EngineError::Forked { .. } => Failure::new(message).help("use the ledger that was used last"),
         EngineError::Provider(e) => e.help.iter().fold(Failure::new(message), |f, help| f.help(help.clone())),
@@ -235,7 +246,7 @@ pub fn plan_failure(error: &PlanError) -> Failure {
 
 fn stuck(error: &str, why: &str) -> Failure {
     let message = if error.is_empty() { why.to_owned() } else { format!("{error}\nSettling it failed: {why}") };
-    Failure { exit: Exit::Open, ..Failure::new(message) }.help("nothing more was destroyed; `imm recover` tries again")
+    Failure { exit: Exit::Open, ..Failure::new(message) }.help("nothing more was destroyed; `imm recover` tries again; what cannot be settled is given up with `imm recover --accept-lost ADDR --because TEXT`")
 }
 
 /// The plan's one question. Without a terminal there is nobody to ask.

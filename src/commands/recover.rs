@@ -1,6 +1,7 @@
 //! `imm recover`: settles what an interrupted apply left, backwards before its commit and forwards after.
 
 use crate::cli::{Global, Recover};
+use crate::consents::addresses;
 use crate::failure::{Exit, Failure, Outcome as Ended};
 use crate::platform;
 use crate::project::Project;
@@ -21,8 +22,12 @@ pub fn run(global: &Global, args: &Recover) -> Ended {
         ui::err("Nothing to recover.\n");
         return Ok(Exit::Done);
     }
+    let lost = addresses(&args.accept_lost)?;
     platform::block_on(async {
         let mut session = Session::open(project, global.watcher(args.json)).await?;
+        for address in &lost {
+            session.accept_lost(address, args.because.as_deref().unwrap_or_default())?;
+        }
         match session.recover().await? {
             Some(outcome @ Outcome::Stuck { .. }) => session.finish(&outcome),
             Some(outcome) => {

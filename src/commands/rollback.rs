@@ -1,6 +1,7 @@
 //! `imm rollback`: an apply of a graph from the ledger. Needs no sources.
 
 use crate::cli::{Global, Rollback};
+use crate::consents::addresses;
 use crate::failure::{Failure, Outcome};
 use crate::platform;
 use crate::project::Project;
@@ -18,6 +19,7 @@ pub fn run(global: &Global, args: &Rollback) -> Outcome {
         let message = format!("there is no ledger of {} in environment {}", project.name, project.environment);
         return Err(Failure::new(message).help("nothing was applied yet, so there is nothing to go back to"));
     }
+    let (across, never) = (addresses(&args.across)?, addresses(&args.never)?);
     platform::block_on(async {
         let mut session = Session::open(project, global.watcher(args.answer.json)).await?;
         session.settled().await?;
@@ -26,7 +28,12 @@ pub fn run(global: &Global, args: &Rollback) -> Outcome {
             Failure::new("there is no earlier generation to go back to").help("`imm history` lists the generations")
         })?;
         let graph = session.graph(to)?;
-        let plan = session.plan(&graph, |options| options.verb = Verb::Rollback { to }).await?;
+        let because = args.because.clone().unwrap_or_default();
+        let plan = session.plan(&graph, |options| {
+            options.verb = Verb::Rollback { to };
+            (options.across, options.never, options.because) = (across, never, because);
+        });
+        let plan = plan.await?;
         let attached = Attached { because: args.because.clone(), ..Attached::default() };
         session.carry_out(&plan, &attached, &args.answer).await
     })?

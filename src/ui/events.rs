@@ -48,6 +48,12 @@ impl Watcher {
                 let targets = if *targets == 1 { "1 target".to_owned() } else { format!("{targets} targets") };
                 format!("  {} switched {address} to {targets}\n", mark("33", "~"))
             }
+            Event::HandedOver { address, outage_ms, allowed_ms } => format!(
+                "  {} {address} took over: {} without service, {} allowed\n",
+                mark("33", "~"),
+                seconds(*outage_ms),
+                seconds(*allowed_ms)
+            ),
             Event::Committed { generation } => format!("  {} committed generation {generation}\n", mark("1;32", "✓")),
             Event::Retiring { objects: 0 } => String::new(),
             Event::Retiring { objects } => format!("  {} retiring {objects} of earlier generations\n", mark("2", "-")),
@@ -65,6 +71,9 @@ fn past(action: &str) -> String {
         "destroy" => "destroyed".to_owned(),
         "activate" => "activated".to_owned(),
         "deactivate" => "deactivated".to_owned(),
+        "run" => "ran".to_owned(),
+        "undo" => "took back".to_owned(),
+        "snapshot" => "copied".to_owned(),
         other => other.to_owned(),
     }
 }

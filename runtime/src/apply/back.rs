@@ -1,16 +1,26 @@
-//! Undoing an apply before its commit, from recorded state alone: pointers back, new objects drained, then destroyed;
-//! durables retained, content released. Idempotent: run again after a crash, it finishes what is left.
+//! Undoing an apply before its commit, from recorded state alone: pointers back, jobs taken back, new objects drained, what
+//! was handed over handed back, then new objects destroyed; durables retained, content released. Idempotent: run again after a crash, it finishes what is left.
 
 use super::{Engine, EngineError, Event, Outcome};
-use crate::entry::{Body, Ending, Leftover, RetainReason, UnwindCause};
+use crate::entry::{Body, ConsentKind, Ending, Leftover, RetainReason, UnwindCause};
 use crate::id::ObjectId;
-use crate::provider::{Error, ErrorKind};
+use crate::provider::{Error, ErrorKind, Level};
 use crate::state::{ObjectState, Phase};
 use imm_ir::{Class, CreateMode, FindMode, Nature};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::time::Instant;
+
+/// What an apply made that is to be undone.
+struct Made {
+    /// To be destroyed.
+    end: BTreeSet<ObjectId>,
+    /// Content, for the collector.
+    released: Vec<Body>,
+    /// Nobody can tell whether it is there.
+    unknown: Vec<Leftover>,
+}
 
 impl Engine {
     pub(super) async fn unwind(
@@ -52,27 +62,78 @@ impl Engine {
         }
     }
 
-    /// The inner error is what could not be settled: nothing more is destroyed after it.
+    /// In the reverse of the order in which it was done. The inner error is what could not be settled: nothing more is
+    /// destroyed after it.
     async fn undo(&mut self) -> Result<Result<Vec<Leftover>, (String, Vec<Leftover>)>, EngineError> {
-        if let Err(error) = self.pointers_back().await? {
+        let mut lost = Vec::new();
+        // First what users meet. What a job was run on stays in force until its effect is taken back.
+        let staged = self.open()?.staged.clone();
+        let (staged, others) = self.open()?.before.keys().copied().partition(|id| staged.contains(id));
+        if let Err(error) = self.pointers_back(&staged).await? {
+            return self.given_up(error);
+        }
+        let stays = match self.settle_jobs().await? {
+            Ok(stays) => stays,
+            Err(open) => return Ok(Err(self.stuck(open))),
+        };
+        if let Err(error) = self.pointers_back(&others).await? {
             return self.given_up(error);
         }
         let before: BTreeSet<ObjectId> =
             self.open()?.before.values().flat_map(|s| s.targets.iter().map(|t| t.object)).collect();
         let exposed: BTreeSet<ObjectId> = self.open()?.exposed.difference(&before).copied().collect();
-        let stuck = |this: &Self, leftovers: Vec<Leftover>| {
-            let named = this.name(&leftovers);
-            let why: Vec<String> = named.iter().map(|(addr, why)| format!("{addr}: {why}")).collect();
-            Ok(Err((why.join("; "), leftovers)))
-        };
         let undrained = self.drain(&exposed).await?;
-        if !undrained.is_empty() {
-            return stuck(self, undrained);
+        if let Some(stuck) = self.holds_up(undrained, &mut lost) {
+            return Ok(Err(stuck));
         }
         let unsettled = self.settle_durables().await?;
-        if !unsettled.is_empty() {
-            return stuck(self, unsettled);
+        if let Some(stuck) = self.holds_up(unsettled, &mut lost) {
+            return Ok(Err(stuck));
         }
+        let (begun, stopped) = self.acted()?;
+        let failed = self.set_acting(&begun, false, self.limits.settle_retries).await?;
+        if let Some(stuck) = self.holds_up(leftovers(failed), &mut lost) {
+            return Ok(Err(stuck));
+        }
+        // What could only be made after the old one had stopped is gone before that one acts again.
+        if self.in_the_way(&stopped)? {
+            let failed = self.demolish(self.made()?.end).await?;
+            if let Some(stuck) = self.holds_up(failed, &mut lost) {
+                return Ok(Err(stuck));
+            }
+        }
+        let unwilling = self.resume(&stopped).await?;
+        if let Some(stuck) = self.holds_up(unwilling, &mut lost) {
+            return Ok(Err(stuck));
+        }
+        let Made { end, released, unknown } = self.made()?;
+        let failed = self.demolish(end).await?;
+        if let Some(stuck) = self.holds_up(failed, &mut lost) {
+            return Ok(Err(stuck));
+        }
+        self.append(released, false)?;
+        lost.extend(unknown);
+        lost.extend(stays);
+        lost.sort_by_key(|l| l.object);
+        lost.dedup_by_key(|l| l.object);
+        Ok(Ok(lost))
+    }
+
+    /// What of these holds the apply up; what somebody gave up in so many words goes to `lost` instead.
+    fn holds_up(&self, failed: Vec<Leftover>, lost: &mut Vec<Leftover>) -> Option<(String, Vec<Leftover>)> {
+        let given_up = |l: &Leftover| self.state().consents.contains(&(ConsentKind::AcceptLost, l.object));
+        let (given_up, open): (Vec<_>, Vec<_>) = failed.into_iter().partition(given_up);
+        lost.extend(given_up);
+        (!open.is_empty()).then(|| self.stuck(open))
+    }
+
+    fn stuck(&self, open: Vec<Leftover>) -> (String, Vec<Leftover>) {
+        let why: Vec<String> = self.name(&open).iter().map(|(addr, why)| format!("{addr}: {why}")).collect();
+        (why.join("; "), open)
+    }
+
+    /// What this apply made and is to be destroyed, released, or cannot be told of.
+    fn made(&self) -> Result<Made, EngineError> {
         let (mut end, mut released, mut unknown) = (BTreeSet::new(), Vec::new(), Vec::new());
         let made_by = self.open()?.id;
         for (id, object) in self.state().objects.iter().filter(|(_, o)| o.made_by == made_by && o.state.exists()) {
@@ -91,12 +152,54 @@ impl Engine {
                 }
             }
         }
-        let failed = self.demolish(end).await?;
-        if !failed.is_empty() {
-            return stuck(self, failed);
+        Ok(Made { end, released, unknown })
+    }
+
+    /// What this apply let act and is still there, and what it stopped.
+    fn acted(&self) -> Result<(Vec<ObjectId>, Vec<ObjectId>), EngineError> {
+        let acted = &self.open()?.acted;
+        let there = |id: &ObjectId| {
+            self.state().objects.get(id).is_some_and(|o| o.state.acts() || o.state == ObjectState::Dormant)
+        };
+        let of = |before: bool| acted.iter().filter(move |(_, was)| **was == before).map(|(id, _)| *id).filter(there);
+        Ok((of(false).collect(), of(true).collect()))
+    }
+
+    /// Whether something that this apply made acts where one of these is to act again.
+    fn in_the_way(&self, resumes: &[ObjectId]) -> Result<bool, EngineError> {
+        let (made_by, objects) = (self.open()?.id, &self.state().objects);
+        let olds: Vec<_> = resumes.iter().filter_map(|id| objects.get(id)).collect();
+        let mut made = objects.values().filter(|o| o.made_by == made_by && o.nature == Nature::Process);
+        let clash = |o: &crate::state::Object| {
+            let acts = o.state.exists() && !o.made_dormant;
+            acts && olds.iter().any(|old| old.address == o.address || old.claims.iter().any(|c| o.claims.contains(c)))
+        };
+        Ok(made.any(clash))
+    }
+
+    /// What was stopped acts again, and is proven to.
+    async fn resume(&mut self, olds: &[ObjectId]) -> Result<Vec<Leftover>, EngineError> {
+        let mut failed = leftovers(self.set_acting(olds, true, self.limits.settle_retries).await?);
+        for id in olds.iter().copied() {
+            if failed.iter().any(|l| l.object == id) {
+                continue;
+            }
+            match self.wait_healthy(id, self.limits.hand_back).await {
+                Ok(Level::Healthy) => {
+                    let step = self.next_step();
+                    self.append(vec![Body::Verified { step, object: id, took_ms: 0 }], false)?;
+                }
+                Err(error) if error.kind == ErrorKind::Fenced => return Err(EngineError::Provider(error)),
+                Ok(level) => {
+                    failed.push(Leftover { object: id, why: format!("it acts again and is {}", word(&level)) });
+                }
+                Err(error) => failed.push(Leftover { object: id, why: error.message }),
+            }
         }
-        self.append(released, false)?;
-        Ok(Ok(unknown))
+        if let Some(since) = self.dark_since.take() {
+            self.outage_ms = self.outage_ms.max(super::build::millis(since.elapsed()));
+        }
+        Ok(failed)
     }
 
     fn given_up<T>(&self, error: Error) -> Result<Result<T, (String, Vec<Leftover>)>, EngineError> {
@@ -109,13 +212,14 @@ impl Engine {
 
     /// Sets every pointer that this apply touched to what it was before. Also one whose switch was never acknowledged: a
     /// switch that changes nothing still raises the epoch, so a late one can no longer take effect.
-    async fn pointers_back(&mut self) -> Result<Result<(), Error>, EngineError> {
+    async fn pointers_back(&mut self, of: &BTreeSet<ObjectId>) -> Result<Result<(), Error>, EngineError> {
         let mut batches: BTreeMap<Arc<str>, Vec<ObjectId>> = BTreeMap::new();
-        for (id, setting) in &self.open()?.before {
+        for (id, setting) in self.open()?.before.iter().filter(|(id, _)| of.contains(id)) {
             let state = self.state();
             let Some((object, pointer)) = state.objects.get(id).zip(state.pointers.get(id)) else { continue };
             let back = pointer.pending.is_empty() && !pointer.provisional && pointer.setting == *setting;
-            if object.state.exists() && object.state != ObjectState::Destroying && !back {
+            let given_up = state.consents.contains(&(ConsentKind::AcceptLost, *id));
+            if object.state.exists() && object.state != ObjectState::Destroying && !back && !given_up {
                 batches.entry(object.provider.clone()).or_default().push(*id);
             }
         }
@@ -189,5 +293,20 @@ impl Engine {
             }
         }
         Ok(leftovers)
+    }
+}
+
+fn leftovers(failed: super::active::Unwilling) -> Vec<Leftover> {
+    failed.into_iter().map(|(object, error)| Leftover { object, why: error.message }).collect()
+}
+
+fn word(level: &Level) -> String {
+    match level {
+        Level::Starting => "still starting".to_owned(),
+        Level::Healthy => "healthy".to_owned(),
+        Level::Unhealthy(why) => format!("not healthy: {why}"),
+        Level::Dormant => "still at rest".to_owned(),
+        Level::Exited(status, last) => format!("ended with status {status}: {last}"),
+        Level::Missing => "not there".to_owned(),
     }
 }

@@ -2,15 +2,17 @@
 //! write before their effects begin; results are written as they come, several at a time.
 
 use super::call::Patience;
+use super::job::Ran;
 use super::{Engine, EngineError, Event, Step, Stop};
 use crate::entry::{Body, CreateIntent, UnwindCause};
 use crate::id::ObjectId;
-use crate::plan::{Action, Fate, Plan, PlannedSwitch};
+use crate::plan::start::Job;
+use crate::plan::{Action, Fate, Plan, PlannedSwitch, Start};
 use crate::provider::{Created, Ctx, Error, ErrorKind, Happened, Level, Provider, Request, Result as Called};
 use crate::state::ObjectState;
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use imm_ir::{Addr, Class, CreateMode, FieldClass, Fields, FindMode, Nature};
+use imm_ir::{Addr, Class, CreateMode, FieldClass, FindMode, Nature};
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,29 +20,41 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Something under way came to an end.
-enum Done {
+pub(super) enum Done {
     Created(Addr, u32, Called<Created>, Instant),
     Verified(Addr, u32, Called<Level>, Instant),
+    Ran(Addr, u32, Called<Ran>, Instant),
 }
 
-type Work = FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>;
+pub(super) type Work = FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>;
 
-struct Progress {
+/// How far building is.
+pub(super) struct Progress {
     /// Not started.
-    waiting: BTreeSet<Addr>,
+    pub waiting: BTreeSet<Addr>,
+    /// Made ready and not acting: waits for its handover or its run.
+    pub made: BTreeSet<Addr>,
     /// Verified, or kept as it is.
-    done: BTreeSet<Addr>,
+    pub done: BTreeSet<Addr>,
     /// New pointers to set as soon as their targets are verified.
     early: Vec<PlannedSwitch>,
-    work: Work,
+    /// Pointers that a handover has moved.
+    pub moved: BTreeSet<ObjectId>,
+    /// While nobody serves, how long waiting for health may take.
+    pub bound: Option<Duration>,
+    pub work: Work,
 }
 
 impl Engine {
-    pub(super) async fn build(&mut self, plan: &Plan) -> Step<()> {
+    /// Answers the pointers that handovers have moved already.
+    pub(super) async fn build(&mut self, plan: &Plan) -> Step<BTreeSet<ObjectId>> {
         let mut progress = Progress {
             waiting: BTreeSet::new(),
+            made: BTreeSet::new(),
             done: BTreeSet::new(),
             early: plan.switches.iter().filter(|s| s.early).cloned().collect(),
+            moved: BTreeSet::new(),
+            bound: None,
             work: Work::new(),
         };
         for (addr, planned) in &plan.nodes {
@@ -52,41 +66,70 @@ impl Engine {
         loop {
             self.check_stop()?;
             self.bind_early(plan, &mut progress).await?;
-            self.launch(plan, &mut progress)?;
-            if progress.work.is_empty() {
+            self.launch(plan, &mut progress).await?;
+            if !progress.work.is_empty() {
+                self.next_results(plan, &mut progress).await?;
+                continue;
+            }
+            // Nothing that costs nothing to undo is ready or under way: the next dearer step, cheapest first.
+            let group = Self::next_handover(plan, &progress);
+            if !group.is_empty() {
+                self.hand_over(plan, &group, &mut progress).await?;
+            } else if let Some(job) = Self::next_job(plan, &progress) {
+                self.start_job(plan, &job, &mut progress).await?;
+            } else {
                 break;
             }
-            let mut results: Vec<Done> = progress.work.next().await.into_iter().collect();
-            while let Some(Some(more)) = progress.work.next().now_or_never() {
-                results.push(more);
-            }
-            self.take_results(plan, &mut progress, results)?;
         }
-        match progress.waiting.first() {
+        match progress.waiting.first().or(progress.made.first()) {
             Some(addr) => {
                 Err(Stop::Unwind(UnwindCause::Failed(None), format!("{addr} waits for something that never comes")))
             }
-            None => Ok(()),
+            None => Ok(progress.moved),
         }
     }
 
-    /// Starts everything that is ready: one write for all their intents, then their effects.
-    fn launch(&mut self, plan: &Plan, progress: &mut Progress) -> Step<()> {
+    /// Waits for what is under way, and starts nothing new but what follows from it.
+    pub(super) async fn finish_work(&mut self, plan: &Plan, progress: &mut Progress) -> Step<()> {
+        while !progress.work.is_empty() {
+            self.next_results(plan, progress).await?;
+        }
+        Ok(())
+    }
+
+    async fn next_results(&mut self, plan: &Plan, progress: &mut Progress) -> Step<()> {
+        let mut results: Vec<Done> = progress.work.next().await.into_iter().collect();
+        while let Some(Some(more)) = progress.work.next().now_or_never() {
+            results.push(more);
+        }
+        self.take_results(plan, progress, results)
+    }
+
+    /// Starts everything that is ready and costs nothing to undo.
+    async fn launch(&mut self, plan: &Plan, progress: &mut Progress) -> Step<()> {
         let room = self.limits.parallel.saturating_sub(progress.work.len());
-        let ready: Vec<Addr> = progress
-            .waiting
-            .iter()
-            .filter(|a| plan.nodes.get(*a).is_some_and(|n| n.after.iter().all(|d| progress.done.contains(d))))
-            .take(room)
-            .cloned()
-            .collect();
+        let later = |start: &Start| matches!(start, Start::Handover(handover) if handover.stop_first);
+        let ready = |a: &&Addr| {
+            let planned = plan.nodes.get(*a).filter(|n| !later(&n.start));
+            planned.is_some_and(|n| n.after.iter().all(|d| progress.done.contains(d)))
+        };
+        let ready: Vec<Addr> = progress.waiting.iter().filter(ready).take(room).cloned().collect();
+        self.launch_these(plan, &ready, progress)?;
+        for job in Self::harmless_jobs(plan, progress) {
+            self.start_job(plan, &job, progress).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts to make these: one write for all their intents, then their effects.
+    pub(super) fn launch_these(&mut self, plan: &Plan, ready: &[Addr], progress: &mut Progress) -> Step<()> {
         let mut step = self.next_step();
         let (mut intents, mut starts) = (Vec::new(), Vec::new());
-        for addr in ready {
+        for addr in ready.iter().cloned() {
             let Some(planned) = plan.nodes.get(&addr) else { continue };
             progress.waiting.remove(&addr);
             if planned.fate == Fate::Reuse {
-                self.verify(plan, &addr, planned.object, step, &progress.work)?;
+                self.verify(plan, &addr, planned.object, step, progress)?;
                 step += 1;
                 continue;
             }
@@ -129,11 +172,12 @@ impl Engine {
         let (planned, node) = plan.nodes.get(addr).zip(plan.graph.nodes.get(addr))?;
         let schema = self.schema(node)?;
         let movable = |name: &str| schema.field(name).is_some_and(|f| f.class == FieldClass::Movable);
-        let cells = if node.class == Class::Durable {
-            request.inputs.iter().filter(|(name, _)| movable(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
-        } else {
-            Fields::new()
+        let recorded = |name: &str| match (node.class, schema.nature) {
+            (Class::Durable, _) => movable(name),
+            (_, Nature::Job) => Job::RECORDED.contains(&name),
+            _other => false,
         };
+        let cells = request.inputs.iter().filter(|(name, _)| recorded(name)).map(|(n, v)| (n.clone(), v.clone()));
         let object_at = |a: &Addr| plan.nodes.get(a).map(|n| n.object);
         Some(CreateIntent {
             step,
@@ -149,31 +193,39 @@ impl Engine {
             provider: node.provider.clone(),
             schema_version: 1,
             inputs,
-            cells,
+            cells: cells.collect(),
             claims: planned.claims.clone(),
             create: schema.create,
             find: schema.find,
-            dormant: false,
+            dormant: request.dormant,
         })
     }
 
-    fn verify(&self, plan: &Plan, addr: &Addr, object: ObjectId, step: u32, work: &Work) -> Step<()> {
+    pub(super) fn verify(
+        &self,
+        plan: &Plan,
+        addr: &Addr,
+        object: ObjectId,
+        step: u32,
+        progress: &Progress,
+    ) -> Step<()> {
         let Some(node) = plan.graph.nodes.get(addr) else { return Ok(()) };
         let Some(provider) = self.providers.get(&node.provider).cloned() else { return Ok(()) };
         (self.events)(Event::StepStarted { action: "verify", address: addr.clone(), object });
-        let timeout = Duration::from_millis(node.with.timeout_ms);
+        let timeout = Duration::from_millis(node.with.timeout_ms).min(progress.bound.unwrap_or(Duration::MAX));
         let (ctx, handle, policy) = (self.ctx(timeout), self.handle(object), self.policy(plan, addr)?);
         let (addr, kind) = (addr.clone(), node.kind.clone());
+        let rests = self.state().objects.get(&object).is_some_and(|o| o.state == ObjectState::Dormant);
         let nature = self.schema(node).map_or(Nature::Plain, |s| s.nature);
         let patience = Patience { retries: node.with.retries, timeout, ..self.patience(0) }.for_step(step);
-        work.push(Box::pin(async move {
+        progress.work.push(Box::pin(async move {
             let began = Instant::now();
             let level = match nature {
-                Nature::Process | Nature::Job => {
+                Nature::Process if !rests => {
                     patience.call(|| provider.health(&ctx, &kind, object, &handle, &policy)).await
                 }
                 // It is there or it is not.
-                Nature::Content | Nature::Plain => patience
+                Nature::Process | Nature::Job | Nature::Content | Nature::Plain => patience
                     .call(|| provider.find(&ctx, &kind, object))
                     .await
                     .map(|found| if found.is_some() { Level::Healthy } else { Level::Missing }),
@@ -186,7 +238,8 @@ impl Engine {
     /// Writes results down and starts what follows from them. The first failure ends the building.
     fn take_results(&mut self, plan: &Plan, progress: &mut Progress, results: Vec<Done>) -> Step<()> {
         let mut bodies = Vec::new();
-        let (mut verify, mut failure) = (Vec::new(), None);
+        // That a job has ended is not to be lost.
+        let (mut verify, mut failure, mut sync) = (Vec::new(), None, false);
         for result in results {
             match result {
                 Done::Created(addr, step, result, began) => {
@@ -200,11 +253,15 @@ impl Engine {
                             }
                             bodies.push(Body::Created { step, object, handle, outputs, tainted, found: false });
                             let nature = plan.graph.nodes.get(&addr).and_then(|n| self.schema(n)).map(|s| s.nature);
-                            match nature {
-                                Some(Nature::Process | Nature::Job) => verify.push((addr, object, step)),
-                                Some(Nature::Content | Nature::Plain) | None => {
-                                    progress.done.insert(addr);
+                            match (&planned.start, nature) {
+                                (Start::Job(_), _) => _ = progress.made.insert(addr),
+                                (Start::Handover(handover), _) if !handover.stop_first => {
+                                    progress.made.insert(addr);
                                 }
+                                // It rests until the final stage; nothing that needs it waits for that.
+                                (Start::Final, _) => _ = progress.done.insert(addr),
+                                (_, Some(Nature::Process)) => verify.push((addr, object, step)),
+                                _plain => _ = progress.done.insert(addr),
                             }
                         }
                         Err(error) => {
@@ -219,29 +276,62 @@ impl Engine {
                     }
                 }
                 Done::Verified(addr, step, level, began) => {
-                    let Some(object) = plan.nodes.get(&addr).map(|n| n.object) else { continue };
+                    let Some(planned) = plan.nodes.get(&addr) else { continue };
+                    let object = planned.object;
+                    let rests = self.state().objects.get(&object).is_some_and(|o| o.state == ObjectState::Dormant);
                     match level {
                         Ok(Level::Healthy) => {
                             self.done("verify", &addr, object, began);
                             let took_ms = millis(began.elapsed());
                             bodies.push(Body::Verified { step, object, took_ms });
-                            progress.done.insert(addr);
+                            if rests && matches!(planned.start, Start::Handover(_)) {
+                                progress.made.insert(addr);
+                            } else {
+                                progress.done.insert(addr);
+                            }
                         }
                         other => {
-                            let why = unhealthy(&addr, &other);
+                            let mut why = unhealthy(&addr, &other);
+                            if progress.bound.is_some() {
+                                why.push_str(", and nobody serves meanwhile: see `max_outage`");
+                            }
                             self.step_failed("verify", &addr, object, &why);
+                            failure.get_or_insert(why);
+                        }
+                    }
+                }
+                Done::Ran(addr, step, ran, began) => {
+                    let Some(object) = plan.nodes.get(&addr).map(|n| n.object) else { continue };
+                    let why = match ran {
+                        Ok(ran) => {
+                            bodies.push(ran.record(step, object));
+                            sync = true;
+                            ran.failure(&addr)
+                        }
+                        Err(error) if error.kind == ErrorKind::Fenced => {
+                            return Err(Self::failed(addr.as_str(), &error));
+                        }
+                        Err(error) => Some(format!("{addr}: {}", error.message)),
+                    };
+                    match why {
+                        None => {
+                            self.done("run", &addr, object, began);
+                            progress.done.insert(addr);
+                        }
+                        Some(why) => {
+                            self.step_failed("run", &addr, object, &why);
                             failure.get_or_insert(why);
                         }
                     }
                 }
             }
         }
-        self.append(bodies, false)?;
+        self.append(bodies, sync)?;
         if let Some(why) = failure {
             return Err(Stop::Unwind(UnwindCause::Failed(None), why));
         }
         for (addr, object, step) in verify {
-            self.verify(plan, &addr, object, step, &progress.work)?;
+            self.verify(plan, &addr, object, step, progress)?;
         }
         Ok(())
     }
@@ -270,6 +360,9 @@ impl Engine {
     pub(super) async fn check_levels(&mut self, plan: &Plan) -> Step<()> {
         let mut wanted: BTreeSet<ObjectId> =
             plan.switches.iter().flat_map(|s| s.targets.iter().map(|(_, id)| *id)).collect();
+        let fresh = plan.nodes.values().filter(|n| n.start == Start::Final && n.fate != Fate::Keep);
+        wanted.extend(fresh.map(|n| n.object));
+        wanted.extend(&plan.proves);
         let mut open: Vec<ObjectId> = wanted.iter().copied().collect();
         while let Some(id) = open.pop() {
             let bound = self.state().objects.get(&id).map(|o| o.bindings.clone()).unwrap_or_default();
@@ -279,7 +372,8 @@ impl Engine {
         let by_object: BTreeMap<ObjectId, &Addr> = plan.nodes.iter().map(|(a, n)| (n.object, a)).collect();
         for id in wanted {
             let Some(object) = self.state().objects.get(&id) else { continue };
-            let Some(addr) = by_object.get(&id).copied().filter(|_| object.nature == Nature::Process) else { continue };
+            let acts = object.nature == Nature::Process && object.state != ObjectState::Dormant;
+            let Some(addr) = by_object.get(&id).copied().filter(|_| acts) else { continue };
             let Some(provider) = self.providers.get(&object.provider).cloned() else { continue };
             let timeout = plan
                 .graph
@@ -289,7 +383,7 @@ impl Engine {
             let (ctx, kind, handle, policy) =
                 (self.ctx(timeout), object.kind.clone(), self.handle(id), self.policy(plan, addr)?);
             let patience = Patience { timeout, ..self.patience(3) };
-            let kept = plan.nodes.get(addr).is_some_and(|n| n.fate != Fate::Create);
+            let kept = plan.nodes.get(addr).is_some_and(|n| n.fate != Fate::Create) && !plan.proves.contains(&id);
             calls.push(async move {
                 let level = patience.call(|| provider.health(&ctx, &kind, id, &handle, &policy)).await;
                 (addr, kept, level)
@@ -319,14 +413,14 @@ impl Engine {
 }
 
 impl Patience {
-    fn for_step(mut self, step: u32) -> Self {
+    pub(super) fn for_step(mut self, step: u32) -> Self {
         self.seed ^= u64::from(step).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self
     }
 }
 
 /// Makes an object. What may have been made is looked for before it is made again, unless repeating is safe.
-async fn make(
+pub(super) async fn make(
     provider: Arc<dyn Provider>,
     ctx: Ctx,
     request: Request,
@@ -363,7 +457,7 @@ async fn make(
     }
 }
 
-fn not_made(step: u32, object: ObjectId, error: &Error) -> Body {
+pub(super) fn not_made(step: u32, object: ObjectId, error: &Error) -> Body {
     match error.happened {
         Happened::No => Body::NotHappened { step, object, proof: crate::entry::Proof::ProviderSaid },
         Happened::Maybe | Happened::Yes => Body::Unknown { step, object, error: error.message.clone() },

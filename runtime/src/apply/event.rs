@@ -60,6 +60,15 @@ pub enum Event {
         /// How many targets it has now.
         targets: usize,
     },
+    /// One took over from another.
+    HandedOver {
+        /// Which.
+        address: Addr,
+        /// How long nobody served, as measured.
+        outage_ms: u64,
+        /// How long the program allows.
+        allowed_ms: u64,
+    },
     /// The new generation is in force.
     Committed {
         /// Its number.

@@ -64,7 +64,7 @@ impl Engine {
             spec: planned.spec,
             inputs,
             bound,
-            dormant: false,
+            dormant: planned.start.dormant(),
         })
     }
 

@@ -7,7 +7,7 @@ use crate::id::ObjectId;
 use crate::plan::{Action, retire};
 use crate::provider::{Error, Setting};
 use crate::state::Phase;
-use imm_ir::Fields;
+use imm_ir::{Fields, Nature};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -136,6 +136,10 @@ impl Engine {
                 Some(Action::Release | Action::Forget) => leaving.released.push(*id),
                 Some(Action::Warm) => {
                     leaving.drain.insert(*id);
+                    let alone = object.made_dormant || object.claims.iter().any(|c| c.exclusive);
+                    if alone && object.nature == Nature::Process && object.state.acts() {
+                        leaving.rest.push(*id);
+                    }
                 }
                 Some(Action::Destroy) => {
                     leaving.drain.insert(*id);
@@ -148,7 +152,7 @@ impl Engine {
     }
 
     async fn retire(&mut self) -> Result<Vec<Leftover>, EngineError> {
-        let Leaving { retained, released, drain, mut end } = self.leaving()?;
+        let Leaving { retained, released, drain, rest, mut end } = self.leaving()?;
         (self.events)(Event::Retiring { objects: drain.len() });
         self.append(retained, true)?;
         let mut leftovers = self.drain(&drain).await?;
@@ -156,6 +160,9 @@ impl Engine {
         for leftover in &leftovers {
             end.remove(&leftover.object);
         }
+        // What stays warm and would act by itself, or holds something alone, rests.
+        let failed = self.set_acting(&rest, false, self.limits.settle_retries).await?;
+        leftovers.extend(failed.into_iter().map(|(object, error)| Leftover { object, why: error.message }));
         leftovers.extend(self.demolish(end).await?);
         // Content goes last: nothing that binds it is there any more, unless it was left over.
         let free = |object: &ObjectId| self.state().bound_by(*object).is_none();
@@ -174,6 +181,8 @@ struct Leaving {
     released: Vec<ObjectId>,
     /// What nothing must be in flight to.
     drain: BTreeSet<ObjectId>,
+    /// Of it, what stays and must not act.
+    rest: Vec<ObjectId>,
     /// Of it, what is destroyed.
     end: BTreeSet<ObjectId>,
 }

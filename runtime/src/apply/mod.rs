@@ -1,10 +1,12 @@
 //! The executor: one transaction over the whole graph.
 //!
-//! In order: `build` (create, verify, bind new pointers early), `stage` (levels, switch, commit), `forward` (confirm,
-//! drain, retire), `back` (unwind); `demolish` ends objects for both, `call` makes one provider call with its retries,
+//! In order: `build` (create, verify, bind new pointers early), `handover` (old ones give way to new ones), `job` (runs that
+//! are never repeated), `stage` (levels, active set, switch, commit), `forward` (confirm, drain, retire), `back` (unwind);
+//! `demolish` ends objects for both, `active` lets them act and stops them, `call` makes one provider call with its retries,
 //! `fill` fills holes. `forward` and `back` work from recorded state alone, so a recovery runs the same code as the apply
 //! that was interrupted. Single-threaded; all waiting is on tokio's timer.
 
+mod active;
 mod back;
 mod build;
 mod call;
@@ -12,14 +14,16 @@ mod demolish;
 mod event;
 mod fill;
 mod forward;
+mod handover;
+mod job;
 mod outcome;
 mod stage;
 
 pub use event::Event;
 pub use outcome::{EngineError, Outcome};
 
-use crate::entry::{ApplyStarted, Body, SignalVerb, UnwindCause};
-use crate::id::ApplyId;
+use crate::entry::{ApplyStarted, Body, ConsentKind, SignalVerb, UnwindCause};
+use crate::id::{ApplyId, ObjectId};
 use crate::lease::{Holder, TookOver};
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::saved::{self, Attached};
@@ -28,8 +32,8 @@ use crate::provider::{Ctx, Error, ErrorKind, Provider};
 use crate::random::Random;
 use crate::state::{Apply, State};
 use crate::store::StoreError;
-use imm_ir::{Graph, SchemaSet};
-use std::collections::BTreeMap;
+use imm_ir::{Addr, Graph, SchemaSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -50,6 +54,8 @@ pub struct Limits {
     pub settle_retries: u32,
     /// How long a call that does not wait for health may take.
     pub call_timeout: Duration,
+    /// How long an object that acts again may take to be healthy.
+    pub hand_back: Duration,
     /// How long to wait for requests in flight when no pointer says so.
     pub drain: Duration,
 }
@@ -61,6 +67,7 @@ impl Default for Limits {
             ttl: Duration::from_secs(30),
             settle_retries: 6,
             call_timeout: Duration::from_secs(60),
+            hand_back: Duration::from_secs(120),
             drain: Duration::from_secs(30),
         }
     }
@@ -101,6 +108,10 @@ pub struct Engine {
     announced: bool,
     /// Longest outage that a handover of this command made, milliseconds.
     outage_ms: u64,
+    /// Since when nobody serves, in a handover that has not come to its end.
+    dark_since: Option<Instant>,
+    /// Durables that were copied in this command.
+    copied: BTreeSet<ObjectId>,
 }
 
 /// Why the forward part of an apply ends before the commit.
@@ -141,6 +152,8 @@ impl Engine {
             provisional: Arc::default(),
             announced: false,
             outage_ms: 0,
+            dark_since: None,
+            copied: BTreeSet::new(),
         }
     }
 
@@ -271,11 +284,32 @@ impl Engine {
         }
     }
 
+    /// Gives up what holds an interrupted apply, in so many words: the next [`recover`](Self::recover) leaves it as it is.
+    /// Answers how many objects of that apply are declared there.
+    ///
+    /// # Errors
+    /// No apply is open, or recording is impossible.
+    pub fn accept_lost(&mut self, address: &Addr, because: &str) -> Result<usize, EngineError> {
+        let apply = self.state().open_apply().ok_or(EngineError::NothingOpen)?;
+        let (id, plan) = (apply.id, apply.started.plan_digest);
+        let touched = |object: &ObjectId, made_by: ApplyId| {
+            made_by == id || apply.acted.contains_key(object) || apply.before.contains_key(object)
+        };
+        let at = self.state().objects.iter().filter(|(_, o)| o.address.is_within(address) && o.state.exists());
+        let subjects: Vec<ObjectId> = at.filter(|(id, o)| touched(id, o.made_by)).map(|(id, _)| *id).collect();
+        let count = subjects.len();
+        if count > 0 {
+            let (kind, because) = (ConsentKind::AcceptLost, because.to_owned());
+            self.ledger.append(Some(id), vec![Body::Consented { plan, kind, subjects, because }], true)?;
+        }
+        Ok(count)
+    }
+
     async fn drive(&mut self, plan: &Plan, began: Instant) -> Result<Outcome, EngineError> {
         let stop = self.signalled(1);
         let forward = async {
-            self.build(plan).await?;
-            self.roll_out(plan).await?;
+            let moved = self.build(plan).await?;
+            self.roll_out(plan, &moved).await?;
             self.commit(plan)
         };
         // Whatever is dropped here has its intent on disk: undoing settles it.

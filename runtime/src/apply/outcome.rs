@@ -51,6 +51,9 @@ pub enum EngineError {
     /// Nothing was changed: another apply has to be settled first.
     #[error("an earlier apply was interrupted; run `imm recover`")]
     Open,
+    /// Nothing waits for an answer.
+    #[error("no apply is interrupted, so there is nothing to give up")]
+    NothingOpen,
     /// Nothing was changed: there is no plan.
     #[error(transparent)]
     Plan(#[from] PlanError),

@@ -4,20 +4,30 @@ use super::call::doubted;
 use super::{Engine, EngineError, Event, Step, Stop, aborted};
 use crate::entry::{Body, Commit, Moved, RecordedMove, SwitchIntent, UnwindCause};
 use crate::id::ObjectId;
-use crate::plan::{Fate, Plan, PlannedSwitch};
+use crate::plan::{Fate, Plan, PlannedSwitch, Start};
 use crate::provider::{Error, ErrorKind, Happened, Move, Provider, Setting};
 use crate::rollout::{self, Strategy};
-use imm_ir::{Class, Digest, Encoder, Fields, Value};
-use std::collections::BTreeMap;
+use crate::state::ObjectState;
+use imm_ir::{Addr, Class, Digest, Encoder, Fields, Value};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 impl Engine {
-    pub(super) async fn roll_out(&mut self, plan: &Plan) -> Step<()> {
+    /// `moved` are pointers that handovers have moved already.
+    pub(super) async fn roll_out(&mut self, plan: &Plan, moved: &BTreeSet<ObjectId>) -> Step<()> {
         self.check_asserts(plan)?;
-        let moves: Vec<PlannedSwitch> = plan.switches.iter().filter(|s| !s.early).cloned().collect();
-        if moves.is_empty() {
+        let moves: Vec<PlannedSwitch> =
+            plan.switches.iter().filter(|s| !s.early && !moved.contains(&s.object)).cloned().collect();
+        let begins: Vec<(&Addr, ObjectId)> = plan
+            .nodes
+            .iter()
+            .filter(|(_, n)| n.start == Start::Final)
+            .filter(|(_, n)| self.state().objects.get(&n.object).is_some_and(|o| o.state == ObjectState::Dormant))
+            .map(|(addr, n)| (addr, n.object))
+            .collect();
+        if moves.is_empty() && begins.is_empty() && plan.rests.is_empty() {
             return self.check_levels(plan).await;
         }
         let holds = self.holds(plan, &moves);
@@ -29,11 +39,26 @@ impl Engine {
             self.append(vec![Body::StageEntered { stage, weights }], false)?;
             (self.events)(Event::Stage { stage, of });
             if stage == of {
+                self.change_active_set(plan, &begins).await?;
                 self.switch(plan, Some(stage), &moves).await?;
             }
             self.hold(plan, Duration::from_millis(hold_ms)).await?;
         }
         Ok(())
+    }
+
+    /// What acts by itself: the old ones stop, then the new ones begin and are proven. Nobody points at them.
+    async fn change_active_set(&mut self, plan: &Plan, begins: &[(&Addr, ObjectId)]) -> Step<()> {
+        let failed = self.set_acting(&plan.rests, false, 3).await?;
+        self.willing(failed, "does not stop")?;
+        let addrs: Vec<Addr> = begins.iter().map(|(addr, _)| (*addr).clone()).collect();
+        if let Some(why) = self.snapshot(plan, &addrs, true).await? {
+            return Err(Stop::Unwind(UnwindCause::Failed(None), why));
+        }
+        let objects: Vec<ObjectId> = begins.iter().map(|(_, id)| *id).collect();
+        let failed = self.set_acting(&objects, true, 3).await?;
+        self.willing(failed, "does not begin to act")?;
+        if objects.is_empty() { Ok(()) } else { self.check_levels(plan).await }
     }
 
     fn holds(&self, plan: &Plan, moves: &[PlannedSwitch]) -> Vec<u64> {

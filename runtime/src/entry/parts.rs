@@ -88,6 +88,13 @@ pub enum Verb {
     RecoverOnly,
 }
 
+impl Verb {
+    /// Whether jobs are run in it: what a rehearsal of a rollback proves, it proves without them.
+    pub fn runs_jobs(&self) -> bool {
+        !matches!(self, Self::Drill { .. } | Self::RecoverOnly)
+    }
+}
+
 /// The start of an apply.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ApplyStarted {

@@ -1,13 +1,9 @@
-//! What a node is and binds, what it claims, and whether this version can make it.
+//! What a node is and binds, and whether this version can make it.
 
-use super::{Fate, Options, PlanError, Planned};
-use crate::entry::Claim;
-use crate::id::ObjectId;
+use super::{Options, PlanError};
 use crate::rollout::Strategy;
-use crate::state::State;
-use imm_ir::{Addr, Class, EdgeKind, Fields, Graph, Input, KindSchema, Nature, Node, Replace, Term, Value, kinds};
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use imm_ir::{Addr, Class, EdgeKind, Graph, KindSchema, Node, Term};
+use std::collections::BTreeSet;
 
 /// Refuses what this version does not do, before anything is recorded.
 pub(super) fn check(graph: &Graph, options: &Options) -> Result<(), PlanError> {
@@ -17,10 +13,7 @@ pub(super) fn check(graph: &Graph, options: &Options) -> Result<(), PlanError> {
             Err(PlanError { code, message, help, loc: Some(node.origin.loc.clone()) })
         };
         let (kind, platform) = (&node.kind, &node.provider);
-        // Jobs and what acts by itself belong to a later version, whoever provides them.
-        let provided =
-            options.schema(platform, kind).is_some_and(|schema| schema.nature != Nature::Job && !schema.acts_by_itself);
-        if !provided {
+        if options.schema(platform, kind).is_none() {
             let message = format!("{addr}: kind `{kind}` is not provided by platform {platform} in this version");
             return refuse("not-provided", message, None);
         }
@@ -40,16 +33,18 @@ pub(super) fn check(graph: &Graph, options: &Options) -> Result<(), PlanError> {
         }
     }
     // Members look like any container; what they were written as says that they act by themselves.
-    let acts = |kind: &str| kinds::builtin().get(kind).is_some_and(|schema| schema.acts_by_itself);
-    match graph.expanded.iter().find(|(_, e)| acts(&e.kind)) {
-        Some((addr, e)) => Err(PlanError {
-            code: "not-provided",
-            message: format!("{addr}: kind `{}` is not provided by platform host in this version", e.kind),
-            help: None,
-            loc: Some(e.origin.loc.clone()),
-        }),
-        None => Ok(()),
+    for (addr, e) in &graph.expanded {
+        let platform = e.members.iter().find_map(|m| graph.nodes.get(m)).map(|n| &n.provider);
+        if let Some(platform) = platform.filter(|platform| options.schema(platform, &e.kind).is_none()) {
+            return Err(PlanError {
+                code: "not-provided",
+                message: format!("{addr}: kind `{}` is not provided by platform {platform} in this version", e.kind),
+                help: None,
+                loc: Some(e.origin.loc.clone()),
+            });
+        }
     }
+    Ok(())
 }
 
 fn secret(term: &Term) -> bool {
@@ -82,77 +77,4 @@ pub fn members(graph: &Graph, addr: &Addr) -> Vec<Addr> {
         return vec![addr.clone()];
     }
     graph.expanded.get(addr).map(|e| e.members.clone()).unwrap_or_default()
-}
-
-/// What an object claims: a volume of one writer that it mounts writable (an input variant `volume { of, read_only }`).
-pub(super) fn claims(graph: &Graph, inputs: &Fields<Input>, nodes: &BTreeMap<Addr, Planned>) -> Vec<Claim> {
-    let mut found = Vec::new();
-    for input in inputs.values() {
-        each_value(&input.term, &mut |value| {
-            let Value::Variant(tag, fields) = value else { return };
-            let Some(Value::Node(of)) = fields.get("of").filter(|_| &**tag == "volume") else { return };
-            let read_only = fields.get("read_only").and_then(Value::as_bool).unwrap_or(false);
-            let Some((node, planned)) = graph.nodes.get(of).zip(nodes.get(of)) else { return };
-            let shared = matches!(node.known("access"), Some(Value::Variant(tag, _)) if &**tag == "shared");
-            if node.class == Class::Durable && !read_only {
-                let key = Arc::from(planned.object.to_string());
-                found.push(Claim { scope: Arc::from("volume"), key, exclusive: !shared });
-            }
-        });
-    }
-    found
-}
-
-fn each_value(term: &Term, found: &mut dyn FnMut(&Value)) {
-    fn walk(value: &Value, found: &mut dyn FnMut(&Value)) {
-        found(value);
-        match value {
-            Value::List(items) => items.iter().for_each(|v| walk(v, found)),
-            Value::Map(map) => map.values().for_each(|v| walk(v, found)),
-            Value::Record(fields) | Value::Variant(_, fields) => fields.values().for_each(|v| walk(v, found)),
-            _leaf => {}
-        }
-    }
-    match term {
-        Term::Value(value) => walk(value, found),
-        Term::List(items) => items.iter().for_each(|t| each_value(t, found)),
-        Term::Map(map) => map.values().for_each(|t| each_value(t, found)),
-        Term::Record(fields) | Term::Variant(_, fields) => fields.values().for_each(|t| each_value(t, found)),
-        _hole => {}
-    }
-}
-
-/// Old, warm and new objects exist side by side: two that claim the same thing exclusively cannot.
-pub(super) fn check_claims(graph: &Graph, state: &State, nodes: &BTreeMap<Addr, Planned>) -> Result<(), PlanError> {
-    let chosen: BTreeSet<ObjectId> = nodes.values().map(|n| n.object).collect();
-    let mut held: BTreeMap<(&str, &str), (&Addr, bool)> = BTreeMap::new();
-    let old = state.objects.iter().filter(|(id, o)| o.state.exists() && !chosen.contains(id));
-    for claim_of in old.map(|(_, o)| (&o.address, &o.claims)) {
-        for claim in claim_of.1 {
-            held.insert((&claim.scope, &claim.key), (claim_of.0, claim.exclusive));
-        }
-    }
-    for (addr, planned) in nodes {
-        for claim in &planned.claims {
-            let (scope, key) = (&*claim.scope, &*claim.key);
-            let clash = held.get(&(scope, key)).filter(|(_, exclusive)| *exclusive || claim.exclusive);
-            let node = graph.nodes.get(addr);
-            if let Some((other, _)) = clash {
-                let handover = node.is_some_and(|n| n.with.replace != Replace::Beside);
-                let message = if planned.fate == Fate::Create && handover {
-                    format!("{addr} takes over a {scope} from {other}; this version has no handover")
-                } else {
-                    format!("{addr} and {other} would hold the same {scope} at once, and only one may write to it")
-                };
-                return Err(PlanError {
-                    code: "cannot-coexist",
-                    message,
-                    help: Some("mount it read_only, give it `access = shared`, or destroy the old holder first".into()),
-                    loc: node.map(|n| n.origin.loc.clone()),
-                });
-            }
-            held.insert((scope, key), (addr, claim.exclusive));
-        }
-    }
-    Ok(())
 }

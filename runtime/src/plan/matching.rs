@@ -3,11 +3,11 @@
 //! address alone: two equal volumes must never swap their data.
 
 use super::order::Order;
-use super::{Fate, Observed, Options, PlanError, Planned, Recorded, identity};
+use super::{Fate, Observed, Options, PlanError, Planned, Recorded, identity, start};
 use crate::id::{Lineage, ObjectId};
 use crate::provider::Observation;
 use crate::state::{Object, ObjectState, State};
-use imm_ir::{Addr, Class, Digest, EdgeKind, Graph, Node};
+use imm_ir::{Addr, Class, Digest, EdgeKind, Graph, Nature, Node};
 use std::collections::{BTreeMap, BTreeSet};
 
 type Key = (Digest, Vec<ObjectId>);
@@ -27,6 +27,8 @@ struct Matcher<'a> {
     /// Objects of the base by key, warm ones by key; each in address order.
     current: BTreeMap<Key, Vec<(Addr, ObjectId)>>,
     warm: BTreeMap<Key, Vec<(Addr, ObjectId)>>,
+    /// Content that was left to the collector: bytes are the same whenever they are made, so it is made again as it was.
+    released: BTreeMap<Key, Vec<(u64, ObjectId)>>,
     serials: BTreeMap<Key, u64>,
     taken: BTreeSet<ObjectId>,
 }
@@ -38,6 +40,7 @@ pub(super) fn assign(
     options: &Options,
     lineage: Lineage,
     order: &Order<'_>,
+    rerun: bool,
 ) -> Result<BTreeMap<Addr, Planned>, PlanError> {
     let mut matcher = Matcher::new(recorded.state, observed, options, lineage);
     let mut nodes: BTreeMap<Addr, Planned> = BTreeMap::new();
@@ -53,7 +56,7 @@ pub(super) fn assign(
             groups.entry(candidate.key.clone()).or_default().push(candidate);
         }
         for group in groups.into_values() {
-            for (candidate, object, fate, serial) in matcher.match_group(group)? {
+            for (candidate, object, fate, serial) in matcher.match_group(group, rerun)? {
                 let after = candidate.node.edges.iter().filter(|e| e.kind != EdgeKind::Set).map(|e| e.to.clone());
                 let planned = Planned {
                     object,
@@ -62,7 +65,8 @@ pub(super) fn assign(
                     after: after.collect(),
                     serial,
                     fate,
-                    claims: identity::claims(graph, &candidate.node.inputs, &nodes),
+                    claims: start::claims(graph, candidate.node, &nodes),
+                    start: start::Start::AtOnce,
                 };
                 nodes.insert(candidate.addr.clone(), planned);
             }
@@ -80,11 +84,17 @@ impl<'a> Matcher<'a> {
             lineage,
             current: BTreeMap::new(),
             warm: BTreeMap::new(),
+            released: BTreeMap::new(),
             serials: BTreeMap::new(),
             taken: BTreeSet::new(),
         };
         let in_use = state.in_use();
-        for (id, object) in state.objects.iter().filter(|(_, o)| o.class == Class::Resource) {
+        let resources = state.objects.iter().filter(|(_, o)| o.class == Class::Resource && o.nature != Nature::Job);
+        for (id, object) in resources {
+            if object.state == ObjectState::Released && object.nature == Nature::Content {
+                let key = (object.spec, object.bindings.clone());
+                matcher.released.entry(key).or_default().push((object.serial, *id));
+            }
             if !matcher.sound(*id, object) {
                 continue;
             }
@@ -111,10 +121,17 @@ impl<'a> Matcher<'a> {
     fn match_group<'n>(
         &mut self,
         group: Vec<Candidate<'n>>,
+        rerun: bool,
     ) -> Result<Vec<(Candidate<'n>, ObjectId, Fate, u64)>, PlanError> {
         let mut done = Vec::with_capacity(group.len());
         let mut open = Vec::new();
         for candidate in group {
+            let job = self.options.schema(&candidate.node.provider, &candidate.node.kind);
+            if job.is_some_and(|schema| schema.nature == Nature::Job) {
+                let (object, fate, serial) = self.by_fact(&candidate, rerun);
+                done.push((candidate, object, fate, serial));
+                continue;
+            }
             if candidate.node.class == Class::Resource {
                 open.push(candidate);
                 continue;
@@ -148,10 +165,39 @@ impl<'a> Matcher<'a> {
             }
         }
         for candidate in open {
-            let (object, serial) = self.fresh(&candidate.key);
+            let released = self.released.get_mut(&candidate.key).and_then(Vec::pop);
+            let (object, serial) =
+                released.map_or_else(|| self.fresh(&candidate.key), |(serial, object)| (object, serial));
             done.push((candidate, object, Fate::Create, serial));
         }
         Ok(done)
+    }
+
+    /// A job that has run is never run again, whichever generation it ran for and whether its object is still there.
+    fn by_fact(&mut self, candidate: &Candidate<'_>, rerun: bool) -> (ObjectId, Fate, u64) {
+        let Candidate { addr, node, key } = candidate;
+        let again = rerun && start::every_apply(node);
+        let ran = |id: &ObjectId, o: &Object| {
+            o.nature == Nature::Job && o.ended == Some(0) && !o.undone && !self.taken.contains(id)
+        };
+        let mut facts: Vec<_> = self
+            .state
+            .objects
+            .iter()
+            .filter(|(id, o)| !again && o.spec == key.0 && o.bindings == key.1 && ran(id, o))
+            .map(|(id, o)| (o.address != **addr, std::cmp::Reverse(o.serial), *id, o.address.clone(), o.serial))
+            .collect();
+        facts.sort();
+        let (object, fate, serial) = match facts.into_iter().next() {
+            Some((false, _, object, _, serial)) => (object, Fate::Keep, serial),
+            Some((true, _, object, from, serial)) => (object, Fate::Rename(from), serial),
+            None => {
+                let (object, serial) = self.fresh(key);
+                (object, Fate::Create, serial)
+            }
+        };
+        self.taken.insert(object);
+        (object, fate, serial)
     }
 
     /// The next object with this spec and bindings.

@@ -1,10 +1,13 @@
 //! The plan: a set difference between a graph and recorded state, then an order. Pure: no IO, no clock.
 //!
 //! To read: [`identity`] (which object a node is), [`matching`] (keep, rename, reuse, attach or create), [`settings`] (what
-//! pointers are to be set to), [`reasons`] (why) from [`causes`] (what a person changed), [`order`] (the order of a DAG),
-//! [`saved`] (a plan as a file). This file has the types and puts the parts together.
+//! pointers are to be set to), [`start`] (when each begins to act, and who gives way), `consent` (what needs a word of its
+//! own), [`reasons`] (why) from [`causes`] (what a person changed), [`order`] (the order of a DAG), [`saved`] (a plan as a
+//! file). This file has the types and puts the parts together.
 
+mod active;
 pub mod causes;
+mod consent;
 pub mod identity;
 pub mod matching;
 pub mod order;
@@ -12,6 +15,7 @@ pub mod reasons;
 pub mod retire;
 pub mod saved;
 pub mod settings;
+pub mod start;
 
 use crate::entry::{Claim, ConsentKind, Verb};
 use crate::id::{Lineage, ObjectId};
@@ -24,6 +28,7 @@ use std::sync::Arc;
 
 pub use reasons::Reason;
 pub use settings::PlannedSwitch;
+pub use start::Start;
 
 /// What a step does. There is no update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -153,6 +158,8 @@ pub struct Planned {
     pub fate: Fate,
     /// What it claims.
     pub claims: Vec<Claim>,
+    /// When it begins to act.
+    pub start: Start,
 }
 
 /// What a person agreed to.
@@ -187,6 +194,10 @@ pub struct Plan {
     pub nodes: BTreeMap<Addr, Planned>,
     /// Moves of existing and removed pointers, and of new ones.
     pub switches: Vec<PlannedSwitch>,
+    /// Kept objects whose policy is another one (a health check): proven by it before the commit.
+    pub proves: Vec<ObjectId>,
+    /// Objects of the base that act by themselves and stop in the final stage.
+    pub rests: Vec<ObjectId>,
     /// Everything that happens, in the order that plans print; kept objects are not listed.
     pub steps: Vec<Step>,
     /// What a person agreed to, each with its reason.
@@ -230,6 +241,12 @@ pub struct Options {
     pub renames: BTreeMap<Addr, Addr>,
     /// Apply a graph again that was rolled back from (`--again`).
     pub again: bool,
+    /// Jobs that may run although nothing takes their effect back (`--never`).
+    pub never: Vec<Addr>,
+    /// Jobs that a rollback may go back behind (`--across`).
+    pub across: Vec<Addr>,
+    /// Replace more than the environment's limit (`--above-limit`).
+    pub above_limit: bool,
     /// Why, for every consent above.
     pub because: String,
     /// Secrets may be recorded as they are: the ledger is in memory.
@@ -241,9 +258,20 @@ pub struct Options {
 impl Options {
     /// A plain apply with these kinds.
     pub fn new(schemas: BTreeMap<Arc<str>, SchemaSet>) -> Self {
-        let (replace, renames) = (Vec::new(), BTreeMap::new());
-        let (again, because, unsealed) = (false, String::new(), false);
-        Self { verb: Verb::Apply, keep: None, heal: false, replace, renames, again, because, unsealed, schemas }
+        Self {
+            verb: Verb::Apply,
+            keep: None,
+            heal: false,
+            replace: Vec::new(),
+            renames: BTreeMap::new(),
+            again: false,
+            never: Vec::new(),
+            across: Vec::new(),
+            above_limit: false,
+            because: String::new(),
+            unsealed: false,
+            schemas,
+        }
     }
 
     pub(crate) fn schema(&self, provider: &str, kind: &str) -> Option<&KindSchema> {
@@ -268,11 +296,7 @@ pub struct PlanError {
 impl Plan {
     /// Whether there is anything to do: equal graph, and every object there.
     pub fn is_empty(&self, state: &State) -> bool {
-        let Some(generation) = state.generation() else { return self.nodes.is_empty() };
-        generation.graph_root == self.graph_root
-            && self.switches.is_empty()
-            && self.nodes.values().all(|n| n.fate == Fate::Keep)
-            && self.nodes.len() == generation.objects.len()
+        self.switches.is_empty() && unchanged(state, self.graph_root, &self.nodes)
     }
 
     /// Names the plan: what an approval is for.
@@ -302,18 +326,26 @@ pub fn plan(graph: &Graph, recorded: Recorded<'_>, observed: &Observed, options:
     };
     identity::check(graph, options)?;
     let graph_root = graph.root();
-    check_again(state, graph_root, options)?;
+    consent::check_again(state, graph_root, options)?;
     let order = order::levels(graph)?;
-    let nodes = matching::assign(graph, recorded, observed, options, lineage, &order)?;
-    let switches = settings::switches(graph, recorded, &nodes, options);
+    let mut nodes = matching::assign(graph, recorded, observed, options, lineage, &order, false)?;
+    let mut switches = settings::switches(graph, recorded, &nodes, options);
+    // A job that runs in every apply is no reason for one.
+    let repeats = options.verb == Verb::Apply && graph.nodes.values().any(start::every_apply);
+    if repeats && !(switches.is_empty() && unchanged(state, graph_root, &nodes)) {
+        nodes = matching::assign(graph, recorded, observed, options, lineage, &order, true)?;
+        switches = settings::switches(graph, recorded, &nodes, options);
+    }
+    let rests = start::decide(graph, recorded, &mut nodes, &options.schemas)?;
     // A destroy leaves nothing warm: a rollback from there is cold.
     let keep = if options.verb == Verb::Destroy { 0 } else { options.keep.unwrap_or(graph.policy.keep) };
-    identity::check_claims(graph, state, &nodes)?;
+    let proves = settings::proves(graph, recorded, &nodes, options);
     let mut steps = Vec::new();
     reasons::forward(graph, recorded, observed, &nodes, &order, options, &mut steps);
+    active::steps(graph, state, &nodes, &rests, &mut steps);
     settings::steps(graph, recorded, &switches, &nodes, options, &mut steps);
     retire::steps(graph, recorded, &nodes, keep, &mut steps);
-    let consents = consents(state, &nodes, options, graph_root);
+    let consents = consent::given(graph, state, &nodes, options, graph_root)?;
     let kept = nodes.values().filter(|n| n.fate == Fate::Keep).count() as u64;
     Ok(Plan {
         verb: options.verb.clone(),
@@ -325,6 +357,8 @@ pub fn plan(graph: &Graph, recorded: Recorded<'_>, observed: &Observed, options:
         graph: Arc::new(graph.clone()),
         nodes,
         switches,
+        proves,
+        rests,
         steps,
         consents,
         kept,
@@ -333,37 +367,8 @@ pub fn plan(graph: &Graph, recorded: Recorded<'_>, observed: &Observed, options:
     })
 }
 
-/// A graph that was rolled back from is not applied again without being asked for.
-fn check_again(state: &State, graph_root: Digest, options: &Options) -> Result<(), PlanError> {
-    let now = state.generation().is_some_and(|g| g.graph_root == graph_root);
-    let left = state.generations.iter().find(|(_, g)| g.rolled_back_from && g.graph_root == graph_root);
-    match left {
-        Some((number, _)) if options.verb == Verb::Apply && !now && !options.again => Err(PlanError {
-            code: "rolled-back-from",
-            message: format!("this is generation {number} again, which was rolled back from"),
-            help: Some("to apply it again, add `--again --because TEXT`".to_owned()),
-            loc: None,
-        }),
-        _other => Ok(()),
-    }
-}
-
-fn consents(state: &State, nodes: &BTreeMap<Addr, Planned>, options: &Options, graph_root: Digest) -> Vec<Consent> {
-    let consent = |kind, subjects| Consent { kind, subjects, because: options.because.clone() };
-    let mut found = Vec::new();
-    for (addr, planned) in nodes {
-        let before = state.at(addr).map(|(id, _)| id).filter(|id| *id != planned.object);
-        if options.replace.contains(addr)
-            && let Some(old) = before
-        {
-            found.push(consent(ConsentKind::DurableReplace, vec![old, planned.object]));
-        }
-        if matches!(planned.fate, Fate::Rename(_)) && options.renames.values().any(|to| to == addr) {
-            found.push(consent(ConsentKind::Rename, vec![planned.object]));
-        }
-    }
-    if options.again && state.generations.values().any(|g| g.rolled_back_from && g.graph_root == graph_root) {
-        found.push(consent(ConsentKind::RolledBackRoot, Vec::new()));
-    }
-    found
+fn unchanged(state: &State, graph_root: Digest, nodes: &BTreeMap<Addr, Planned>) -> bool {
+    let Some(generation) = state.generation() else { return nodes.is_empty() };
+    let kept = |(addr, n): (&Addr, &Planned)| n.fate == Fate::Keep && generation.objects.get(addr) == Some(&n.object);
+    generation.graph_root == graph_root && nodes.iter().all(kept) && nodes.len() == generation.objects.len()
 }

@@ -2,6 +2,7 @@
 
 use super::causes::{self, Changed};
 use super::order::Order;
+use super::start::{Effect, Job, Start};
 use super::{Action, Fate, Observed, Options, Planned, Recorded, Step, Undo};
 use crate::provider::Observation;
 use imm_ir::{Addr, Cause, CauseKind, Class, FieldClass, Graph, Loc, Node, ParamFrom};
@@ -70,6 +71,10 @@ pub(super) fn forward(
         };
         let causes = reasons.iter().filter(|r| r.loc.is_some()).take(MOST_ROOTS).cloned();
         roots.insert(*addr, causes.collect());
+        let job = match &planned.start {
+            Start::Job(job) if action == Action::Create => Some(*job),
+            _other => None,
+        };
         steps.push(Step {
             action,
             address: (*addr).clone(),
@@ -78,11 +83,22 @@ pub(super) fn forward(
             object: Some(planned.object),
             spec: Some(planned.spec),
             reasons,
-            undo: Undo::Free,
+            undo: job.map_or(Undo::Free, Job::cost),
             outage_ms: 0,
-            note: None,
+            note: job.map(runs),
         });
     }
+}
+
+/// What a plan says of a job that is to run.
+fn runs(job: Job) -> String {
+    let effect = match (job.effect, job.undo) {
+        (Effect::None, _) => "no effect that stays",
+        (Effect::Compatible, false) => "its effect stays, the old generation can live with it",
+        (Effect::Breaking, false) => "cannot be undone",
+        (_, true) => "has a way back",
+    };
+    format!("runs once; {effect}")
 }
 
 fn create(

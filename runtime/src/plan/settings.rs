@@ -4,7 +4,7 @@
 use super::reasons::{self, Reason};
 use super::{Action, Fate, Options, Planned, Recorded, Step, Undo, identity};
 use crate::id::ObjectId;
-use imm_ir::{Addr, Class, EdgeKind, FieldClass, Fields, Graph, KindSchema, Node, Term};
+use imm_ir::{Addr, Class, EdgeKind, FieldClass, Fields, Graph, KindSchema, Nature, Node, Term};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,6 +51,28 @@ pub fn inputs(node: &Node, schema: &KindSchema) -> Fields<Term> {
 fn fields<'a>(node: &'a Node, schema: &'a KindSchema, class: FieldClass) -> impl Iterator<Item = (&'a str, &'a Term)> {
     let of_class = schema.fields.iter().filter(move |f| f.class == class);
     of_class.filter_map(|f| Some((&*f.name, &node.inputs.get(&f.name)?.term)))
+}
+
+/// Kept processes whose policy inputs differ from the recorded ones.
+pub(super) fn proves(
+    graph: &Graph,
+    recorded: Recorded<'_>,
+    nodes: &BTreeMap<Addr, Planned>,
+    options: &Options,
+) -> Vec<ObjectId> {
+    let Some(before) = recorded.graph else { return Vec::new() };
+    let differs = |addr: &Addr, planned: &Planned| {
+        let from = match &planned.fate {
+            Fate::Keep => addr,
+            Fate::Rename(from) => from,
+            Fate::Create | Fate::Reuse | Fate::Attach => return false,
+        };
+        let Some((node, old)) = graph.nodes.get(addr).zip(before.nodes.get(from)) else { return false };
+        let Some(schema) = options.schema(&node.provider, &node.kind) else { return false };
+        schema.nature == Nature::Process
+            && fields(node, schema, FieldClass::Policy).ne(fields(old, schema, FieldClass::Policy))
+    };
+    nodes.iter().filter(|(addr, planned)| differs(addr, planned)).map(|(_, planned)| planned.object).collect()
 }
 
 /// Every move of the final stage: pointers and cells that change, new pointers, and pointers that leave.

@@ -29,6 +29,7 @@ pub enum Call {
     Health { object: ObjectId },
     Activate { object: ObjectId },
     Deactivate { object: ObjectId },
+    Snapshot { object: ObjectId, token: Digest },
     Destroy { kind: Arc<str>, object: ObjectId },
     Switch { moves: Vec<Move>, ttl: Duration },
     Renew { ttl: Duration },
@@ -49,6 +50,7 @@ pub enum Reply {
     Observed(Observation),
     Level(Level),
     Done,
+    Copied(Handle),
     Destroyed { missing: bool },
     Switched(Vec<u64>),
     Setting(Option<(u64, Setting)>),
@@ -68,6 +70,7 @@ impl Call {
             Self::Health { .. } => "health",
             Self::Activate { .. } => "activate",
             Self::Deactivate { .. } => "deactivate",
+            Self::Snapshot { .. } => "snapshot",
             Self::Destroy { .. } => "destroy",
             Self::Switch { .. } => "switch",
             Self::Renew { .. } => "renew",
@@ -197,6 +200,20 @@ impl<A: Ask> Provider for Client<A> {
 
     async fn deactivate(&self, ctx: &Ctx, _kind: &str, object: ObjectId, _handle: &Handle) -> Result<()> {
         self.done(ctx, Call::Deactivate { object }).await
+    }
+
+    async fn snapshot(
+        &self,
+        ctx: &Ctx,
+        _kind: &str,
+        object: ObjectId,
+        _handle: &Handle,
+        token: Digest,
+    ) -> Result<Handle> {
+        match self.ask.ask(ctx, Call::Snapshot { object, token }).await? {
+            Reply::Copied(handle) => Ok(handle),
+            other => Err(strange(&other)),
+        }
     }
 
     async fn destroy(&self, ctx: &Ctx, kind: &str, object: ObjectId, _handle: Option<&Handle>) -> Result<bool> {

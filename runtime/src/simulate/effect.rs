@@ -33,6 +33,15 @@ pub enum Deed {
     Activated(ObjectId),
     /// It no longer acts.
     Deactivated(ObjectId),
+    /// A job began its one run.
+    Ran(ObjectId),
+    /// Its data was copied.
+    Copied {
+        /// Which.
+        object: ObjectId,
+        /// The copy's name.
+        token: Digest,
+    },
     /// It is gone; what was missing is a tombstone.
     Destroyed {
         /// Which.

@@ -14,7 +14,7 @@ use crate::id::{Lineage, ObjectId};
 use crate::lease::Holder;
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::saved::Attached;
-use crate::plan::{Action, Options, Plan};
+use crate::plan::{Action, Fate, Options, Plan, Start, Undo};
 use crate::provider::Provider;
 use crate::random::Random;
 use crate::state::State;
@@ -51,6 +51,8 @@ pub enum Command {
     Destroy,
     /// Settles what was interrupted.
     Recover,
+    /// Settles it, giving up what is declared at or below this address.
+    AcceptLost(imm_ir::Addr),
 }
 
 /// How a command ended.
@@ -111,8 +113,13 @@ impl Scene {
         let mut engine = opened;
         let mut planned = None;
         let work = async {
+            if let Command::AcceptLost(address) = command
+                && let Err(e) = engine.accept_lost(address, "simulated")
+            {
+                return Ended::Refused(e.to_string());
+            }
             let (graph, verb) = match command {
-                Command::Recover => {
+                Command::Recover | Command::AcceptLost(_) => {
                     return match engine.recover().await {
                         Ok(Some(outcome)) => Ended::Outcome(outcome),
                         Ok(None) => Ended::Nothing,
@@ -127,6 +134,10 @@ impl Scene {
                 },
             };
             let mut options = options(&engine);
+            // Whoever runs a scene means it.
+            options.never = graph.nodes.keys().cloned().collect();
+            options.across = engine.state().objects.values().map(|o| o.address.clone()).collect();
+            (options.above_limit, options.again) = (true, true);
             options.keep = if verb == Verb::Destroy { Some(0) } else { keep };
             options.verb = verb;
             let plan = match engine.plan(&graph, &options) {
@@ -232,5 +243,42 @@ fn options(engine: &Engine) -> Options {
 /// What the oracle may know of a plan.
 pub fn promise(plan: &Plan) -> Promise {
     let of = |action: Action| plan.steps.iter().filter(move |s| s.action == action).filter_map(|s| s.object).collect();
-    Promise { creates: of(Action::Create), switches: of(Action::Switch), destroys: of(Action::Destroy) }
+    let mut promise = Promise {
+        creates: of(Action::Create),
+        switches: of(Action::Switch),
+        destroys: of(Action::Destroy),
+        activates: of(Action::Activate),
+        deactivates: of(Action::Deactivate),
+        outage_ms: plan.steps.iter().map(|s| s.outage_ms).max().unwrap_or(0),
+        ..Promise::default()
+    };
+    for planned in plan.nodes.values() {
+        let makes = planned.fate == Fate::Create;
+        let cost = match &planned.start {
+            Start::AtOnce => 0,
+            Start::Final => {
+                promise.by_itself.insert(planned.object);
+                0
+            }
+            Start::Handover(handover) => {
+                promise.gives_way.extend(&handover.olds);
+                1
+            }
+            Start::Job(job) => {
+                if makes {
+                    promise.runs.insert(planned.object);
+                }
+                match job.cost() {
+                    Undo::Free => 0,
+                    Undo::Seconds => 1,
+                    Undo::Never => 2,
+                }
+            }
+        };
+        if makes {
+            let after = planned.after.iter().filter_map(|a| plan.nodes.get(a)).map(|n| n.object).collect();
+            promise.costs.insert(planned.object, (cost, after));
+        }
+    }
+    promise
 }

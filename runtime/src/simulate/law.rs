@@ -34,8 +34,12 @@ struct Object {
     lineage: Lineage,
     made: Made,
     created: Created,
-    /// Since when it acts.
+    /// Since when it acts; of a job since when it runs, or ran.
     acts_since_ms: Option<u64>,
+    /// Copies of its data.
+    copies: BTreeSet<Digest>,
+    /// It was a job and was killed.
+    killed: bool,
     /// Several may write to it at once.
     shared: bool,
     /// Somebody removed it.
@@ -74,7 +78,7 @@ impl Things {
                 Ok(Reply::Announced(before))
             }
             Call::Create(request) => self.create(ctx, request, late, taint),
-            Call::Find { object } => Ok(Reply::Found(self.there(*object).map(|o| o.created.clone()))),
+            Call::Find { object } => Ok(Reply::Found(self.found(*object))),
             Call::List => {
                 let ours = self.objects.iter().filter(|(_, o)| o.lineage == ctx.lineage && !o.lost);
                 Ok(Reply::Listed(ours.map(|(id, o)| (*id, Arc::clone(&o.made.kind))).collect()))
@@ -89,14 +93,32 @@ impl Things {
             }
             Call::Activate { object } => {
                 let now = self.now_ms;
-                self.existing_mut(*object)?.acts_since_ms.get_or_insert(now);
-                self.note(ctx, late, Deed::Activated(*object));
+                let there = self.existing_mut(*object)?;
+                let (job, began) = (there.made.nature == Nature::Job, there.acts_since_ms.is_some());
+                there.acts_since_ms.get_or_insert(now);
+                match job {
+                    // One run, whoever asks again.
+                    true if began => {}
+                    true => self.note(ctx, late, Deed::Ran(*object)),
+                    false => self.note(ctx, late, Deed::Activated(*object)),
+                }
                 Ok(Reply::Done)
             }
             Call::Deactivate { object } => {
-                self.existing_mut(*object)?.acts_since_ms = None;
+                let there = self.existing_mut(*object)?;
+                if there.made.nature == Nature::Job {
+                    there.killed = true;
+                } else {
+                    there.acts_since_ms = None;
+                }
                 self.note(ctx, late, Deed::Deactivated(*object));
                 Ok(Reply::Done)
+            }
+            Call::Snapshot { object, token } => {
+                if self.existing_mut(*object)?.copies.insert(*token) {
+                    self.note(ctx, late, Deed::Copied { object: *object, token: *token });
+                }
+                Ok(Reply::Copied(Handle(token.0.to_vec())))
             }
             Call::Destroy { object, .. } => {
                 let missing = self.objects.remove(object).is_none_or(|o| o.lost);
@@ -156,7 +178,12 @@ impl Things {
         if let Some((_, key)) = port {
             return Err(error(ErrorKind::Claim, Happened::No, format!("port {key} is taken")));
         }
-        let acts = !request.dormant || schema.nature != Nature::Process;
+        // What has no process has nothing to wait with; a job waits for its run.
+        let acts = match schema.nature {
+            Nature::Process => !request.dormant,
+            Nature::Job => false,
+            Nature::Content | Nature::Plain => true,
+        };
         let made = Made {
             object: request.object,
             address: request.address.clone(),
@@ -170,6 +197,8 @@ impl Things {
             exclusive,
         };
         let late_outputs = schema.outputs.iter().filter(|o| o.from == imm_ir::OutputFrom::Provider);
+        // A job gives nothing before it has ended.
+        let late_outputs = late_outputs.filter(|_| schema.nature != Nature::Job);
         let outputs: Fields<Value> =
             late_outputs.map(|o| (Arc::clone(&o.name), invented(&o.ty, request.object))).collect();
         let created = Created {
@@ -182,6 +211,8 @@ impl Things {
             made: made.clone(),
             created: created.clone(),
             acts_since_ms: acts.then_some(self.now_ms),
+            copies: BTreeSet::new(),
+            killed: false,
             shared: request.inputs.get("access") == Some(&Value::tag("shared")),
             lost: false,
         };
@@ -276,19 +307,56 @@ impl Things {
             return (Level::Unhealthy("it was made badly".to_owned()), u64::MAX);
         }
         let Some(since) = there.acts_since_ms else { return (Level::Dormant, u64::MAX) };
+        if there.made.nature == Nature::Job {
+            return self.job_level(there, since);
+        }
         if self.sick.contains(&object) {
             return (Level::Unhealthy("it never answers".to_owned()), u64::MAX);
         }
-        let by_address = self.by_address.get(&there.made.address);
-        let behaviour = by_address.or_else(|| self.by_spec.get(&there.made.spec)).copied();
         let starting =
             |ready: u64, then: Level| if self.now_ms < ready { (Level::Starting, ready) } else { (then, u64::MAX) };
-        match behaviour.unwrap_or(Behaviour::HealthyAfter(0)) {
+        match self.behaviour(there) {
             Behaviour::HealthyAfter(ms) => starting(since + ms, Level::Healthy),
             Behaviour::NeverHealthy(ms) => starting(since + ms, Level::Unhealthy("it never answers".to_owned())),
             Behaviour::DiesAfter(ms) if self.now_ms < since + ms => (Level::Healthy, since + ms),
             Behaviour::DiesAfter(_) => (Level::Unhealthy("it died".to_owned()), u64::MAX),
         }
+    }
+
+    fn behaviour(&self, there: &Object) -> Behaviour {
+        let by_address = self.by_address.get(&there.made.address);
+        by_address.or_else(|| self.by_spec.get(&there.made.spec)).copied().unwrap_or(Behaviour::HealthyAfter(0))
+    }
+
+    /// How far a job is that was begun.
+    fn job_level(&self, there: &Object, since: u64) -> (Level, u64) {
+        if there.killed {
+            return (Level::Exited(137, "it was killed".to_owned()), u64::MAX);
+        }
+        let sick = self.sick.contains(&there.made.object);
+        let (after, end) = match self.behaviour(there) {
+            Behaviour::NeverHealthy(ms) => (ms, Level::Exited(1, "it failed".to_owned())),
+            Behaviour::DiesAfter(ms) => (ms, Level::Missing),
+            Behaviour::HealthyAfter(ms) if sick => (ms, Level::Exited(1, "it failed".to_owned())),
+            Behaviour::HealthyAfter(ms) => (ms, Level::Exited(0, String::new())),
+        };
+        if self.now_ms < since + after { (Level::Starting, since + after) } else { (end, u64::MAX) }
+    }
+
+    /// What a look by the token finds: of a job that has ended also what it gave.
+    fn found(&self, object: ObjectId) -> Option<Created> {
+        let there = self.there(object)?;
+        let mut created = there.created.clone();
+        if there.made.nature == Nature::Job {
+            match self.level(object).0 {
+                Level::Exited(status, _) => {
+                    created.outputs.insert(Arc::from("exit_code"), Value::Int(i64::from(status)));
+                    created.outputs.insert(Arc::from("stdout"), Value::text(object.short()));
+                }
+                _runs => created.outputs.clear(),
+            }
+        }
+        Some(created)
     }
 
     /// An engine was told how an object is.

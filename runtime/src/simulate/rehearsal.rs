@@ -162,7 +162,7 @@ impl Rehearsal {
     fn objects_at(&self, command: &Command, at: &Addr) -> BTreeSet<ObjectId> {
         let planned = match command {
             Command::Apply(graph) => self.plan(graph).map(|plan| plan.nodes).unwrap_or_default(),
-            Command::Rollback(_) | Command::Destroy | Command::Recover => BTreeMap::new(),
+            Command::Rollback(_) | Command::Destroy | Command::Recover | Command::AcceptLost(_) => BTreeMap::new(),
         };
         let recorded = self.scene.state().map(|state| state.objects).unwrap_or_default();
         let new = planned.into_iter().filter(|(address, _)| address.is_within(at)).map(|(_, node)| node.object);
@@ -208,6 +208,8 @@ fn outages(log: &[Effect], from: usize) -> (u64, u64) {
             }
             Deed::Announced
             | Deed::Created(_)
+            | Deed::Ran(_)
+            | Deed::Copied { .. }
             | Deed::Renewed { .. }
             | Deed::Confirmed
             | Deed::Drained(_)

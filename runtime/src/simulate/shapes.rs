@@ -6,7 +6,7 @@
 use super::call::IDENTITY;
 use imm_ir::{
     Addr, Blob, Content, Edge, EdgeKind, Expanded, FieldClass, Fields, Graph, Input, Key, KindSchema, Loc, Node,
-    Origin, Output, Term, Type, Value, With, kinds, spec,
+    Origin, Output, Replace, Term, Type, Value, With, kinds, spec,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,19 +41,43 @@ impl Builder {
 
     /// Equal containers under a service's address, which then stands for all of them.
     #[must_use]
-    pub fn service(mut self, address: &Addr, replicas: u32, inputs: &[(&str, Value)]) -> Self {
+    pub fn service(self, address: &Addr, replicas: u32, inputs: &[(&str, Value)]) -> Self {
+        self.group("service", address, replicas, inputs, &Replace::Beside)
+    }
+
+    /// As [`service`](Self::service), of another kind, or with another way to take over.
+    #[must_use]
+    pub fn group(
+        mut self,
+        kind: &str,
+        address: &Addr,
+        replicas: u32,
+        inputs: &[(&str, Value)],
+        replace: &Replace,
+    ) -> Self {
         let mut members = Vec::new();
         for number in 0..replicas {
             let member = address.child("instance").key(&number.to_string());
             let inputs = inputs.iter().map(|(name, value)| (*name, Term::Value(value.clone()))).collect();
             // Short, so that a version that never becomes healthy is given up soon.
-            self.add(member.clone(), "container", inputs, With { timeout_ms: 10_000, ..With::default() });
+            let with = With { timeout_ms: 10_000, replace: replace.clone(), ..With::default() };
+            self.add(member.clone(), "container", inputs, with);
             members.push(member);
         }
         let (origin, count_loc) = (Origin { loc: self.loc(), uses: Vec::new() }, self.loc());
-        self.graph
-            .expanded
-            .insert(address.clone(), Expanded { kind: Arc::from("service"), members, origin, count_loc });
+        let expanded = Expanded { kind: Arc::from(kind), members, origin, count_loc };
+        self.graph.expanded.insert(address.clone(), expanded);
+        self
+    }
+
+    /// What is at or below `address` comes after `to`.
+    #[must_use]
+    pub fn needs(mut self, address: &Addr, to: &Addr) -> Self {
+        for (_, node) in self.graph.nodes.iter_mut().filter(|(addr, _)| addr.is_within(address)) {
+            node.edges.push(Edge { to: to.clone(), kind: EdgeKind::Order });
+            node.edges.sort();
+            node.edges.dedup();
+        }
         self
     }
 
@@ -146,6 +170,34 @@ pub struct Program {
     pub fan: u32,
     /// So many files, each made from the path of the one before.
     pub chain: u32,
+    /// A worker with this text in its environment.
+    pub worker: Option<String>,
+    /// One that holds its data alone, of this version, behind a route of its own; a new version takes over from the old one.
+    pub database: Option<String>,
+    /// It cannot be made ready before the old one has stopped.
+    pub stop_first: bool,
+    /// A migration of the database, or of nothing.
+    pub migration: Option<Migration>,
+}
+
+/// A job that the web waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Migration {
+    /// Another text is another job.
+    pub text: String,
+    /// `none`, `compatible` or `breaking`.
+    pub effect: &'static str,
+    /// It says how to take it back.
+    pub undo: bool,
+    /// It runs in every apply that changes something.
+    pub every_apply: bool,
+}
+
+impl Migration {
+    /// One that the old generation can live with.
+    pub fn compatible(text: &str) -> Self {
+        Self { text: text.to_owned(), effect: "compatible", undo: false, every_apply: false }
+    }
 }
 
 impl Default for Program {
@@ -160,6 +212,10 @@ impl Default for Program {
             broken: false,
             fan: 0,
             chain: 0,
+            worker: None,
+            database: None,
+            stop_first: false,
+            migration: None,
         }
     }
 }
@@ -219,13 +275,72 @@ impl Program {
             };
             builder = builder.late(root(&name), "file", vec![("content", content)]);
         }
+        if let Some(text) = &self.worker {
+            let inputs = [("image", Value::Node(root("image"))), ("env", env("MAIL", text))];
+            builder = builder.group("worker", &root("mailer"), 2, &inputs, &Replace::Beside);
+        }
+        builder = self.with_database(builder);
+        if let Some(job) = &self.migration {
+            builder = job.add(builder, self.database.is_some()).needs(&web, &root("migrate"));
+        }
         builder.output("url", root("front"), "url").build()
+    }
+
+    fn with_database(&self, builder: Builder) -> Builder {
+        let root = Addr::root;
+        let Some(version) = &self.database else { return builder };
+        let store = vec![("size", Value::Bytes(1 << 30)), ("snapshot", Value::tag("before_apply"))];
+        let mount =
+            Fields::from([(Arc::from("of"), Value::Node(root("store"))), (Arc::from("read_only"), Value::Bool(false))]);
+        let inputs = [
+            ("image", Value::Node(root("image"))),
+            ("port", Value::Int(5432)),
+            ("env", env("VERSION", version)),
+            ("mounts", Value::Map(BTreeMap::from([(Key::from("/data"), Value::Variant(Arc::from("volume"), mount))]))),
+        ];
+        let replace = if self.stop_first {
+            Replace::StopFirst { because: Arc::from("it locks its files") }
+        } else {
+            Replace::Handover { max_outage_ms: 20_000 }
+        };
+        let route = vec![
+            ("listen", Value::Int(5432)),
+            ("protocol", Value::tag("tcp")),
+            ("to", Value::Node(root("pg"))),
+            ("rollout", Value::tag("all_at_once")),
+            ("drain", Value::Duration(1000)),
+        ];
+        builder.node(root("store"), "volume", store).group("service", &root("pg"), 1, &inputs, &replace).node(
+            root("db"),
+            "route",
+            route,
+        )
     }
 
     /// The spec of its containers.
     pub fn container_spec(&self) -> Option<imm_ir::Digest> {
         let first = Addr::root(&self.service).child("instance").key("0");
         self.graph().nodes.get(&first).map(|n| n.spec)
+    }
+}
+
+impl Migration {
+    fn add(&self, builder: Builder, database: bool) -> Builder {
+        let address = Addr::root("migrate");
+        let mut inputs: Vec<(&str, Term)> = vec![
+            ("image", Term::Value(Value::Node(Addr::root("image")))),
+            ("effect", Term::Value(Value::tag(self.effect))),
+            ("run", Term::Value(Value::tag(if self.every_apply { "every_apply" } else { "once" }))),
+        ];
+        if self.undo {
+            inputs.push(("undo", Term::Value(Value::List(vec![Value::text("/app"), Value::text("down")]))));
+        }
+        let mut variables = BTreeMap::from([(Key::from("TEXT"), Term::Value(Value::text(self.text.as_str())))]);
+        if database {
+            variables.insert(Key::from("DATABASE"), Term::Output(Addr::root("db"), Arc::from("address")));
+        }
+        inputs.push(("env", Term::Map(variables)));
+        builder.late(address, "job", inputs)
     }
 }
 

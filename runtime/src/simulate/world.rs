@@ -16,7 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How objects behave once they act.
+/// How objects behave once they act. A job that is healthy ends with status 0, one that never is with 1; of one that dies
+/// nobody knows how it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behaviour {
     /// Healthy so many milliseconds after it began to act.

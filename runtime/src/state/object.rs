@@ -167,7 +167,13 @@ pub fn next(state: ObjectState, body: &Body) -> Result<ObjectState, Illegal> {
     use ObjectState as S;
     let to = match body {
         Body::IntentCreate(intent) => {
-            matches!(state, S::Planned).then_some(S::Creating(Family::of(intent.class, intent.nature, intent.dormant)))
+            // Content is the same bytes whenever it is made.
+            let again = state == S::Released && intent.nature == Nature::Content;
+            (state == S::Planned || again).then_some(S::Creating(Family::of(
+                intent.class,
+                intent.nature,
+                intent.dormant,
+            )))
         }
         Body::Created { tainted, .. } => match state {
             S::Creating(family) | S::Unknown(family) => Some(match (family, tainted) {

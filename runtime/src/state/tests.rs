@@ -106,6 +106,7 @@ fn about_objects() -> Vec<Body> {
     let (step, object) = (0, ID);
     vec![
         intent(Class::Resource, Nature::Process),
+        intent(Class::Resource, Nature::Content),
         created(false),
         created(true),
         Body::Unknown { step, object, error: String::new() },
@@ -144,6 +145,9 @@ fn allowed(body: &Body) -> Vec<(S, S)> {
     let all_open: Vec<S> = families.into_iter().flat_map(open).collect();
     let settable = [S::Reserved, S::Bound, S::Attached, S::Retained];
     match body {
+        Body::IntentCreate(intent) if intent.nature == Nature::Content => {
+            to(&[S::Planned, S::Released], S::Creating(Family::Content))
+        }
         Body::IntentCreate(_) => vec![(S::Planned, S::Creating(Family::Running))],
         Body::Created { tainted, .. } => {
             let made = |f| match (f, tainted) {
@@ -265,7 +269,7 @@ fn every_phase_against_every_entry_that_moves_an_apply() {
     let unwinding = vec![(P::Unwinding, P::Unwinding)];
     let table: Vec<(Body, Vec<(P, P)>)> = vec![
         (intent(Class::Resource, Nature::Process), build.clone()),
-        (intent(Class::Resource, Nature::Job), [build.clone(), unwinding.clone()].concat()),
+        (intent(Class::Resource, Nature::Job), [&build[..], &unwinding[..]].concat()),
         (Body::IntentRun { step, object, token: ID.0 }, [to(&building, P::Crossing), unwinding].concat()),
         (
             Body::IntentActivate { step, object },

@@ -32,6 +32,7 @@ fn program(random: &mut Random) -> Program {
         broken: random.below(4) == 0,
         fan: random.below(3) as u32,
         chain: random.below(5) as u32,
+        ..Program::hello()
     }
 }
 

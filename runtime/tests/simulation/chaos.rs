@@ -6,11 +6,23 @@ use imm_runtime::random::Random;
 use imm_runtime::simulate::fault::Faults;
 use imm_runtime::simulate::harness::{Command, Ended, Scene};
 use imm_runtime::simulate::life::Life;
-use imm_runtime::simulate::shapes::Program;
+use imm_runtime::simulate::shapes::{Migration, Program};
 use imm_runtime::simulate::world::Behaviour;
 use imm_runtime::store::Record;
 
+/// Half of them have something that acts by itself, takes over or runs once.
 fn program(random: &mut Random) -> Program {
+    let texts = ["one", "two", "three"];
+    let mut text = |one_in: u64| (random.below(one_in) == 0).then(|| texts[random.below(3) as usize].to_owned());
+    let (worker, database, migration) = (text(4), text(4), text(5));
+    let effects = ["none", "compatible", "breaking"];
+    let migration = migration.map(|text| Migration {
+        text,
+        effect: effects[random.below(3) as usize],
+        undo: random.below(2) == 0,
+        every_apply: random.below(4) == 0,
+    });
+    let stop_first = random.below(3) == 0;
     let greetings = ["Hello", "Hi", "Hey", "Moin"];
     let broken = random.below(6) == 0;
     Program {
@@ -23,6 +35,10 @@ fn program(random: &mut Random) -> Program {
         broken,
         fan: random.below(3) as u32,
         chain: random.below(4) as u32,
+        worker,
+        database,
+        stop_first,
+        migration,
     }
 }
 
@@ -94,6 +110,7 @@ fn tell(story: &mut String, command: &Command, ended: &Ended) {
         Command::Rollback(to) => format!("rollback {to}"),
         Command::Destroy => "destroy".to_owned(),
         Command::Recover => "recover".to_owned(),
+        Command::AcceptLost(at) => format!("give up {at}"),
     };
     story.push_str(&format!("  {what}: {ended:?}\n"));
 }

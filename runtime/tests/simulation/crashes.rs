@@ -4,29 +4,32 @@
 use crate::stage::{apply, broken, greeting, in_virtual_time, none, scene};
 use imm_runtime::apply::Outcome;
 use imm_runtime::simulate::effect::Deed;
-use imm_runtime::simulate::harness::{Command, Ended};
+use imm_runtime::simulate::harness::{Command, Ended, Scene};
 use imm_runtime::simulate::life::Life;
 use imm_runtime::simulate::shapes::Program;
 
 /// Dies at every instant of `command`, with and without a power cut; answers how many instants there were.
 fn everywhere(name: &str, before: &[Command], command: &Command, commits: bool) -> u64 {
-    dies(name, before, command, commits, |_| &[false, true])
+    dies(name, before, command, commits, |_| {}, |_| &[false, true])
 }
 
 /// The same, with a power cut at every other instant: for the situations that differ little.
-fn every_other(name: &str, before: &[Command], command: &Command) {
-    dies(name, before, command, true, |instant| if instant % 2 == 0 { &[false] } else { &[true] });
+pub fn every_other(name: &str, before: &[Command], command: &Command) {
+    dies(name, before, command, true, |_| {}, |instant| if instant % 2 == 0 { &[false] } else { &[true] });
 }
 
-fn dies(
+/// `spoil` changes the world before the command.
+pub fn dies(
     name: &str,
     before: &[Command],
     command: &Command,
     commits: bool,
+    spoil: impl Fn(&Scene),
     power_cuts: impl Fn(u64) -> &'static [bool],
 ) -> u64 {
     let whole = in_virtual_time(async {
         let mut scene = scene(1, before).await;
+        spoil(&scene);
         let life = Life::default();
         let ended = scene.run(command, None, &life).await;
         let fits = match &ended {
@@ -44,6 +47,7 @@ fn dies(
             in_virtual_time(async {
                 let when = || format!("{name}, instant {instant} of {}, power cut {power_cut}", whole.instants());
                 let mut scene = scene(1, before).await;
+                spoil(&scene);
                 let ended = scene.run(command, None, &Life::ending_at(Some(instant))).await;
                 let Ended::Died(at) = ended else { panic!("{}: {ended:?}", when()) };
                 let when = format!("{} ({at})", when());

@@ -159,14 +159,38 @@ fn i6_one_thing_held_twice() {
     });
 }
 
+/// What two good applies with a worker left.
+fn workers() -> Evidence {
+    in_virtual_time(async {
+        let version = |text: &str| Program { worker: Some(text.into()), ..Program::hello() };
+        scene(3, &[apply(&version("one")), apply(&version("two"))]).await.evidence()
+    })
+}
+
 #[test]
 fn i7_a_worker_that_was_not_dormant() {
-    caught("I7", |effects| {
-        let mut worker = made(effects, "container");
-        worker.object = ObjectId(Digest::of(b"worker"));
-        worker.kind = "worker".into();
-        effects.push(last(effects, Deed::Created(Box::new(worker))));
-    });
+    assert_eq!(judge(&workers()), []);
+    let mut evidence = workers();
+    for effect in &mut evidence.effects {
+        if let Deed::Created(made) = &mut effect.deed {
+            made.dormant = false;
+        }
+    }
+    expect("I7", &evidence);
+    // The new one begins before the old one stops.
+    let mut evidence = workers();
+    let old = evidence.effects.iter().rposition(|e| matches!(e.deed, Deed::Deactivated(_))).unwrap();
+    let new = evidence.effects.iter().rposition(|e| matches!(e.deed, Deed::Activated(_))).unwrap();
+    let (a, b) = (evidence.effects[old].deed.clone(), evidence.effects[new].deed.clone());
+    evidence.effects[old].deed = b;
+    evidence.effects[new].deed = a;
+    expect("I7", &evidence);
+    // It acts before its apply has entered a stage.
+    let mut evidence = workers();
+    let mut all = entries(&evidence);
+    all.retain(|e| !matches!(e.body, Body::StageEntered { .. }));
+    evidence.records = rechain(&all);
+    expect("I7", &evidence);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod active;
 mod chaos;
+mod consents;
 mod crashes;
 mod judge;
 mod stage;

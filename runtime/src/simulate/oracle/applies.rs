@@ -3,6 +3,7 @@
 use super::{Findings, Promise, name};
 use crate::entry::{Body, Ending, Entry, SignalVerb};
 use crate::id::{ApplyId, ObjectId};
+use imm_ir::Nature;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Default)]
@@ -14,6 +15,9 @@ struct Seen {
     ended: bool,
     creates: BTreeSet<ObjectId>,
     switches: BTreeSet<ObjectId>,
+    activates: BTreeSet<ObjectId>,
+    deactivates: BTreeSet<ObjectId>,
+    runs: BTreeSet<ObjectId>,
     destroys: BTreeSet<ObjectId>,
 }
 
@@ -77,6 +81,13 @@ impl Seen {
             }
             Body::Signalled { verb: SignalVerb::Abort, .. } => self.aborted = true,
             Body::Confirmed { remaining: 0, .. } => self.confirmed = true,
+            // What a job did is taken back by a job.
+            Body::IntentCreate(intent) if self.unwound && intent.nature == Nature::Job => {}
+            Body::IntentActivate { object, .. } if self.forward() => self.activates.extend([*object]),
+            Body::IntentDeactivate { object, .. } if self.forward() => self.deactivates.extend([*object]),
+            Body::IntentRun { object, .. } if self.forward() && !self.runs.insert(*object) => {
+                findings.add("I2", format!("entry {seq} runs job {} a second time", object.short()));
+            }
             Body::IntentCreate(intent) => {
                 if !self.creates.insert(intent.object) {
                     findings
@@ -114,6 +125,10 @@ impl Seen {
         }
     }
 
+    fn forward(&self) -> bool {
+        !self.unwound && self.commits == 0
+    }
+
     /// Plan and deed: nothing that was not planned; all of it when it was committed.
     fn compare(&self, id: &ApplyId, promise: &Promise, findings: &mut Findings) {
         let committed = self.commits > 0;
@@ -127,6 +142,9 @@ impl Seen {
         };
         check("creates", &self.creates, &promise.creates, committed);
         check("switches", &self.switches, &promise.switches, committed);
+        check("activates", &self.activates, &promise.activates, committed);
+        check("deactivates", &self.deactivates, &promise.deactivates, committed);
+        check("runs", &self.runs, &promise.runs, committed);
         if committed {
             check("destroys", &self.destroys, &promise.destroys, false);
         }

@@ -3,13 +3,13 @@
 //! Effects and entries are walked in one order: an effect comes after exactly the entries that were durable when it
 //! happened. A late call is judged like any other where the world let it through.
 
-use super::Findings;
 use super::record::Recorded;
-use crate::entry::Entry;
+use super::{Evidence, Findings};
+use crate::entry::{Body, Entry};
 use crate::id::{Lineage, ObjectId};
 use crate::provider::{Level, Setting};
 use crate::simulate::effect::{Deed, Effect, Made};
-use imm_ir::{Class, Nature, kinds};
+use imm_ir::{Class, Nature};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug)]
@@ -28,34 +28,48 @@ struct Pointer {
     setting: Setting,
     back: Setting,
     until_ms: Option<u64>,
+    /// Since when none of its targets acts.
+    dark_since_ms: Option<u64>,
 }
 
 #[derive(Debug, Default)]
-struct Fold {
+struct Fold<'a> {
     things: BTreeMap<ObjectId, Thing>,
     pointers: BTreeMap<ObjectId, Pointer>,
     announced: BTreeMap<Lineage, u64>,
-    recorded: Recorded,
+    /// Durables whose last copy was taken while somebody wrote to them.
+    torn: BTreeMap<ObjectId, String>,
+    /// Jobs that were run.
+    ran: BTreeSet<ObjectId>,
+    recorded: Recorded<'a>,
+    calm: bool,
 }
 
 /// Walks both in one order.
-pub(super) fn judge(entries: &[(u64, Entry)], effects: &[Effect], findings: &mut Findings) {
-    let mut fold = Fold { recorded: Recorded::foreseeing(entries), ..Fold::default() };
+pub(super) fn judge(entries: &[(u64, Entry)], evidence: &Evidence, findings: &mut Findings) {
+    let recorded = Recorded::foreseeing(entries, &evidence.promises);
+    let mut fold = Fold { recorded, calm: evidence.calm, ..Fold::default() };
     let mut rest = entries.iter().peekable();
     let mut durable = 0;
-    for effect in effects {
+    for effect in &evidence.effects {
         if effect.durable < durable {
             findings.add("I11", format!("at {} ms durable entries had vanished", effect.at_ms));
         }
         durable = durable.max(effect.durable);
         while let Some((_, entry)) = rest.next_if(|(seq, _)| *seq <= effect.durable) {
+            if let Body::SnapshotTaken { durable, consistent: true, .. } = entry.body
+                && let Some(torn) = fold.torn.get(&durable)
+            {
+                findings.add("I8", format!("the copy of {} was taken {torn}", durable.short()));
+            }
             fold.recorded.follow(entry);
         }
         fold.effect(effect, findings);
+        fold.outages(effect.at_ms, findings);
     }
 }
 
-impl Fold {
+impl Fold<'_> {
     fn effect(&mut self, effect: &Effect, findings: &mut Findings) {
         let at = format!("at {} ms", effect.at_ms);
         self.unattended(effect, findings);
@@ -84,16 +98,32 @@ impl Fold {
                     findings
                         .add("I1", format!("{at} {} was deactivated without an intent on disk", self.named(*object)));
                 }
-                if self.recorded.old_before_confirm(*object) && !self.recorded.staged() {
-                    findings.add(
-                        "I4",
-                        format!("{at} {} of the old generation was deactivated too early", self.named(*object)),
-                    );
+                if self.recorded.old_before_confirm(*object) && !self.recorded.may_stop(*object) {
+                    let what = self.named(*object);
+                    findings.add("I4", format!("{at} {what} of the old generation was deactivated too early"));
                 }
                 if let Some(thing) = self.things.get_mut(object) {
                     thing.acts = false;
                 }
                 self.dangling(&at, findings);
+            }
+            Deed::Ran(object) => {
+                let what = self.named(*object);
+                if !self.recorded.runs.contains(object) {
+                    findings.add("I1", format!("{at} {what} was run without an intent on disk"));
+                }
+                if !self.ran.insert(*object) {
+                    findings.add("I2", format!("{at} {what} was run a second time"));
+                }
+            }
+            Deed::Copied { object, token } => {
+                if !self.recorded.copies.contains(&(*object, *token)) {
+                    findings.add("I1", format!("{at} {} was copied without an intent on disk", self.named(*object)));
+                }
+                match self.writer(*object) {
+                    Some(writer) => _ = self.torn.insert(*object, format!("{at}, while {writer} wrote to it")),
+                    None => _ = self.torn.remove(object),
+                }
             }
             Deed::Destroyed { object, missing } => self.destroyed(*object, *missing, &at, findings),
             Deed::Switched { object, from_epoch, to, until_ms, .. } => {
@@ -154,8 +184,7 @@ impl Fold {
                 findings.add("I9", format!("{at} {what} was created on {}, which is not there", bound.short()));
             }
         }
-        let by_itself = kinds::builtin().get(&made.kind).is_some_and(|k| k.acts_by_itself);
-        if by_itself && !made.dormant {
+        if self.recorded.by_itself.contains(&made.object) && !made.dormant {
             findings.add("I7", format!("{at} {what} acts by itself and was not created dormant"));
         }
         self.things.insert(made.object, Thing { made: made.clone(), late, there: true, acts: false, proven: false });
@@ -169,9 +198,19 @@ impl Fold {
         let Some(thing) = self.things.get_mut(&object) else { return };
         thing.acts = true;
         let made = thing.made.clone();
-        let by_itself = kinds::builtin().get(&made.kind).is_some_and(|k| k.acts_by_itself);
-        if by_itself && !self.recorded.staged() {
-            findings.add("I7", format!("{at} {} acts before the final stage", made.address));
+        if self.recorded.by_itself.contains(&object) {
+            if !self.recorded.staged() {
+                findings.add("I7", format!("{at} {} acts before the final stage", made.address));
+            }
+            if !self.recorded.may_act_again(object) {
+                findings.add("I7", format!("{at} {} begins to act in an apply that is being undone", made.address));
+            }
+            let rests = self.recorded.promise.deactivates.iter().filter(|_| !self.recorded.unwinding());
+            for old in rests.filter(|old| self.recorded.by_itself.contains(*old)) {
+                if self.things.get(old).is_some_and(|t| t.acts) {
+                    findings.add("I7", format!("{at} {} acts while {} still does", made.address, self.named(*old)));
+                }
+            }
         }
         let others = self.things.values().filter(|t| t.there && t.acts && t.made.object != object);
         for other in others {
@@ -243,12 +282,45 @@ impl Fold {
         }
     }
 
-    /// Every target in force, and every one that may come back, is there and acts.
+    /// Who holds a durable alone and acts.
+    fn writer(&self, durable: ObjectId) -> Option<String> {
+        let key = durable.to_string();
+        let writes = |t: &&Thing| t.there && t.acts && t.made.exclusive.iter().any(|(_, k)| *k == key);
+        self.things.values().find(writes).map(|t| t.made.address.to_string())
+    }
+
+    /// How long pointers were without a target that acts: never but in a handover, and then as long as the plan said.
+    fn outages(&mut self, now_ms: u64, findings: &mut Findings) {
+        let acts = |target: &ObjectId| self.things.get(target).is_some_and(|t| t.there && t.acts);
+        for (id, pointer) in &mut self.pointers {
+            let targets = &pointer.setting.targets;
+            let dark = !targets.is_empty() && !targets.iter().any(|t| acts(&t.object));
+            let Some(since) = (if dark {
+                pointer.dark_since_ms.get_or_insert(now_ms);
+                None
+            } else {
+                pointer.dark_since_ms.take()
+            }) else {
+                continue;
+            };
+            let (lasted, allowed) = (now_ms - since, self.recorded.promise.outage_ms);
+            let bounded = self.calm && !self.recorded.crashed() || self.recorded.promise.gives_way.is_empty();
+            if bounded && lasted > allowed {
+                let id = id.short();
+                findings
+                    .add("I15", format!("at {now_ms} ms {id} had nobody for {lasted} ms, declared are {allowed} ms"));
+            }
+        }
+    }
+
+    /// Every target in force, and every one that may come back, is there and acts; in a handover it may have given way.
     fn dangling(&mut self, at: &str, findings: &mut Findings) {
         for (id, pointer) in &self.pointers {
             let back = if pointer.until_ms.is_some() { pointer.back.targets.as_slice() } else { &[] };
             for target in pointer.setting.targets.iter().chain(back) {
-                if !self.things.get(&target.object).is_some_and(|t| t.there && t.acts && !t.made.tainted) {
+                let gives_way = self.recorded.promise.gives_way.contains(&target.object);
+                let sound = |t: &Thing| t.there && (t.acts || gives_way) && !t.made.tainted;
+                if !self.things.get(&target.object).is_some_and(sound) {
                     let (pointer, target) = (self.named(*id), self.named(target.object));
                     findings
                         .add("I3", format!("{at} {pointer} points at {target}, which is not there or does not act"));

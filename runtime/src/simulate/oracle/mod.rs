@@ -9,6 +9,7 @@ mod chain;
 mod effects;
 mod record;
 pub mod rest;
+mod steps;
 
 use super::effect::Effect;
 use crate::entry::{Body, Entry};
@@ -26,6 +27,8 @@ pub struct Evidence {
     pub effects: Vec<Effect>,
     /// What the applies' plans said, for I13; an apply that is not here is not judged by it.
     pub promises: BTreeMap<ApplyId, Promise>,
+    /// No call failed, was late or was repeated, and every object became healthy at once: declared outages are kept.
+    pub calm: bool,
 }
 
 /// What a plan said, without its code.
@@ -37,6 +40,20 @@ pub struct Promise {
     pub switches: BTreeSet<ObjectId>,
     /// Objects it destroys.
     pub destroys: BTreeSet<ObjectId>,
+    /// Objects it lets act.
+    pub activates: BTreeSet<ObjectId>,
+    /// Objects it stops.
+    pub deactivates: BTreeSet<ObjectId>,
+    /// Of them, the ones that give way to others while they are pointed at.
+    pub gives_way: BTreeSet<ObjectId>,
+    /// New objects that act without being pointed at.
+    pub by_itself: BTreeSet<ObjectId>,
+    /// Jobs it runs.
+    pub runs: BTreeSet<ObjectId>,
+    /// What each object it makes or takes over costs to undo (0 free, 1 seconds, 2 never), and what it comes after.
+    pub costs: BTreeMap<ObjectId, (u8, BTreeSet<ObjectId>)>,
+    /// Longest time without service that it declares, milliseconds.
+    pub outage_ms: u64,
 }
 
 /// A sentence about what was violated.
@@ -72,7 +89,8 @@ pub fn judge(evidence: &Evidence) -> Vec<Violation> {
     let mut findings = Findings::default();
     let entries = chain::read(&evidence.records, &mut findings);
     applies::judge(&entries, &evidence.promises, &mut findings);
-    effects::judge(&entries, &evidence.effects, &mut findings);
+    steps::judge(&entries, &evidence.promises, &mut findings);
+    effects::judge(&entries, evidence, &mut findings);
     findings.0
 }
 

@@ -1,14 +1,21 @@
 //! The oracle's own fold of the entries: intents, generations, and how far the open apply is.
 
-use super::entries_generations;
+use super::{Promise, entries_generations};
 use crate::entry::{Body, ConsentKind, Ending, Entry};
 use crate::id::{ApplyId, ObjectId};
-use imm_ir::Addr;
+use imm_ir::{Addr, Digest};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is on disk up to some entry.
 #[derive(Debug, Default)]
-pub(super) struct Recorded {
+pub(super) struct Recorded<'a> {
+    promises: Option<&'a BTreeMap<ApplyId, Promise>>,
+    /// What the open apply, or the last one, promised.
+    pub promise: Promise,
+    /// Everything that was ever said to act by itself.
+    pub by_itself: BTreeSet<ObjectId>,
+    pub runs: BTreeSet<ObjectId>,
+    pub copies: BTreeSet<(ObjectId, Digest)>,
     pub creates: BTreeSet<ObjectId>,
     pub destroys: BTreeSet<ObjectId>,
     pub activates: BTreeSet<ObjectId>,
@@ -37,22 +44,25 @@ struct Open {
     committed: bool,
     confirmed: bool,
     unwinding: bool,
+    crashed: bool,
 }
 
-impl Recorded {
+impl<'a> Recorded<'a> {
     /// Knows beforehand which generation each apply will commit.
-    pub fn foreseeing(entries: &[(u64, Entry)]) -> Self {
+    pub fn foreseeing(entries: &[(u64, Entry)], promises: &'a BTreeMap<ApplyId, Promise>) -> Self {
         let mut foreseen = BTreeMap::new();
         for (_, apply, objects) in entries_generations(entries) {
             foreseen.insert(apply, objects.values().copied().collect());
         }
-        Self { foreseen, ..Self::default() }
+        Self { foreseen, promises: Some(promises), ..Self::default() }
     }
 
     pub fn follow(&mut self, entry: &Entry) {
         match &entry.body {
             Body::ApplyStarted(_) => {
                 let Some(id) = entry.header.apply else { return };
+                self.promise = self.promises.and_then(|p| p.get(&id)).cloned().unwrap_or_default();
+                self.by_itself.extend(&self.promise.by_itself);
                 self.open = Some(Open {
                     id,
                     old: self.current.clone(),
@@ -61,8 +71,13 @@ impl Recorded {
                     committed: false,
                     confirmed: false,
                     unwinding: false,
+                    crashed: false,
                 });
             }
+            // Somebody else goes on with it.
+            Body::LeaseTaken { .. } => self.with_open(|open| open.crashed = true),
+            Body::IntentRun { object, .. } => self.runs.extend([*object]),
+            Body::IntentSnapshot { durable, token, .. } => self.copies.extend([(*durable, *token)]),
             Body::IntentCreate(intent) => {
                 self.creates.insert(intent.object);
                 self.with_open(|open| open.made.extend([intent.object]));
@@ -123,6 +138,32 @@ impl Recorded {
     /// An apply is open that did not commit.
     pub fn open_uncommitted(&self) -> bool {
         self.open.as_ref().is_some_and(|o| !o.committed && !o.unwinding)
+    }
+
+    /// It may stop although the old generation needs it: the plan says that it gives way, or the stages have begun and the
+    /// plan says that it stops.
+    pub fn may_stop(&self, object: ObjectId) -> bool {
+        // Undoing stops what the apply let act, be it of an earlier generation.
+        if self.open.as_ref().is_some_and(|o| o.unwinding && !o.old.contains(&object)) {
+            return true;
+        }
+        let promised = self.staged() && self.promise.deactivates.contains(&object);
+        promised || self.promise.gives_way.contains(&object)
+    }
+
+    /// An undone apply lets it act again: it acted before.
+    pub fn may_act_again(&self, object: ObjectId) -> bool {
+        self.open.as_ref().is_none_or(|o| !o.unwinding || o.old.contains(&object))
+    }
+
+    /// Its engine died and another one goes on with it.
+    pub fn crashed(&self) -> bool {
+        self.open.as_ref().is_some_and(|o| o.crashed)
+    }
+
+    /// The apply is being undone.
+    pub fn unwinding(&self) -> bool {
+        self.open.as_ref().is_some_and(|o| o.unwinding)
     }
 
     /// A pointer may be set to it now: it is of the old or the new generation.

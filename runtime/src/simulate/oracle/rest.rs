@@ -18,6 +18,9 @@ pub fn judge(evidence: &Evidence, world: &World, degraded: &BTreeSet<ObjectId>) 
 
     let mut open = None;
     let mut classes = BTreeMap::new();
+    // What acts without being pointed at, or holds something alone.
+    let mut alone = BTreeSet::new();
+    let mut facts = BTreeSet::new();
     let mut retained = BTreeSet::new();
     let mut leftovers = BTreeSet::new();
     let mut keep = 0;
@@ -33,6 +36,9 @@ pub fn judge(evidence: &Evidence, world: &World, degraded: &BTreeSet<ObjectId>) 
             }
             Body::IntentCreate(intent) => {
                 classes.insert(intent.object, (intent.class, intent.nature, intent.address.clone()));
+                if intent.nature == Nature::Process && (intent.dormant || intent.claims.iter().any(|c| c.exclusive)) {
+                    alone.insert(intent.object);
+                }
             }
             Body::IntentSwitch(intent) => {
                 for m in &intent.moves {
@@ -43,6 +49,7 @@ pub fn judge(evidence: &Evidence, world: &World, degraded: &BTreeSet<ObjectId>) 
                 promised.append(&mut proposed);
                 keep = asked;
             }
+            Body::JobFinished { object, .. } => facts.extend([*object]),
             Body::Retained { durable, .. } => retained.extend([*durable]),
             Body::Attached { durable, .. } => retained.retain(|d| d != durable),
             Body::Finished { ending, leftovers: left, .. } => {
@@ -60,7 +67,8 @@ pub fn judge(evidence: &Evidence, world: &World, degraded: &BTreeSet<ObjectId>) 
     }
     let there: BTreeSet<ObjectId> = world.objects().into_iter().collect();
     for (address, object) in &current {
-        if !there.contains(object) {
+        // A job that has ended is a fact, with or without its object.
+        if !there.contains(object) && !facts.contains(object) {
             findings.add("Q1", format!("{address} ({}) of the newest generation is not there", object.short()));
             continue;
         }
@@ -89,6 +97,12 @@ pub fn judge(evidence: &Evidence, world: &World, degraded: &BTreeSet<ObjectId>) 
     }
     let before = generations.iter().rev().skip(1).take(keep as usize);
     let warm: BTreeSet<ObjectId> = before.flat_map(|(_, _, objects)| objects.values().copied()).collect();
+    for object in alone.iter().filter(|o| there.contains(o) && !in_use.contains(o) && !leftovers.contains(o)) {
+        let level = world.level(*object);
+        if level != Level::Dormant {
+            findings.add("I7", format!("{} is of no generation in force and is {level:?}", object.short()));
+        }
+    }
     for object in &there {
         let known = classes.get(object);
         let content = known.is_some_and(|(_, nature, _)| *nature == Nature::Content);
