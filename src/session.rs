@@ -9,10 +9,11 @@ use crate::ui::{self, Style, events::Watcher};
 use imm_ir::{Addr, Graph};
 use imm_runtime::apply::{Engine, EngineError, Limits, Outcome};
 use imm_runtime::entry::Verb;
+use imm_runtime::explain::cascade::{Cascade, cascades};
 use imm_runtime::lease::Lease;
 use imm_runtime::ledger::LedgerError;
 use imm_runtime::plan::saved::{self, Attached};
-use imm_runtime::plan::{Observed, Options, Plan, PlanError};
+use imm_runtime::plan::{Observed, Options, Plan, PlanError, Recorded};
 use imm_runtime::provider::Observation;
 use imm_runtime::random::Random;
 use imm_runtime::store::StoreError;
@@ -24,6 +25,7 @@ pub struct Session {
     project: Project,
     engine: Engine,
     json: bool,
+    verbose: bool,
     style: Style,
     _lease: Lease,
 }
@@ -37,8 +39,8 @@ impl Session {
         let random = Random::from_system().map_err(|e| Failure::new(crate::project::plain(&e)))?;
         let engine =
             Engine::new(ledger, providers, Limits::default(), tenure, random).with_events(move |e| watcher.see(&e));
-        let Watcher { json, style, .. } = watcher;
-        let mut session = Self { project, engine, json, style, _lease: lease };
+        let Watcher { json, verbose, style, .. } = watcher;
+        let mut session = Self { project, engine, json, verbose, style, _lease: lease };
         session.stop_on_signals()?;
         Ok(session)
     }
@@ -104,15 +106,28 @@ impl Session {
             return Ok(self.nothing_to_do());
         }
         if self.json {
-            ui::json(&serde_json::json!({ "event": "planned", "plan": ui::plan::document(plan) }));
+            ui::json(
+                &serde_json::json!({ "event": "planned", "plan": ui::plan::document(plan, &self.cascades(plan)) }),
+            );
         } else {
-            ui::out(&ui::plan::render(plan, &self.project.name, self.style));
+            ui::out(&ui::plan::render(ui::plan::Shown {
+                plan,
+                cascades: &self.cascades(plan),
+                name: &self.project.name,
+                verbose: self.verbose,
+                style: self.style,
+            }));
         }
         if !answer.yes {
             ask(plan.graph.policy.confirm)?;
         }
         let outcome = self.engine.apply(plan, attached).await.map_err(|e| self.failure(e))?;
         self.finish(&outcome)
+    }
+
+    /// How far the plan's replacements spread.
+    fn cascades(&self, plan: &Plan) -> Vec<Cascade> {
+        cascades(plan, Recorded { state: self.engine.state(), graph: None })
     }
 
     /// As [`carry_out`](Self::carry_out), for a plan that was made earlier: refused when the state moved since.

@@ -7,6 +7,8 @@ use crate::planning::{Planning, Wanted};
 use crate::project::{Project, plain};
 use crate::records;
 use crate::ui::{self, Style};
+use imm_runtime::explain::cascade::cascades;
+use imm_runtime::plan::Recorded;
 use imm_runtime::plan::saved::SavedPlan;
 use std::path::{Path, PathBuf};
 
@@ -25,14 +27,21 @@ pub fn run(global: &Global, args: &Plan) -> Outcome {
     let wanted = Wanted { consents: &args.consents, refresh: args.refresh };
     let Planning { engine, plan, .. } = Planning::on(&project, ledger, &graph, &wanted)?;
     let empty = plan.is_empty(engine.state());
+    let cascades = cascades(&plan, Recorded { state: engine.state(), graph: None });
     if args.json {
-        ui::json(&ui::plan::document(&plan));
+        ui::json(&ui::plan::document(&plan, &cascades));
     } else if empty {
         let serves =
             plan.base_generation.map_or_else(String::new, |g| format!(": generation {g} is what the program says"));
         ui::out(&format!("Nothing to do{serves}.\n"));
     } else {
-        ui::out(&ui::plan::render(&plan, &project.name, style));
+        ui::out(&ui::plan::render(ui::plan::Shown {
+            plan: &plan,
+            cascades: &cascades,
+            name: &project.name,
+            verbose: global.verbose,
+            style,
+        }));
         if !machine.is_empty() {
             ui::out(&format!("Reads of this machine: {}.\n", machine.join(", ")));
         }

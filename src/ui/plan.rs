@@ -3,19 +3,90 @@
 use super::Style;
 use super::table::columns;
 use imm_runtime::explain::Cascade;
+use imm_runtime::explain::overlap::{Overlaps, Until};
 use imm_runtime::plan::{Action, Plan, Step, Undo};
 use serde_json::{Value, json};
 
-/// The plan as `imm plan` and `imm apply` show it. `name` is the module's.
-pub fn render(plan: &Plan, name: &str, style: Style) -> String {
+/// A plan, and how it is to be shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The largest cascades in it.
+    pub cascades: &'a [Cascade],
+    /// The module's name.
+    pub name: &'a str,
+    /// Of each step what undoing it costs and what coexists.
+    pub verbose: bool,
+    /// Of the text.
+    pub style: Style,
+}
+
+/// The plan as `imm plan` and `imm apply` show it.
+pub fn render(shown: Shown<'_>) -> String {
+    let Shown { plan, cascades, name, verbose, style } = shown;
     let next = plan.base_generation.unwrap_or(0) + 1;
     let from =
         plan.base_generation.map_or_else(|| "first generation".to_owned(), |g| format!("generation {g} → {next}"));
     let mut out = format!("{} · {} · {from}\n", style.paint("1", name), plan.environment);
+    let overlaps = Overlaps::of(plan);
     let rows: Vec<Vec<String>> = plan.steps.iter().map(|step| row(step, style)).collect();
-    out.push_str(&columns(2, &rows));
+    let lines = columns(2, &rows);
+    for (line, step) in lines.lines().zip(&plan.steps) {
+        out.push_str(&format!("{line}{}\n", mark(step, verbose, style)));
+        if verbose {
+            let beside = overlaps.at(step).map_or_else(String::new, |o| format!("; {}", o.text));
+            let cost = style.paint("2", &format!("undo: {}{beside}", undo_word(step.undo)));
+            out.push_str(&format!("      {cost}\n"));
+        }
+    }
+    for cascade in cascades.iter().take(MOST_CASCADES) {
+        out.push_str(&format!("{}\n", self::cascade(cascade)));
+    }
+    if let Some(line) = side_by_side(plan, &overlaps) {
+        out.push_str(&format!("{line}\n"));
+    }
     out.push_str(&format!("Plan: {}.  {}\n", counts(plan), undo(plan)));
     out
+}
+
+/// Cascades that are told below a plan.
+const MOST_CASCADES: usize = 3;
+
+/// What stands out: a step that is not free to undo. The switch says it for all that follow it.
+fn mark(step: &Step, verbose: bool, style: Style) -> String {
+    match step.undo {
+        _said_below if verbose => String::new(),
+        Undo::Free => String::new(),
+        Undo::Seconds => style.paint("2", "  [undo: seconds]"),
+        Undo::Never => style.paint("1;31", "  [cannot be undone]"),
+    }
+}
+
+/// How many objects are there twice, and for how long.
+fn side_by_side(plan: &Plan, overlaps: &Overlaps<'_>) -> Option<String> {
+    let made = |s: &&Step| matches!(s.action, Action::Create | Action::Reuse);
+    let twice: Vec<_> = plan.steps.iter().filter(made).filter_map(|s| overlaps.at(s)).collect();
+    let (hold, drain) = twice.first().map(|o| (o.hold_ms, o.drain_ms))?;
+    let warm = twice.iter().any(|o| o.until == Until::Warm);
+    let then = match (warm, drain) {
+        (true, _) => format!("the old ones stay, out of service (keep = {})", plan.keep),
+        (false, 0) => "the old ones are destroyed after the commit".to_owned(),
+        (false, drain) => {
+            format!("the old ones are destroyed at most {} after the commit", super::events::seconds(drain))
+        }
+    };
+    let held = if hold > 0 { format!(", for {} at least", super::events::seconds(hold)) } else { String::new() };
+    let count = if twice.len() == 1 { "1 new object" } else { &format!("{} new objects", twice.len()) };
+    Some(format!("Side by side: {count} with what they replace{held}; {then}."))
+}
+
+fn undo_word(undo: Undo) -> &'static str {
+    match undo {
+        Undo::Free => "free",
+        Undo::Seconds => "seconds",
+        Undo::Never => "never",
+    }
 }
 
 fn row(step: &Step, style: Style) -> Vec<String> {
@@ -89,8 +160,9 @@ pub fn cascade(cascade: &Cascade) -> String {
 }
 
 /// The plan as one JSON document.
-pub fn document(plan: &Plan) -> Value {
-    let actions: Vec<Value> = plan.steps.iter().map(action).collect();
+pub fn document(plan: &Plan, cascades: &[Cascade]) -> Value {
+    let overlaps = Overlaps::of(plan);
+    let actions: Vec<Value> = plan.steps.iter().map(|step| action(step, &overlaps)).collect();
     json!({
         "format": 1,
         "base": plan.base_generation,
@@ -98,10 +170,11 @@ pub fn document(plan: &Plan) -> Value {
         "plan": plan.digest().hex(),
         "actions": actions,
         "summary": plan.summary(),
+        "cascades": cascades,
     })
 }
 
-fn action(step: &Step) -> Value {
+fn action(step: &Step, overlaps: &Overlaps<'_>) -> Value {
     let reasons: Vec<Value> = step
         .reasons
         .iter()
@@ -122,5 +195,6 @@ fn action(step: &Step) -> Value {
         "note": step.note,
         "undo": step.undo,
         "outage_ms": step.outage_ms,
+        "overlap": overlaps.at(step),
     })
 }

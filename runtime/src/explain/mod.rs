@@ -2,12 +2,14 @@
 //! what would undo it.
 //!
 //! To read: [`roots`] (what a person changed, and the way from there), [`cascade`] (how far it spreads and where it ends),
-//! [`unless`] (the counterfactual: found, then checked by planning again), [`record`] (what is there already, and since when).
+//! [`unless`] (the counterfactual: found, then checked by planning again), [`record`] (what is there already, and since when),
+//! [`overlap`] (what coexists meanwhile).
 //! Pure: a function of the plan and of what it was taken from.
 //!
 //! Guarantees: a counterfactual that is told was planned and does what it says; no secret's value is in here.
 
 pub mod cascade;
+pub mod overlap;
 pub mod record;
 pub mod roots;
 pub mod unless;
@@ -49,6 +51,8 @@ pub struct Change {
     pub note: Option<String>,
     /// What undoing it costs.
     pub undo: crate::plan::Undo,
+    /// What coexists because of it.
+    pub overlap: Option<overlap::Overlap>,
     /// What a person changed, each with the way from here to there.
     pub causes: Vec<Root>,
     /// How far the replacement spreads; for what is itself changed and replaced.
@@ -78,6 +82,7 @@ impl Question<'_> {
                 .map(|(id, _)| id.to_string()),
             note: step.note.clone(),
             undo: step.undo,
+            overlap: overlap::Overlaps::of(self.plan).at(step),
             cascade: cascade::cascade(self, &step.address).filter(|c| c.size > 0),
             unless: unless::unless(self, step, &causes),
             causes,
