@@ -137,6 +137,12 @@ pub enum Command {
     Status(Report),
     /// Show every apply
     History(Report),
+    /// Show one generation: who made it, when, why and from what, and what it consists of
+    Show(Show),
+    /// Show what differs between two generations
+    Diff(Diff),
+    /// Show what a program or a generation consists of, as a picture or for other tools
+    Graph(Graph),
     /// Show what the containers printed, destroyed ones too
     Logs(Logs),
     /// Check that the ledger is whole
@@ -236,6 +242,76 @@ pub struct Plan {
     /// One JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+/// `imm show`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  imm show                    the generation that serves\n  imm show 3 -C examples/hello --json"
+)]
+pub struct Show {
+    /// Its number [default: the newest]
+    #[arg(value_name = "GEN")]
+    pub generation: Option<u64>,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imm diff`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  imm diff 3        what changed from generation 3 to the newest\n  imm diff 3 5 --json"
+)]
+pub struct Diff {
+    /// A generation
+    #[arg(value_name = "G1")]
+    pub from: u64,
+    /// The other one [default: the newest]
+    #[arg(value_name = "G2")]
+    pub to: Option<u64>,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imm graph`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  imm graph --format svg --out graph.svg    a picture for the browser\n  imm graph --format mermaid                for Markdown\n  imm graph | dot -Tpng > graph.png         with Graphviz\n  imm graph --at web --generation 3         a part of what generation 3 was"
+)]
+pub struct Graph {
+    #[command(flatten)]
+    pub module: Module,
+    #[command(flatten)]
+    pub params: Params,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// dot, mermaid, svg or json
+    #[arg(long, value_enum, default_value = "dot", hide_possible_values = true, value_name = "FORMAT")]
+    pub format: GraphFormat,
+    /// Of a recorded generation, instead of the program
+    #[arg(long, value_name = "N")]
+    pub generation: Option<u64>,
+    /// Only what is at or below this address, and what it touches
+    #[arg(long, value_name = "ADDR")]
+    pub at: Option<String>,
+    /// Write to a file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Formats of `imm graph`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// For Graphviz.
+    Dot,
+    /// For Markdown viewers.
+    Mermaid,
+    /// A drawn picture.
+    Svg,
+    /// For programs.
+    Json,
 }
 
 /// `imm why`

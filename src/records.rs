@@ -123,6 +123,12 @@ pub fn unreadable(project: &Project, error: &LedgerError) -> Failure {
     }
 }
 
+/// Why a command about generations cannot answer yet.
+pub fn nothing(project: &Project) -> Failure {
+    Failure::new(format!("nothing was applied yet in environment {} of {}", project.environment, project.name))
+        .help("`imm apply` makes the first generation")
+}
+
 /// What a command answers when nothing was ever applied.
 pub fn nothing_yet(project: &Project) -> String {
     format!(

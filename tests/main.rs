@@ -20,6 +20,7 @@ mod doc_command;
 mod documents;
 mod examples;
 mod format;
+mod generations;
 mod golden;
 mod hello;
 mod image;

@@ -6,6 +6,8 @@
 pub mod diagnostics;
 pub mod doc;
 pub mod events;
+pub mod generation;
+pub mod graph;
 pub mod plan;
 pub mod report;
 mod table;

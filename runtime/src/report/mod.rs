@@ -2,6 +2,9 @@
 //!
 //! Guarantees: no secret's value is in here. Does not look at anything that runs: who asks adds what it saw (health).
 
+pub mod difference;
+pub mod generation;
+pub mod graph;
 pub mod history;
 pub mod leaves;
 pub mod status;
