@@ -148,6 +148,8 @@ pub enum Command {
     /// Check that the ledger is whole
     #[command(subcommand)]
     Audit(Audit),
+    /// Show or change for whom the secrets of a ledger are sealed
+    Key(KeyArgs),
     /// Show the documentation of a program, of the standard library, or of what is built in
     Doc(Doc),
     /// Teach what a diagnostic means
@@ -486,6 +488,40 @@ pub struct Logs {
 pub enum Audit {
     /// Find any edited, cut, swapped or inserted entry
     Verify(Report),
+}
+
+/// `imm key`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Secrets are sealed with age. The identity is IMM_HOME/identity: keep a copy of it in a safe place, since without it nobody can open what was sealed for it alone.\n\nExamples:\n  imm key                      this machine's recipient, and all of the ledger\n  imm key add age1…            let another machine or person open them, too\n  imm key rotate               a new identity for this machine instead of the old one"
+)]
+pub struct KeyArgs {
+    /// What to do [default: show]
+    #[command(subcommand)]
+    pub verb: Option<Key>,
+}
+
+/// What `imm key` can do.
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Print this machine's recipient and those of the ledger
+    Show {
+        /// One JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Seal everything for one more recipient
+    Add {
+        /// The recipient, age1…
+        recipient: String,
+    },
+    /// Seal everything for one recipient less
+    Remove {
+        /// The recipient, age1…
+        recipient: String,
+    },
+    /// Make a new identity for this machine and seal everything for it instead of the old one
+    Rotate,
 }
 
 /// `imm explain`

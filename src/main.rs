@@ -54,6 +54,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::History(args) => commands::history::run(global, args),
         Command::Logs(args) => commands::logs::run(global, args),
         Command::Audit(args) => commands::audit::run(global, args),
+        Command::Key(args) => commands::key::run(global, args.verb.as_ref().unwrap_or(&cli::Key::Show { json: false })),
         Command::Doc(args) => commands::doc::run(global, args),
         Command::Explain(args) => commands::explain::run(args),
         Command::Agent(args) => commands::agent::run(args),

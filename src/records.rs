@@ -1,6 +1,7 @@
 //! Opening a ledger, for readers and for the one writer, and what its errors mean to a user.
 
 use crate::failure::{Exit, Failure};
+use crate::platform;
 use crate::project::Project;
 use crate::ui::{self, Style};
 use imm_runtime::apply::Tenure;
@@ -11,6 +12,7 @@ use imm_runtime::lease::{Holder, Lease, LeaseError};
 use imm_runtime::ledger::{Ledger, LedgerError};
 use imm_runtime::random::Random;
 use imm_runtime::report;
+use imm_runtime::seal::{AgeKeys, SealError};
 use imm_runtime::store::StoreError;
 use imm_runtime::store::memory::MemoryStore;
 use imm_runtime::store::sqlite::SqliteStore;
@@ -22,6 +24,11 @@ pub fn actor() -> Actor {
     Actor { user, host, tool_version: env!("CARGO_PKG_VERSION").to_owned() }
 }
 
+/// This machine's identity: what secrets are sealed for and opened with.
+pub fn keys() -> Result<AgeKeys, Failure> {
+    Ok(AgeKeys::at(platform::home()?.root().join("identity")))
+}
+
 /// The ledger as it is, without a lock; `None` when nothing was ever applied. An interrupted apply is said on stderr first.
 pub fn read(project: &Project, style: Style) -> Result<Option<Ledger>, Failure> {
     let store = match SqliteStore::open_read_only(&project.ledger()) {
@@ -29,8 +36,9 @@ pub fn read(project: &Project, style: Style) -> Result<Option<Ledger>, Failure> 
         Err(StoreError::Absent(_)) => return Ok(None),
         Err(e) => return Err(unreadable(project, &e.into())),
     };
-    let ledger =
-        Ledger::open(Box::new(store), Arc::new(SystemClock), actor(), 0).map_err(|e| unreadable(project, &e))?;
+    let keys = Arc::new(keys()?);
+    let ledger = Ledger::open(Box::new(store), Arc::new(SystemClock), actor(), 0).and_then(|l| l.with_keys(keys));
+    let ledger = ledger.map_err(|e| unreadable(project, &e))?;
     if ledger.state().lineage.is_none() {
         return Ok(None);
     }
@@ -55,6 +63,11 @@ pub fn read_or_empty(project: &Project, style: Style) -> Result<Ledger, Failure>
     opened.map_err(|e| unreadable(project, &e))
 }
 
+/// The ledger for a command that makes no sense without one.
+pub fn expect(project: &Project, style: Style) -> Result<Ledger, Failure> {
+    read(project, style)?.ok_or_else(|| nothing(project))
+}
+
 /// Whether another process works on the ledger right now.
 fn running(project: &Project) -> bool {
     Lease::held(&project.state)
@@ -74,9 +87,10 @@ pub struct Writer {
 pub fn write(project: &Project) -> Result<Writer, Failure> {
     let holder = Holder::current();
     let (mut lease, took_over) = Lease::take(&project.state, holder.clone()).map_err(|e| refused(&e))?;
+    let keys = Arc::new(keys()?);
     let open = |fence: u64| -> Result<Ledger, LedgerError> {
         let store = SqliteStore::open(&project.ledger())?;
-        Ledger::open(Box::new(store), Arc::new(SystemClock), actor(), fence)
+        Ledger::open(Box::new(store), Arc::new(SystemClock), actor(), fence)?.with_keys(keys.clone())
     };
     let mut ledger = open(lease.fence()).map_err(|e| unreadable(project, &e))?;
     // The lease's file was lost: the ledger knows how far its fence had risen.
@@ -117,6 +131,7 @@ pub fn unreadable(project: &Project, error: &LedgerError) -> Failure {
         LedgerError::Broken { .. } | LedgerError::Illegal { .. } | LedgerError::Blob(_) => {
             failure.help("the record was changed from outside; restore the folder from a backup")
         }
+        LedgerError::Seal(e) => seal(e, failure),
         LedgerError::Store(_) | LedgerError::Failed | LedgerError::Encode(_) => {
             Failure { exit: Exit::Open, ..failure }.help("run `imm recover`")
         }
@@ -127,6 +142,21 @@ pub fn unreadable(project: &Project, error: &LedgerError) -> Failure {
 pub fn nothing(project: &Project) -> Failure {
     Failure::new(format!("nothing was applied yet in environment {} of {}", project.environment, project.name))
         .help("`imm apply` makes the first generation")
+}
+
+fn seal(error: &SealError, failure: Failure) -> Failure {
+    match error {
+        SealError::NotForUs { .. } => {
+            failure.help("an identity file holds one AGE-SECRET-KEY-1… a line; any of them may be the right one")
+        }
+        SealError::Damaged | SealError::Absent(_) => {
+            failure.help("`imm audit verify` tells what is damaged; restore the folder from a backup")
+        }
+        SealError::Identity { .. } | SealError::NoKeys => {
+            failure.help("the folder that IMM_HOME names must be yours, with a file `identity` that only you may read")
+        }
+        SealError::Recipient(_) | SealError::Encode(_) => failure,
+    }
 }
 
 /// What a command answers when nothing was ever applied.

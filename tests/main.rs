@@ -27,6 +27,7 @@ mod image;
 mod mutations;
 mod places;
 mod rootless;
+mod secrets;
 mod test_command;
 mod tidy;
 mod usage;

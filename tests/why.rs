@@ -79,8 +79,7 @@ fn undoing_the_edits_that_are_named_removes_the_action() {
         assert!(matches!(ended, Ended::Outcome(_)), "{ended:?}");
         scene.state().unwrap()
     });
-    let wanted =
-        Options { unsealed: true, ..Options::new(BTreeMap::from([("simulated".into(), kinds::builtin().clone())])) };
+    let wanted = Options::new(BTreeMap::from([("simulated".into(), kinds::builtin().clone())]));
     let (recorded, observed) = (Recorded { state: &state, graph: Some(&base) }, Observed::default());
     let mut plans: BTreeMap<Vec<usize>, Plan> = BTreeMap::new();
     let mut planned = |edits: &[usize]| -> Plan {

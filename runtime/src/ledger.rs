@@ -6,6 +6,8 @@
 use crate::clock::Clock;
 use crate::entry::{Actor, Body, Entry, FORMAT, Header, Unreadable, chain};
 use crate::id::{ApplyId, Lineage};
+use crate::seal::keys::Clear;
+use crate::seal::{Keys, SealError, Vault};
 use crate::state::{Illegal, State};
 use crate::store::{Batch, Record, Signal, Store, StoreError};
 use imm_ir::Digest;
@@ -47,6 +49,9 @@ pub enum LedgerError {
     /// Something cannot be encoded.
     #[error("cannot encode: {0}")]
     Encode(#[from] postcard::Error),
+    /// A secret cannot be sealed or opened.
+    #[error(transparent)]
+    Seal(#[from] SealError),
 }
 
 /// The record of one environment, open.
@@ -58,6 +63,7 @@ pub struct Ledger {
     actor: Actor,
     fence: u64,
     blobs: Vec<(Digest, Vec<u8>)>,
+    vault: Arc<Vault>,
     /// A write failed half-way: state and disk may differ.
     failed: bool,
 }
@@ -82,10 +88,30 @@ impl Ledger {
             actor,
             fence,
             blobs: Vec::new(),
+            vault: Arc::default(),
             failed: false,
         };
         (ledger.state, ledger.head) = replay(&ledger.store.read(1)?)?;
+        if ledger.store.volatile() {
+            return ledger.with_keys(Arc::new(Clear));
+        }
         Ok(ledger)
+    }
+
+    /// Gives it what its secrets are sealed and opened with; without, whatever needs one fails.
+    ///
+    /// # Errors
+    /// The sealed secrets cannot be read.
+    pub fn with_keys(mut self, keys: Arc<dyn Keys>) -> Result<Self, LedgerError> {
+        let vault = Vault::new(keys);
+        vault.load(self.state.digest_key, self.state.recipients.clone(), self.store.sealed()?);
+        self.vault = Arc::new(vault);
+        Ok(self)
+    }
+
+    /// Its secrets.
+    pub fn vault(&self) -> &Arc<Vault> {
+        &self.vault
     }
 
     /// Writes the first entry of an empty ledger; nothing when there is one.
@@ -96,14 +122,31 @@ impl Ledger {
         if self.state.seq > 0 {
             return Ok(());
         }
-        let opened = Body::Opened {
-            lineage,
-            environment: environment.to_owned(),
-            encoding_version: 1,
-            digest_key: None,
-            recipients: Vec::new(),
+        let (digest_key, recipients) = match self.vault.keys().recipients() {
+            Ok(recipients) => (Some(self.vault.make_key(recipients.clone())?), recipients),
+            Err(SealError::NoKeys) => (None, Vec::new()),
+            Err(error) => return Err(error.into()),
         };
-        self.append(None, vec![opened], true)
+        let environment = environment.to_owned();
+        self.append(
+            None,
+            vec![Body::Opened { lineage, environment, encoding_version: 1, digest_key, recipients }],
+            true,
+        )
+    }
+
+    /// Seals all secrets again for these recipients. Names and digests stay.
+    ///
+    /// # Errors
+    /// We cannot open one of them, a recipient is none, or the store refuses.
+    pub fn rekey(&mut self, recipients: Vec<String>) -> Result<(), LedgerError> {
+        let digest_key = match self.state.digest_key {
+            Some(name) => name,
+            None => self.vault.make_key(recipients.clone())?,
+        };
+        let sealed = self.vault.reseal(recipients.clone())?;
+        let body = Body::Rekeyed { recipients, digest_key, assumed_equal: Vec::new() };
+        self.write_sealed(None, vec![body], true, None, sealed)
     }
 
     /// The fold of everything written.
@@ -217,6 +260,18 @@ impl Ledger {
         sync: bool,
         abort_checked_to: Option<u64>,
     ) -> Result<(), LedgerError> {
+        let sealed = if bodies.is_empty() { Vec::new() } else { self.vault.fresh()? };
+        self.write_sealed(apply, bodies, sync, abort_checked_to, sealed)
+    }
+
+    fn write_sealed(
+        &mut self,
+        apply: Option<ApplyId>,
+        bodies: Vec<Body>,
+        sync: bool,
+        abort_checked_to: Option<u64>,
+        sealed: Vec<(Digest, Vec<u8>)>,
+    ) -> Result<(), LedgerError> {
         if self.failed {
             return Err(LedgerError::Failed);
         }
@@ -248,7 +303,8 @@ impl Ledger {
             return Ok(());
         }
         let blobs = std::mem::take(&mut self.blobs);
-        self.store.append(Batch { records, blobs, fence: self.fence, sync, abort_checked_to })?;
+        self.store.append(Batch { records, blobs, sealed, fence: self.fence, sync, abort_checked_to })?;
+        self.vault.written();
         self.failed = false;
         self.head = head;
         if let Some(next) = next {

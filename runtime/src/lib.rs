@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`entry`] (what is recorded), [`state`] (the fold of it), [`ledger`] (the chain), [`plan`] (a set
 //! difference, then an order), [`rollout`] (strategy to stages), [`apply`] (the executor), [`provider`] (everything that
-//! has effects).
+//! has effects). Beside them: [`seal`] (where secrets stay).
 
 pub mod apply;
 pub mod clock;
@@ -17,6 +17,7 @@ pub mod provider;
 pub mod random;
 pub mod report;
 pub mod rollout;
+pub mod seal;
 pub mod simulate;
 pub mod state;
 pub mod store;

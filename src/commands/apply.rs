@@ -54,6 +54,7 @@ fn saved(global: &Global, args: &Apply, file: &Path) -> Outcome {
     platform::block_on(async {
         let mut session = Session::open(project, global.watcher(args.answer.json)).await?;
         session.settled().await?;
+        session.engine().ledger().vault().import(&saved.sealed);
         let mut attached = saved.attached;
         if args.consents.because.is_some() {
             attached.because.clone_from(&args.consents.because);

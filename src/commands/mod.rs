@@ -13,6 +13,7 @@ pub mod explain;
 pub mod fmt;
 pub mod graph;
 pub mod history;
+pub mod key;
 pub mod logs;
 pub mod new;
 pub mod plan;

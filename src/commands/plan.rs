@@ -50,7 +50,10 @@ pub fn run(global: &Global, args: &Plan) -> Outcome {
         let absolute =
             std::path::absolute(file).map_err(|e| Failure::new(format!("{}: {}", file.display(), plain(&e))))?;
         let state_relative = relative(&absolute, &project.state).map(|p| p.display().to_string());
-        let saved = SavedPlan { plan, state_relative, state_absolute: project.state.display().to_string(), attached };
+        let names = imm_runtime::seal::walk::names(&plan.graph);
+        let sealed = engine.ledger().vault().export(&names).map_err(|e| records::unreadable(&project, &e.into()))?;
+        let saved =
+            SavedPlan { sealed, plan, state_relative, state_absolute: project.state.display().to_string(), attached };
         let bytes = saved.encode().map_err(|e| Failure::new(e.to_string()))?;
         let beside = absolute.with_extension("immplan.new");
         let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, &absolute));

@@ -78,6 +78,13 @@ impl Encoder {
         encoder
     }
 
+    /// As [`new`](Self::new), under a key: without it nobody can try out what may have been encoded.
+    pub fn keyed(domain: &str, key: &[u8; 32]) -> Self {
+        let mut encoder = Self { hasher: blake3::Hasher::new_keyed(key) };
+        encoder.text(domain);
+        encoder
+    }
+
     /// One byte that says what follows.
     pub fn tag(&mut self, tag: u8) {
         self.hasher.update(&[tag]);

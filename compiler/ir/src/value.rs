@@ -47,6 +47,8 @@ pub enum Value {
     Node(Addr),
     /// Anything that must not be shown. Never nested.
     Secret(Box<Value>),
+    /// A secret that is kept sealed elsewhere, by its keyed digest: what plans and ledgers hold instead of it.
+    Sealed(Digest),
 }
 
 /// What a file is made of. Equality is by digest.
@@ -146,7 +148,7 @@ impl Value {
     /// Whether a secret is in here at any depth.
     pub fn has_secret(&self) -> bool {
         match self {
-            Self::Secret(_) => true,
+            Self::Secret(_) | Self::Sealed(_) => true,
             Self::List(items) => items.iter().any(Value::has_secret),
             Self::Map(map) => map.values().any(Value::has_secret),
             Self::Record(fields) | Self::Variant(_, fields) => fields.values().any(Value::has_secret),
@@ -158,12 +160,13 @@ impl Value {
     #[must_use]
     pub fn into_secret(self) -> Value {
         match self {
-            secret @ Self::Secret(_) => secret,
+            secret @ (Self::Secret(_) | Self::Sealed(_)) => secret,
             plain => Self::Secret(Box::new(plain)),
         }
     }
 
-    /// Adds this value to a canonical encoding. Secrets enter as their plain bytes: the caller keys the hash.
+    /// Adds this value to a canonical encoding. A secret enters as its plain bytes, a sealed one as its keyed digest: what
+    /// is recorded has sealed ones only.
     pub fn encode(&self, out: &mut Encoder) {
         match self {
             Self::None => out.tag(0),
@@ -222,6 +225,10 @@ impl Value {
             Self::Secret(inner) => {
                 out.tag(16);
                 inner.encode(out);
+            }
+            Self::Sealed(name) => {
+                out.tag(17);
+                out.digest(name);
             }
         }
     }
@@ -306,7 +313,7 @@ impl std::fmt::Debug for Value {
             }
             Self::Content(content) => write!(f, "{content:?}"),
             Self::Node(addr) => write!(f, "{addr}"),
-            Self::Secret(_) => f.write_str("[secret]"),
+            Self::Secret(_) | Self::Sealed(_) => f.write_str("[secret]"),
         }
     }
 }

@@ -13,16 +13,19 @@ impl Engine {
         self.providers.get(&node.provider)?.schemas().get(&node.kind)
     }
 
-    /// A term with all holes filled.
+    /// A term with all holes filled. Secrets are opened to compute with, and what comes out of them is sealed again.
     pub(super) fn fill(&self, plan: &Plan, term: &Term, what: &str) -> Step<Value> {
         let stop = |why: String| Stop::Unwind(UnwindCause::Failed(None), format!("{what}: {why}"));
-        let filled =
-            imm_ir::reduce::reduce(term, &|addr, field| self.output(plan, addr, field)).map_err(|e| stop(e.message))?;
+        let vault = self.ledger.vault();
+        let term = vault.opened_term(term).map_err(|e| stop(e.to_string()))?;
+        let output = |addr: &Addr, field: &str| vault.opened(&self.output(plan, addr, field)?).ok();
+        let filled = imm_ir::reduce::reduce(&term, &output).map_err(|e| stop(e.message))?;
         let mut missing = None;
         filled.holes(&mut |addr, field| missing = Some(format!("{addr}.{field}")));
-        filled
+        let value = filled
             .into_value()
-            .ok_or_else(|| stop(missing.map_or_else(|| "not a value".into(), |m| format!("{m} is not known"))))
+            .ok_or_else(|| stop(missing.map_or_else(|| "not a value".into(), |m| format!("{m} is not known"))))?;
+        vault.sealed(&value).map_err(|e| stop(e.to_string()))
     }
 
     fn output(&self, plan: &Plan, addr: &Addr, field: &str) -> Option<Value> {

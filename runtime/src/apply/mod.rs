@@ -30,6 +30,7 @@ use crate::plan::saved::{self, Attached};
 use crate::plan::{Observed, Options, Plan};
 use crate::provider::{Ctx, Error, ErrorKind, Provider};
 use crate::random::Random;
+use crate::seal::provider::Sealed;
 use crate::state::{Apply, State};
 use crate::store::StoreError;
 use imm_ir::{Addr, Graph, SchemaSet};
@@ -140,6 +141,8 @@ impl Engine {
     /// Takes a ledger that was opened under a lease.
     pub fn new(ledger: Ledger, providers: Providers, limits: Limits, tenure: Tenure, random: Random) -> Self {
         let (sender, cancel) = watch::channel(0);
+        let behind = |provider| Arc::new(Sealed::new(provider, Arc::clone(ledger.vault()))) as Arc<dyn Provider>;
+        let providers = providers.into_iter().map(|(name, provider)| (name, behind(provider))).collect();
         Self {
             ledger,
             providers,
@@ -212,6 +215,9 @@ impl Engine {
     /// # Errors
     /// There is no such plan, or the recorded graph cannot be read.
     pub fn plan_observed(&self, graph: &Graph, seen: &Observed, options: &Options) -> Result<Plan, EngineError> {
+        let schema = |provider: &str, kind: &str| self.providers.get(provider)?.schemas().get(kind);
+        let sealed = self.ledger.vault().sealed_graph(graph, &schema).map_err(LedgerError::from)?;
+        let graph = sealed.as_ref().unwrap_or(graph);
         let recorded = self.graph(None)?;
         let recorded = crate::plan::Recorded { state: self.state(), graph: recorded.as_ref() };
         Ok(crate::plan::plan(graph, recorded, seen, options)?)

@@ -2,7 +2,7 @@
 
 use super::{Options, PlanError};
 use crate::rollout::Strategy;
-use imm_ir::{Addr, Class, EdgeKind, Graph, KindSchema, Node, Term};
+use imm_ir::{Addr, Class, EdgeKind, Graph, KindSchema, Node};
 use std::collections::BTreeSet;
 
 /// Refuses what this version does not do, before anything is recorded.
@@ -24,13 +24,6 @@ pub(super) fn check(graph: &Graph, options: &Options) -> Result<(), PlanError> {
                 Some("write `rollout = blue_green {}`"),
             );
         }
-        if !options.unsealed && node.inputs.values().any(|i| secret(&i.term)) {
-            return refuse(
-                "secret-not-sealed",
-                format!("{addr}: this version cannot seal secrets, so it does not record any"),
-                Some("give the value to the program in another way, for example by a file on a volume"),
-            );
-        }
     }
     // Members look like any container; what they were written as says that they act by themselves.
     for (addr, e) in &graph.expanded {
@@ -45,20 +38,6 @@ pub(super) fn check(graph: &Graph, options: &Options) -> Result<(), PlanError> {
         }
     }
     Ok(())
-}
-
-fn secret(term: &Term) -> bool {
-    match term {
-        Term::Value(value) => value.has_secret(),
-        Term::Secret(_) => true,
-        Term::List(items) => items.iter().any(secret),
-        Term::Map(map) => map.values().any(secret),
-        Term::Record(fields) | Term::Variant(_, fields) => fields.values().any(secret),
-        Term::Call(_, args) => args.iter().any(|t| secret(t)),
-        Term::If(cond, yes, no) => secret(cond) || secret(yes) || secret(no),
-        Term::Lambda { body, .. } => secret(body),
-        Term::Output(..) | Term::Var(_) => false,
-    }
 }
 
 /// The nodes whose objects this one binds, in slot order.

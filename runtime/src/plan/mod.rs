@@ -249,8 +249,6 @@ pub struct Options {
     pub above_limit: bool,
     /// Why, for every consent above.
     pub because: String,
-    /// Secrets may be recorded as they are: the ledger is in memory.
-    pub unsealed: bool,
     /// Kinds by the identity of the provider instance.
     pub schemas: BTreeMap<Arc<str>, SchemaSet>,
 }
@@ -269,7 +267,6 @@ impl Options {
             across: Vec::new(),
             above_limit: false,
             because: String::new(),
-            unsealed: false,
             schemas,
         }
     }

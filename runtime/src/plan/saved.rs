@@ -21,6 +21,8 @@ pub struct SavedPlan {
     pub state_absolute: String,
     /// The program's files, by name, and the params, for the record.
     pub attached: Attached,
+    /// The secrets that the plan names, sealed for the ledger's recipients.
+    pub sealed: Vec<(Digest, Vec<u8>)>,
 }
 
 /// What is recorded beside a graph and not hashed into it.

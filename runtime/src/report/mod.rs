@@ -27,7 +27,7 @@ pub fn value(value: &Value) -> serde_json::Value {
             let payload: serde_json::Map<_, _> = fields.iter().map(|(k, v)| (k.to_string(), self::value(v))).collect();
             json!({ &**tag: payload })
         }
-        Value::Secret(_) => json!("[secret]"),
+        Value::Secret(_) | Value::Sealed(_) => json!("[secret]"),
         Value::Content(content) => json!(format!("{content:?}")),
         Value::String(text) => json!(text),
         Value::Node(addr) => json!(addr.as_str()),

@@ -133,7 +133,7 @@ impl Scene {
                     Err(e) => return Ended::Refused(e.to_string()),
                 },
             };
-            let mut options = options(&engine);
+            let mut options = Options::new(engine.schemas());
             // Whoever runs a scene means it.
             options.never = graph.nodes.keys().cloned().collect();
             options.across = engine.state().objects.values().map(|o| o.address.clone()).collect();
@@ -168,7 +168,7 @@ impl Scene {
     /// The ledger cannot be read, or there is no such plan.
     pub fn plan(&self, graph: &Graph) -> Result<(Plan, bool), String> {
         let engine = self.open(&Life::default()).map_err(|e| e.to_string())?;
-        let plan = engine.plan(graph, &options(&engine)).map_err(|e| e.to_string())?;
+        let plan = engine.plan(graph, &Options::new(engine.schemas())).map_err(|e| e.to_string())?;
         let empty = plan.is_empty(engine.state());
         Ok((plan, empty))
     }
@@ -233,11 +233,6 @@ impl Scene {
         let random = Random::seeded(self.seed.wrapping_mul(1_000_003).wrapping_add(self.fence));
         Ok(Engine::new(ledger, providers, Limits::default(), tenure, random))
     }
-}
-
-/// Nothing that is simulated reaches a disk, so secrets need no seal.
-fn options(engine: &Engine) -> Options {
-    Options { unsealed: true, ..Options::new(engine.schemas()) }
 }
 
 /// What the oracle may know of a plan.

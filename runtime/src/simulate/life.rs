@@ -242,6 +242,14 @@ impl Store for MortalStore {
         self.disk.blob(digest)
     }
 
+    fn sealed(&self) -> std::result::Result<Vec<(Digest, Vec<u8>)>, StoreError> {
+        self.disk.sealed()
+    }
+
+    fn volatile(&self) -> bool {
+        true
+    }
+
     fn signals(&self, after: u64) -> std::result::Result<Vec<Signal>, StoreError> {
         self.disk.signals(after)
     }

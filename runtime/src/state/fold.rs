@@ -133,9 +133,15 @@ impl State {
 
     fn record(&mut self, header: &Header, body: &Body) {
         match body {
-            Body::Opened { lineage, environment, .. } => {
+            Body::Opened { lineage, environment, digest_key, recipients, .. } => {
                 self.lineage = Some(*lineage);
                 self.environment.clone_from(environment);
+                self.digest_key = *digest_key;
+                self.recipients.clone_from(recipients);
+            }
+            Body::Rekeyed { recipients, digest_key, .. } => {
+                self.digest_key = Some(*digest_key);
+                self.recipients.clone_from(recipients);
             }
             Body::ApplyStarted(started) => self.start(header, started),
             Body::Consented { kind, subjects, .. } => {

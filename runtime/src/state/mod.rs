@@ -33,6 +33,10 @@ pub struct State {
     pub lineage: Option<Lineage>,
     /// Set by the first entry.
     pub environment: String,
+    /// Name of the sealed key that secrets are digested under.
+    pub digest_key: Option<Digest>,
+    /// Whom secrets are sealed for.
+    pub recipients: Vec<String>,
     /// Every object that ever had an intent, those that are gone too.
     pub objects: BTreeMap<ObjectId, Object>,
     /// How many objects were planned with a spec and bindings.

@@ -17,6 +17,7 @@ struct Disk {
     /// How many records survive a crash.
     synced: usize,
     blobs: BTreeMap<Digest, Vec<u8>>,
+    sealed: BTreeMap<Digest, Vec<u8>>,
     signals: Vec<Signal>,
     fence: u64,
     appends: u64,
@@ -91,6 +92,7 @@ impl Store for MemoryStore {
         disk.fence = batch.fence;
         disk.records.extend(batch.records);
         disk.blobs.extend(batch.blobs);
+        disk.sealed.extend(batch.sealed);
         if batch.sync {
             disk.synced = disk.records.len();
         }
@@ -99,6 +101,14 @@ impl Store for MemoryStore {
 
     fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.locked().blobs.get(digest).cloned())
+    }
+
+    fn sealed(&self) -> Result<Vec<(Digest, Vec<u8>)>, StoreError> {
+        Ok(self.locked().sealed.iter().map(|(name, bytes)| (*name, bytes.clone())).collect())
+    }
+
+    fn volatile(&self) -> bool {
+        true
     }
 
     fn signals(&self, after: u64) -> Result<Vec<Signal>, StoreError> {

@@ -28,6 +28,8 @@ pub struct Batch {
     pub records: Vec<Record>,
     /// Content-addressed bytes that the entries name.
     pub blobs: Vec<(Digest, Vec<u8>)>,
+    /// Sealed secrets by their names; one that is there is replaced: it is the same, for other recipients.
+    pub sealed: Vec<(Digest, Vec<u8>)>,
     /// Fence of the writer's lease. A store that has seen a higher one refuses.
     pub fence: u64,
     /// Durable when the call returns. Without it a crash may lose the tail, never its middle.
@@ -78,7 +80,7 @@ pub enum StoreError {
     #[error("there is no ledger at {0}")]
     Absent(String),
     /// Written by a version this one cannot read.
-    #[error("the ledger has format {found}, this imm reads {reads}")]
+    #[error("it has format {found}, and this imm reads up to {reads}")]
     Format {
         /// In the file.
         found: u32,
@@ -123,6 +125,17 @@ pub trait Store: Send {
     /// # Errors
     /// When the disk fails.
     fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// All sealed secrets.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn sealed(&self) -> Result<Vec<(Digest, Vec<u8>)>, StoreError>;
+
+    /// Whether it is gone with the process: then nothing has to be sealed.
+    fn volatile(&self) -> bool {
+        false
+    }
 
     /// Signals with a number above `after`, in order.
     ///

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Format of the tables; entries carry their own.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 const TABLES: &str = "
     CREATE TABLE entry  (seq INTEGER PRIMARY KEY, prev BLOB NOT NULL, hash BLOB NOT NULL, bytes BLOB NOT NULL);
@@ -19,6 +19,9 @@ const TABLES: &str = "
     CREATE TABLE fence  (only INTEGER PRIMARY KEY CHECK (only = 0), value INTEGER NOT NULL);
     INSERT INTO fence VALUES (0, 0);
 ";
+
+/// What each format added to the one before, from format 2 on. A new ledger goes through all of them, too.
+const STEPS: [&str; 1] = ["CREATE TABLE sealed (name BLOB PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;"];
 
 /// A ledger file.
 #[derive(Debug)]
@@ -41,12 +44,13 @@ impl SqliteStore {
         let connection = Connection::open(path).map_err(|e| sql(path, &e))?;
         let mut store = Self { connection, path: path.to_owned(), head: (0, Digest([0; 32])), durable: true };
         store.prepare(true).map_err(|e| sql(path, &e))?;
-        if store.format()? == 0 {
-            store.make()?;
+        let new = store.format()? == 0;
+        store.check_format()?;
+        store.make()?;
+        if new {
             std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
                 .map_err(|e| io(path, &e))?;
         }
-        store.check_format()?;
         store.load_head()?;
         Ok(store)
     }
@@ -84,16 +88,23 @@ impl SqliteStore {
         Ok(())
     }
 
+    /// Makes what is not there yet: all tables of a new ledger, or what later formats added to an older one.
     fn make(&mut self) -> Result<(), StoreError> {
+        if self.format()? == FORMAT {
+            return Ok(());
+        }
         let path = self.path.clone();
         let fail = |e: rusqlite::Error| sql(&path, &e);
         let tx = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(fail)?;
-        let found: u32 = tx.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
         // Another process may have made the tables between our look and our lock.
+        let found: u32 = tx.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
         if found == 0 {
             tx.execute_batch(TABLES).map_err(fail)?;
-            tx.pragma_update(None, "user_version", FORMAT).map_err(fail)?;
         }
+        for step in STEPS.iter().skip((found.max(1) - 1) as usize) {
+            tx.execute_batch(step).map_err(fail)?;
+        }
+        tx.pragma_update(None, "user_version", FORMAT).map_err(fail)?;
         tx.commit().map_err(fail)
     }
 
@@ -103,7 +114,7 @@ impl SqliteStore {
 
     fn check_format(&self) -> Result<(), StoreError> {
         let found = self.format()?;
-        if found == FORMAT { Ok(()) } else { Err(StoreError::Format { found, reads: FORMAT }) }
+        if found <= FORMAT { Ok(()) } else { Err(StoreError::Format { found, reads: FORMAT }) }
     }
 
     fn load_head(&mut self) -> Result<(), StoreError> {
@@ -160,6 +171,10 @@ impl SqliteStore {
             for (name, bytes) in &batch.blobs {
                 blob.execute(params![name.0, bytes]).map_err(fail)?;
             }
+            for (name, bytes) in &batch.sealed {
+                let mut sealed = tx.prepare_cached("INSERT OR REPLACE INTO sealed VALUES (?1, ?2)").map_err(fail)?;
+                sealed.execute(params![name.0, bytes]).map_err(fail)?;
+            }
         }
         tx.commit().map_err(fail)
     }
@@ -198,6 +213,18 @@ impl Store for SqliteStore {
             .query_row("SELECT bytes FROM blob WHERE digest = ?1", [name.0], |row| row.get(0))
             .optional()
             .map_err(|e| sql(&self.path, &e))
+    }
+
+    fn sealed(&self) -> Result<Vec<(Digest, Vec<u8>)>, StoreError> {
+        // A reader leaves an older ledger as it is.
+        if self.format()? < 2 {
+            return Ok(Vec::new());
+        }
+        let rows = || -> rusqlite::Result<Vec<_>> {
+            let mut query = self.connection.prepare_cached("SELECT name, bytes FROM sealed ORDER BY name")?;
+            query.query_map([], |row| Ok((digest(row, 0)?, row.get(1)?)))?.collect()
+        };
+        rows().map_err(|e| sql(&self.path, &e))
     }
 
     fn signals(&self, after: u64) -> Result<Vec<Signal>, StoreError> {

@@ -412,6 +412,7 @@ async fn a_saved_plan_needs_nothing_else_and_data_is_not_replaced_unasked() {
     let engine = bench.engine();
     let plan = engine.plan(&hello("Hello", 1, 1), &Options::new(engine.schemas())).unwrap();
     let saved = SavedPlan {
+        sealed: Vec::new(),
         plan,
         state_relative: None,
         state_absolute: "/x".into(),

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 fn options(keep: Option<u32>) -> Options {
     let provider = Program::hello().graph().nodes.values().next().unwrap().provider.clone();
     let schemas = BTreeMap::from([(provider, kinds::builtin().clone())]);
-    Options { keep, unsealed: true, ..Options::new(schemas) }
+    Options { keep, ..Options::new(schemas) }
 }
 
 fn program(random: &mut Random) -> Program {

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 fn options() -> Options {
     let schemas = BTreeMap::from([(IDENTITY.into(), kinds::builtin().clone())]);
-    Options { unsealed: true, because: "meant".into(), ..Options::new(schemas) }
+    Options { because: "meant".into(), ..Options::new(schemas) }
 }
 
 /// The state after these, and a plan on it.

@@ -60,7 +60,7 @@ impl Term {
 
     /// Whether this is marked as secret as a whole.
     pub fn is_secret(&self) -> bool {
-        matches!(self, Term::Secret(_) | Term::Value(Value::Secret(_)))
+        matches!(self, Term::Secret(_) | Term::Value(Value::Secret(_) | Value::Sealed(_)))
     }
 
     /// Whether a secret is in here at any depth.

@@ -64,6 +64,7 @@ impl Serialize for Plain<'_> {
             Value::Map(map) => Fields(map.iter().map(|(k, v)| (k.as_str(), v)).collect()).serialize(to),
             Value::Record(fields) => Fields(fields.iter().map(|(k, v)| (&**k, v)).collect()).serialize(to),
             Value::Secret(inner) => Plain(inner).serialize(to),
+            Value::Sealed(_) => Err(S::Error::custom("a sealed secret has no form that other programs read")),
             Value::Range(..) | Value::Content(_) | Value::Node(_) => {
                 Err(S::Error::custom("ranges, file contents and handles have no form that other programs read"))
             }

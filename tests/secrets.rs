@@ -1,0 +1,178 @@
+//! Secrets end to end: a program gets them, and no file, output or event has them in any form.
+
+use crate::harness::{Bench, http};
+use std::path::{Path, PathBuf};
+
+/// Long enough that no digest holds it by chance, and of letters that every encoding keeps apart.
+const SECRET: &str = "s3cr3t-Vq7hT0kXw9-zebra";
+const OTHER: &str = "s3cr3t-Ab1cD2eFg3-otter";
+
+/// The forms in which a secret could be written down by accident.
+fn forms(secret: &str) -> Vec<Vec<u8>> {
+    let bytes = secret.as_bytes();
+    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    let mut found =
+        vec![bytes.to_vec(), bytes.iter().rev().copied().collect(), hex.to_uppercase().into_bytes(), hex.into_bytes()];
+    // Base64 of something that has it at any offset, without the characters that depend on its neighbours.
+    for shift in 0..3 {
+        let padded = [&vec![0; shift], bytes].concat();
+        let text = base64(&padded);
+        let whole = text.get(if shift == 0 { 0 } else { 4 }..text.len() - 4).unwrap().to_owned();
+        found.push(whole.replace('+', "-").replace('/', "_").into_bytes());
+        found.push(whole.into_bytes());
+    }
+    found
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let at = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
+        let n = at(0) << 16 | at(1) << 8 | at(2);
+        for i in 0..4 {
+            let six = (n >> (18 - 6 * i) & 63) as usize;
+            out.push(if i <= chunk.len() { LETTERS[six] as char } else { '=' });
+        }
+    }
+    out
+}
+
+fn files(below: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![below.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => open.push(entry.path()),
+                Ok(kind) if kind.is_file() => found.push(entry.path()),
+                _other => {}
+            }
+        }
+    }
+    found
+}
+
+fn leaks(bytes: &[u8]) -> bool {
+    [SECRET, OTHER].iter().flat_map(|s| forms(s)).any(|form| bytes.windows(form.len()).any(|w| w == form))
+}
+
+fn assert_clean(bench: &Bench, said: &[String]) {
+    for text in said {
+        assert!(!leaks(text.as_bytes()), "an output has the secret: {text}");
+    }
+    let mut looked = 0;
+    for path in files(&bench.module.join(".imm")) {
+        looked += 1;
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        assert!(!leaks(&bytes), "{} has the secret", path.display());
+    }
+    assert!(looked >= 2, "there are files to look at");
+}
+
+/// hello, with a secret in a file that it serves and in an environment that nobody looks at.
+fn bench() -> Bench {
+    let bench = Bench::example("hello");
+    let program = std::fs::read_to_string(bench.module.join("main.imm")).unwrap();
+    let program = format!(
+        "param token: Secret[String] where it.len() > 8\n{program}\nresource key = file {{ content = \"token=${{token}}\", mode = \"0444\" }}\noutput token_shown: Secret[String] = token\n"
+    );
+    let program = program.replace(
+        "port     = 8080\n",
+        "port     = 8080\n  env    = { TOKEN = token }\n  mounts = { \"/srv/key.txt\" = file { of = key } }\n",
+    );
+    std::fs::write(bench.module.join("main.imm"), program).unwrap();
+    std::fs::write(bench.path("token"), format!("{SECRET}\n")).unwrap();
+    std::fs::write(bench.path("other"), OTHER).unwrap();
+    bench
+}
+
+#[test]
+fn a_secret_reaches_the_program_and_nothing_else() {
+    let bench = bench();
+    let mut said = Vec::new();
+    let mut run = |args: &[&str], code: i32| {
+        let got = bench.imm(args);
+        assert_eq!(got.code, code, "{args:?}");
+        said.extend([got.out.clone(), got.err]);
+        got.out
+    };
+    let token = format!("token={}", bench.path("token").display());
+    let other = format!("token={}", bench.path("other").display());
+    let file = bench.path("kept.immplan").display().to_string();
+
+    // Missing, and on the command line: both refused without repeating anything.
+    run(&["plan"], 1);
+    run(&["plan", "--param", &format!("token={SECRET}")], 1);
+    run(&["check", "--param-file", &token], 0);
+    run(&["plan", "--param-file", &token, "--out", &file], 0);
+    assert!(!leaks(&std::fs::read(&file).unwrap()), "the plan file has the secret");
+    let out = run(&["apply", "--yes", &file], 0);
+    assert!(out.contains("token_shown = [secret]"), "{out}");
+    assert!(http::get(bench.port, "/key.txt").unwrap().contains(SECRET), "the program has it");
+
+    // The same secret again is no change; another one is.
+    let out = run(&["plan", "--param-file", &token, "--exit-code"], 0);
+    assert!(out.contains("Nothing to do"), "{out}");
+    run(&["plan", "--param-file", &other, "--json", "--exit-code"], 3);
+    run(&["apply", "--yes", "--json", "--param-file", &other], 0);
+    assert!(http::get(bench.port, "/key.txt").unwrap().contains(OTHER));
+
+    // Back without params: the ledger has it, sealed. Cold, so that it is made again.
+    run(&["rollback", "--yes"], 0);
+    assert!(http::get(bench.port, "/key.txt").unwrap().contains(SECRET));
+    for report in [&["status", "--json"][..], &["status"], &["history", "--json"], &["audit", "verify"], &["logs"]] {
+        run(report, 0);
+    }
+    run(&["destroy", "--yes"], 0);
+    run(&["rollback", "2", "--yes"], 0);
+    assert!(http::get(bench.port, "/key.txt").unwrap().contains(OTHER), "made again from the ledger");
+    assert_clean(&bench, &said);
+}
+
+#[test]
+fn without_the_identity_the_secrets_stay_shut() {
+    let bench = bench();
+    let token = format!("token={}", bench.path("token").display());
+    bench.ok(&["apply", "--yes", "--param-file", &token]);
+    bench.ok(&["destroy", "--yes"]);
+    let identity = bench.home().join("identity");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&identity).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let kept = std::fs::read(&identity).unwrap();
+    std::fs::remove_file(&identity).unwrap();
+    let said = bench.imm(&["rollback", "1", "--yes"]);
+    assert!([1, 4].contains(&said.code), "{said:?}");
+    assert!(said.err.contains("sealed for other identities") && said.err.contains("imm key"), "{said:?}");
+    std::fs::write(&identity, kept).unwrap();
+    bench.ok(&["rollback", "1", "--yes"]);
+    assert!(http::get(bench.port, "/key.txt").unwrap().contains(SECRET));
+}
+
+#[test]
+fn secrets_are_sealed_again_for_others_and_for_a_new_identity() {
+    let bench = bench();
+    let token = format!("token={}", bench.path("token").display());
+    bench.ok(&["apply", "--yes", "--param-file", &token]);
+    let old = bench.json(&["key", "show"])["recipient"].as_str().unwrap().to_owned();
+    assert!(old.starts_with("age1"));
+    let wrong = bench.imm(&["key", "add", "age1wrong"]);
+    assert!(wrong.code == 2 && wrong.err.contains("not an age recipient"), "{wrong:?}");
+    assert_eq!(bench.imm(&["key", "remove", &old]).code, 1, "nobody could open them");
+    bench.ok(&["key", "rotate"]);
+    let now = bench.json(&["key", "show"]);
+    assert_ne!(now["recipient"], old.as_str());
+    assert_eq!(now["recipients"], serde_json::json!([now["recipient"]]));
+
+    // Names and digests stay: the same program is no change, also without the old identity.
+    let identity = bench.home().join("identity");
+    let text = std::fs::read_to_string(&identity).unwrap();
+    let first: Vec<_> = text.lines().take(2).collect();
+    std::fs::write(&identity, first.join("\n")).unwrap();
+    let plan = bench.imm(&["plan", "--exit-code", "--param-file", &token]);
+    assert_eq!(plan.code, 0, "{plan:?}");
+    bench.ok(&["audit", "verify"]);
+    bench.ok(&["destroy", "--yes"]);
+    bench.ok(&["rollback", "1", "--yes"]);
+    assert!(http::get(bench.port, "/key.txt").unwrap().contains(SECRET));
+}
