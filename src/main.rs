@@ -18,6 +18,10 @@ use cli::{Cli, Command};
 use failure::Outcome;
 use std::process::ExitCode;
 
+/// Graphs are millions of small allocations, made by one thread and dropped by another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // A monitor must be alone in its process: nothing is opened or started before it.

@@ -111,35 +111,52 @@ impl<'a> Iterator for Segments<'a> {
 /// Offset of the quote that ends a key.
 fn key_end(text: &str) -> Option<usize> {
     let mut escaped = false;
-    text.char_indices().find_map(|(i, c)| {
-        if escaped {
-            escaped = false;
-        } else if c == '\\' {
-            escaped = true;
-        } else if c == '"' {
-            return Some(i);
-        }
-        None
+    text.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
     })
 }
 
+/// Step by step: what ends first comes first, names before keys, names by bytes, keys as maps have them.
 impl Ord for Addr {
     fn cmp(&self, other: &Self) -> Ordering {
-        let (mut a, mut b) = (self.segments(), other.segments());
-        loop {
-            let order = match (a.next(), b.next()) {
-                (None, None) => return self.0.cmp(&other.0),
-                (None, Some(_)) => Ordering::Less,
-                (Some(_), None) => Ordering::Greater,
-                (Some(Segment::Name(x)), Some(Segment::Name(y))) => x.cmp(y),
-                (Some(Segment::Key(x)), Some(Segment::Key(y))) => natural(x, y),
-                (Some(Segment::Name(_)), Some(Segment::Key(_))) => Ordering::Less,
-                (Some(Segment::Key(_)), Some(Segment::Name(_))) => Ordering::Greater,
-            };
-            if order != Ordering::Equal {
-                return order;
-            }
+        let (a, b) = (&*self.0, &*other.0);
+        let shared = a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count();
+        match open_key(a.as_bytes().get(..shared).unwrap_or_default()) {
+            Some(start) => natural(key_at(a, start), key_at(b, start)).then_with(|| a.cmp(b)),
+            None => rank(a, shared).cmp(&rank(b, shared)),
         }
+    }
+}
+
+/// Where the key starts that `text` ends inside of.
+fn open_key(text: &[u8]) -> Option<usize> {
+    let (mut start, mut escaped) = (None, false);
+    for (at, byte) in text.iter().enumerate() {
+        match (byte, start) {
+            _ if std::mem::take(&mut escaped) => {}
+            (b'\\', Some(_)) => escaped = true,
+            (b'"', Some(_)) => start = None,
+            (b'"', None) => start = Some(at + 1),
+            _other => {}
+        }
+    }
+    start
+}
+
+fn key_at(text: &str, start: usize) -> &str {
+    let rest = text.get(start..).unwrap_or("");
+    key_end(rest).and_then(|end| rest.get(..end)).unwrap_or(rest)
+}
+
+/// What the first byte that differs outside of a key means for the order.
+fn rank(text: &str, at: usize) -> u16 {
+    match text.as_bytes().get(at) {
+        None => 0,
+        Some(b'.') => 1,
+        Some(b'[') => 2,
+        Some(byte) => 3 + u16::from(*byte),
     }
 }
 
@@ -166,6 +183,29 @@ mod tests {
         all.sort();
         let text: Vec<_> = all.iter().map(Addr::as_str).collect();
         assert_eq!(text, ["app", "web", "web.instance[\"9\"]", "web.instance[\"10\"]", "web.instance[\"a\"]"]);
+    }
+
+    #[test]
+    fn the_order_goes_step_by_step() {
+        let sorted = [
+            "a",
+            "a.b",
+            "a.b[\"1\"]",
+            "a.b[\"1\"].x",
+            "a.b[\"2\"].x",
+            "a.b[\"10\"]",
+            "a.b[\"x\\\"1\"]",
+            "a.b[\"x\\\"1\"].y",
+            "a.b[\"x\\\"2\"]",
+            "a.c",
+            "a[\"0\"]",
+            "a_b",
+            "ab",
+            "b",
+        ];
+        let mut all: Vec<Addr> = sorted.iter().rev().map(|text| Addr::parse(text).unwrap()).collect();
+        all.sort();
+        assert_eq!(all.iter().map(Addr::as_str).collect::<Vec<_>>(), sorted);
     }
 
     #[test]

@@ -68,42 +68,61 @@ impl std::fmt::Debug for Digest {
 #[derive(Clone, Debug)]
 pub struct Encoder {
     hasher: blake3::Hasher,
+    /// Not hashed yet: items are small, and hashing is fast only in one piece.
+    waiting: Vec<u8>,
 }
+
+/// So many bytes are hashed at once.
+const AT_ONCE: usize = 32 << 10;
 
 impl Encoder {
     /// Starts an encoding. `domain` names what is encoded and its version, for example `imm.spec.1`.
     pub fn new(domain: &str) -> Self {
-        let mut encoder = Self { hasher: blake3::Hasher::new() };
-        encoder.text(domain);
-        encoder
+        Self::over(blake3::Hasher::new(), domain)
     }
 
     /// As [`new`](Self::new), under a key: without it nobody can try out what may have been encoded.
     pub fn keyed(domain: &str, key: &[u8; 32]) -> Self {
-        let mut encoder = Self { hasher: blake3::Hasher::new_keyed(key) };
+        Self::over(blake3::Hasher::new_keyed(key), domain)
+    }
+
+    fn over(hasher: blake3::Hasher, domain: &str) -> Self {
+        let mut encoder = Self { hasher, waiting: Vec::with_capacity(512) };
         encoder.text(domain);
         encoder
     }
 
     /// One byte that says what follows.
     pub fn tag(&mut self, tag: u8) {
-        self.hasher.update(&[tag]);
+        self.waiting.push(tag);
     }
 
     /// A count or unsigned number.
     pub fn number(&mut self, n: u64) {
-        self.hasher.update(&n.to_le_bytes());
+        self.write(&n.to_le_bytes());
     }
 
     /// A signed number.
     pub fn int(&mut self, n: i64) {
-        self.hasher.update(&n.to_le_bytes());
+        self.write(&n.to_le_bytes());
     }
 
     /// Bytes with their length.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
-        self.hasher.update(bytes);
+        self.write(bytes);
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if self.waiting.len() + bytes.len() > AT_ONCE {
+            self.hasher.update(&self.waiting);
+            self.waiting.clear();
+        }
+        if bytes.len() > AT_ONCE {
+            self.hasher.update(bytes);
+        } else {
+            self.waiting.extend_from_slice(bytes);
+        }
     }
 
     /// Text with its length.
@@ -113,11 +132,12 @@ impl Encoder {
 
     /// Another digest.
     pub fn digest(&mut self, digest: &Digest) {
-        self.hasher.update(&digest.0);
+        self.write(&digest.0);
     }
 
     /// The digest of all that was written.
-    pub fn finish(&self) -> Digest {
+    pub fn finish(mut self) -> Digest {
+        self.hasher.update(&self.waiting);
         Digest(*self.hasher.finalize().as_bytes())
     }
 }

@@ -8,6 +8,7 @@ pub mod builtin;
 pub mod code;
 mod diagnostic;
 mod digest;
+mod fields;
 mod graph;
 mod key;
 pub mod kinds;
@@ -23,6 +24,7 @@ pub use addr::{Addr, Segment, Segments};
 pub use builtin::Builtin;
 pub use diagnostic::{Applicability, Code, Diagnostic, Edit, Fix, Label, Severity};
 pub use digest::{Digest, Encoder};
+pub use fields::Fields;
 pub use graph::{
     Assert, Cause, CauseKind, Edge, EdgeKind, Expanded, Graph, Input, Node, Origin, Output, ParamFrom, Policy, Replace,
     With,
@@ -35,4 +37,4 @@ pub use schema::{
 pub use span::{FileId, Loc, SourceFile, Sources, Span};
 pub use term::Term;
 pub use ty::{FieldType, FunctionType, RecordType, RefinedType, Type, VariantCase, VariantType};
-pub use value::{Blob, Content, Executable, Fields, HostFile, Value};
+pub use value::{Blob, Content, Executable, HostFile, Value};

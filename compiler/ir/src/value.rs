@@ -1,12 +1,9 @@
 //! Values: known data, without holes. For data with holes see [`Term`](crate::Term).
 
-use crate::{Addr, Digest, Encoder, Key};
+use crate::{Addr, Digest, Encoder, Fields, Key};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Fields of a record or payload, in name order.
-pub type Fields<T> = BTreeMap<Arc<str>, T>;
 
 /// Known data. Quantities are exact integers of their base unit.
 ///
@@ -101,7 +98,7 @@ impl Value {
 
     /// A variant without payload.
     pub fn tag(tag: &str) -> Self {
-        Self::Variant(Arc::from(tag), BTreeMap::new())
+        Self::Variant(Arc::from(tag), Fields::new())
     }
 
     /// The text, if this is a String (a secret one too).

@@ -9,6 +9,7 @@ use crate::hir::{Access, Expr, ExprKind, MapEntry};
 use crate::types::{Taint, core_of, join, peel, unrefined};
 use imm_ir::{FieldType, RecordType, Span, Type, Value};
 use imm_syntax::ast::{self, BlockBody, EntryKind, KeyKind};
+use std::fmt::Display;
 use std::sync::Arc;
 
 /// A field that a block may have.
@@ -24,6 +25,16 @@ pub(super) struct Written {
     pub name: Arc<str>,
     pub value: Expr,
     pub span: Span,
+}
+
+/// What messages call a record: its type, unless that is long.
+struct RecordName<'a>(&'a Arc<RecordType>);
+
+impl Display for RecordName<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = format!("`{}`", Type::Record(Arc::clone(self.0)));
+        f.write_str(if shown.len() > 60 { "this record" } else { &shown })
+    }
 }
 
 /// Whether a field of this type may be left out without a default.
@@ -50,9 +61,7 @@ impl Checker<'_> {
         match (&block.body, want.map(core_of)) {
             (BlockBody::Entries(_), Some((Type::Record(record), taint))) => {
                 let record = Arc::clone(record);
-                let owner = format!("`{}`", Type::Record(Arc::clone(&record)));
-                let owner = if owner.len() > 60 { "this record".to_owned() } else { owner };
-                let fields = self.payload(cx, block, &record, &owner, taint, span);
+                let fields = self.payload(cx, block, &record, &RecordName(&record), taint, span);
                 let types = fields.iter().map(|(name, value)| FieldType {
                     name: Arc::clone(name),
                     ty: value.ty.clone(),
@@ -204,7 +213,7 @@ impl Checker<'_> {
         cx: &mut Cx,
         block: &ast::Block,
         record: &RecordType,
-        owner: &str,
+        owner: &dyn Display,
         taint: Taint,
         missing_at: Span,
     ) -> Vec<(Arc<str>, Expr)> {
@@ -228,13 +237,30 @@ impl Checker<'_> {
         cx: &mut Cx,
         block: &ast::Block,
         specs: &[FieldSpec<'_>],
-        owner: &str,
+        owner: &dyn Display,
         missing_at: Span,
     ) -> Vec<Written> {
         let BlockBody::Entries(entries) = &block.body else {
-            self.report(say::bad_key(owner, block.span));
+            self.report(say::bad_key(&owner.to_string(), block.span));
             return Vec::new();
         };
+        let (written, whole) = self.entries(cx, entries, specs, owner);
+        let absent = |s: &&FieldSpec<'_>| s.required && !written.iter().any(|w| *w.name == *s.name);
+        let missing: Vec<&str> = specs.iter().filter(absent).map(|s| s.name).collect();
+        if whole && !missing.is_empty() {
+            self.report(say::missing(&owner.to_string(), &missing, missing_at));
+        }
+        written
+    }
+
+    /// What some entries of a block give, and whether all of them could be read. Unknown fields are reported.
+    pub fn entries(
+        &mut self,
+        cx: &mut Cx,
+        entries: &[ast::Entry],
+        specs: &[FieldSpec<'_>],
+        owner: &dyn Display,
+    ) -> (Vec<Written>, bool) {
         let mut written: Vec<Written> = Vec::new();
         let mut whole = true;
         for entry in entries {
@@ -244,7 +270,7 @@ impl Checker<'_> {
                         KeyKind::Name(name) => name.as_str(),
                         KeyKind::Str(text) if text.plain().is_some() => text.plain().unwrap_or_default(),
                         KeyKind::Str(_) | KeyKind::Computed(_) => {
-                            self.report(say::bad_key(owner, key.span));
+                            self.report(say::bad_key(&owner.to_string(), key.span));
                             whole = false;
                             continue;
                         }
@@ -287,23 +313,18 @@ impl Checker<'_> {
                 EntryKind::Error => whole = false,
             }
         }
-        let absent = |s: &&FieldSpec<'_>| s.required && !written.iter().any(|w| *w.name == *s.name);
-        let missing: Vec<&str> = specs.iter().filter(absent).map(|s| s.name).collect();
-        if whole && !missing.is_empty() {
-            self.report(say::missing(owner, &missing, missing_at));
-        }
         for field in &mut written {
             if field.span == Span::default() {
                 field.span = field.value.span;
             }
         }
-        written
+        (written, whole)
     }
 
     /// Reports; `false` when the word is like one that is required, which then is not missing.
-    fn no_such_field(&mut self, owner: &str, name: &str, span: Span, specs: &[FieldSpec<'_>]) -> bool {
+    fn no_such_field(&mut self, owner: &dyn Display, name: &str, span: Span, specs: &[FieldSpec<'_>]) -> bool {
         let known: Vec<&str> = specs.iter().map(|s| s.name).collect();
-        self.report(say::unknown_field(owner, name, span, &known));
+        self.report(say::unknown_field(&owner.to_string(), name, span, &known));
         let like = crate::diagnose::similar(name, known.iter().copied());
         !specs.iter().any(|s| s.required && Some(s.name) == like)
     }

@@ -10,7 +10,8 @@ use crate::hir::{ComponentId, Field, Head, Node, NodeId, NodeOf, With};
 use crate::resolve::cycles::Vertex;
 use crate::resolve::{Def, TypeDef};
 use imm_ir::{
-    Class, Diagnostic, FieldClass, FieldType, KindSchema, RecordType, Type, Value, VariantCase, VariantType, code,
+    Class, Diagnostic, FieldClass, FieldSchema, FieldType, KindSchema, RecordType, Type, Value, VariantCase,
+    VariantType, code,
 };
 use imm_syntax::ast::{self, NodeHead, NodeKeyword};
 use std::sync::Arc;
@@ -237,7 +238,9 @@ impl Checker<'_> {
 
     fn kind_fields(&mut self, cx: &mut Cx, ast: &ast::Node, schema: &KindSchema, id: NodeId) -> Vec<Written> {
         let moves = matches!(schema.class, Class::Pointer | Class::Durable);
-        let titles: Vec<String> = schema.fields.iter().map(|f| format!("`{}`", f.name)).collect();
+        let decides = |field: &FieldSchema| field.class == FieldClass::Shape || is_rollout(&field.ty);
+        let title = |field| if decides(field) { Some(format!("`{}`", field.name)) } else { None };
+        let titles: Vec<Option<String>> = schema.fields.iter().map(title).collect();
         let specs: Vec<FieldSpec<'_>> = schema
             .fields
             .iter()
@@ -246,18 +249,14 @@ impl Checker<'_> {
                 name: &field.name,
                 ty: field.ty.clone(),
                 required: field.required,
-                place: if field.class == FieldClass::Shape || is_rollout(&field.ty) {
-                    Place::Count(title)
-                } else {
-                    Place::Value
-                },
+                place: title.as_deref().map_or(Place::Value, Place::Count),
             })
             .collect();
         let later = |name: &str| {
             moves && schema.field(name).is_some_and(|f| matches!(f.class, FieldClass::Movable | FieldClass::Policy))
         };
         self.saw_block(&ast.fields, &specs, BlockOf::Kind(Arc::clone(&schema.name)));
-        let owner = format!("{} `{}`", schema.name, ast.name);
+        let owner = format_args!("{} `{}`", schema.name, ast.name);
         cx.vertex = Vertex::Node(id);
         if moves {
             // Each entry is checked for the vertex it belongs to; a spread for both.
@@ -273,7 +272,7 @@ impl Checker<'_> {
         cx: &mut Cx,
         ast: &ast::Node,
         specs: &[FieldSpec<'_>],
-        owner: &str,
+        owner: &dyn std::fmt::Display,
         id: NodeId,
         later: &dyn Fn(&str) -> bool,
     ) -> Vec<Written> {
@@ -293,16 +292,10 @@ impl Checker<'_> {
             return self.fields(cx, &ast.fields, specs, owner, ast.name.span);
         }
         // Checked entry by entry, so that each need has the right vertex; what is missing is told for the whole.
-        let loose: Vec<FieldSpec<'_>> = specs
-            .iter()
-            .map(|s| FieldSpec { name: s.name, ty: s.ty.clone(), required: false, place: s.place })
-            .collect();
         let mut written: Vec<Written> = Vec::new();
         for entry in entries {
             cx.vertex = if is_later(entry) { Vertex::Set(id) } else { Vertex::Node(id) };
-            let body = ast::BlockBody::Entries(vec![entry.clone()]);
-            let block = ast::Block { body, span: ast.fields.span };
-            for field in self.fields(cx, &block, &loose, owner, ast.name.span) {
+            for field in self.entries(cx, std::slice::from_ref(entry), specs, owner).0 {
                 match written.iter().find(|w| w.name == field.name).map(|w| w.span) {
                     Some(first) => {
                         self.report(crate::diagnose::blocks::duplicate_key(&field.name, field.span, first));
@@ -322,7 +315,7 @@ impl Checker<'_> {
         };
         let missing: Vec<&str> = specs.iter().filter(absent).map(|s| s.name).collect();
         if !missing.is_empty() && entries.iter().all(known) {
-            self.report(crate::diagnose::blocks::missing(owner, &missing, ast.name.span));
+            self.report(crate::diagnose::blocks::missing(&owner.to_string(), &missing, ast.name.span));
         }
         written
     }
@@ -342,7 +335,8 @@ impl Checker<'_> {
             .map(|(name, ty, required)| FieldSpec { name, ty: ty.clone(), required: *required, place: Place::Value })
             .collect();
         self.saw_block(&ast.fields, &specs, BlockOf::Component(component));
-        let owner = format!("component `{}`", self.component_name(component));
+        let name = self.component_name(component);
+        let owner = format_args!("component `{name}`");
         self.fields(cx, &ast.fields, &specs, &owner, ast.name.span)
     }
 
@@ -383,7 +377,7 @@ impl Checker<'_> {
             specs.into_iter().map(|(name, ty)| FieldSpec { name, ty, required: false, place: Place::Value }).collect();
         self.saw_block(block, &specs, BlockOf::Other);
         cx.set = true;
-        let written = self.fields(cx, block, &specs, "`with`", block.span);
+        let written = self.fields(cx, block, &specs, &"`with`", block.span);
         cx.set = false;
         let mut with = With { span: Some(block.span), ..With::default() };
         for field in written {

@@ -134,7 +134,7 @@ impl Checker<'_> {
             place: Place::Value,
         });
         self.saw_block(fields, &specs, BlockOf::Other);
-        let written = self.fields(cx, fields, &specs, "a sample", pointer.span);
+        let written = self.fields(cx, fields, &specs, &"a sample", pointer.span);
         let fields = written.into_iter().map(|field| (field.name, field.value)).collect();
         node.map_or(TestStepKind::Error, |pointer| TestStepKind::Sample { pointer, fields })
     }

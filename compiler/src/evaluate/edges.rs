@@ -3,7 +3,6 @@
 use super::Evaluator;
 use super::node::Inputs;
 use imm_ir::{Addr, Class, Edge, EdgeKind, FieldClass, KindSchema, Node};
-use std::collections::BTreeSet;
 
 impl Evaluator<'_> {
     /// Adds inputs to a node, and the edges that they mean.
@@ -11,7 +10,7 @@ impl Evaluator<'_> {
     /// Identity inputs bind. Everything else of a pointer or durable is not needed to reserve it: an edge of the setting.
     /// `needs` and references to what is known at plan order.
     pub(super) fn connect(&self, node: &mut Node, schema: &KindSchema, given: Inputs, needs: &[Addr]) {
-        let mut edges: BTreeSet<Edge> = std::mem::take(&mut node.edges).into_iter().collect();
+        let mut edges = std::mem::take(&mut node.edges);
         let is_set = matches!(node.class, Class::Pointer | Class::Durable);
         for (name, input) in &given.inputs {
             let class = schema.field(name).map_or(FieldClass::Policy, |field| field.class);
@@ -32,17 +31,20 @@ impl Evaluator<'_> {
         for addr in needs {
             self.edges_to(addr, needed, &mut edges);
         }
-        // Whoever binds follows anyway.
-        let bound: BTreeSet<Addr> = edges.iter().filter(|e| e.kind == EdgeKind::Bind).map(|e| e.to.clone()).collect();
-        edges.retain(|edge| edge.kind != EdgeKind::Order || !bound.contains(&edge.to));
-        node.edges = edges.into_iter().collect();
+        edges.sort_unstable();
+        // Whoever binds follows anyway; an order sorts right behind a binding.
+        edges.dedup_by(|next, kept| {
+            next.to == kept.to
+                && (next.kind == kept.kind || (next.kind == EdgeKind::Order && kept.kind == EdgeKind::Bind))
+        });
+        node.edges = edges;
         node.inputs.extend(given.inputs);
     }
 
     /// Edges to a node, to the members of an expanded node, or to everything inside of an instance.
-    fn edges_to(&self, addr: &Addr, kind: EdgeKind, edges: &mut BTreeSet<Edge>) {
+    fn edges_to(&self, addr: &Addr, kind: EdgeKind, edges: &mut Vec<Edge>) {
         if self.graph.nodes.contains_key(addr) {
-            edges.insert(Edge { to: addr.clone(), kind });
+            edges.push(Edge { to: addr.clone(), kind });
         } else if let Some(expanded) = self.graph.expanded.get(addr) {
             edges.extend(expanded.members.iter().map(|member| Edge { to: member.clone(), kind }));
         } else {

@@ -126,7 +126,6 @@ struct Evaluator<'a> {
     routes: Vec<finish::Route>,
     state: Option<Value>,
     diagnostics: Vec<Diagnostic>,
-    locs: BTreeMap<Span, Loc>,
     written: BTreeMap<Span, u64>,
     /// Ids of template files among the sources.
     reported_files: BTreeMap<Arc<str>, imm_ir::FileId>,
@@ -156,7 +155,6 @@ impl<'a> Evaluator<'a> {
             routes: Vec::new(),
             state: None,
             diagnostics: Vec::new(),
-            locs: BTreeMap::new(),
             written: BTreeMap::new(),
             reported_files: BTreeMap::new(),
         }
@@ -199,18 +197,17 @@ impl Evaluator<'_> {
         }
     }
 
-    /// A position that needs no sources, remembered: thousands of nodes of one `for` share it.
-    fn loc(&mut self, span: Span) -> Loc {
-        if let Some(loc) = self.locs.get(&span) {
-            return loc.clone();
-        }
-        let loc = self.sources.loc(span);
-        self.locs.insert(span, loc.clone());
-        loc
+    /// A position that needs no sources.
+    fn loc(&self, span: Span) -> Loc {
+        self.sources.loc(span)
     }
 
-    /// A short digest of the text there, whatever its line breaks and indents; remembered as positions are.
+    /// A short digest of the text there, whatever its line breaks and indents; remembered, since thousands of nodes of one `for`
+    /// share it. A check keeps no graph that could be compared.
     fn written(&mut self, span: Span) -> u64 {
+        if self.purpose == Purpose::Check {
+            return 0;
+        }
         if let Some(written) = self.written.get(&span) {
             return *written;
         }

@@ -132,12 +132,15 @@ impl Evaluator<'_> {
                 Some(written) => {
                     let (input, orders) = self.input(written)?;
                     if *input.term.known().unwrap_or(&Value::Bool(true)) != Value::None {
-                        inputs.orders.insert(Arc::clone(&field.name), orders);
+                        if !orders.is_empty() {
+                            inputs.orders.insert(Arc::clone(&field.name), orders);
+                        }
                         inputs.inputs.insert(Arc::clone(&field.name), input);
                     }
                 }
                 None => {
-                    let Some(default) = field.default.clone().filter(|value| *value != Value::None) else { continue };
+                    let Some(default) = field.default.as_ref().filter(|value| **value != Value::None) else { continue };
+                    let default = default.clone();
                     let loc = self.loc(node.name_span);
                     let input = Input { term: Term::Value(default), loc, written: 0, causes: Vec::new() };
                     inputs.inputs.insert(Arc::clone(&field.name), input);

@@ -104,7 +104,7 @@ impl Builder {
         let mut inputs: Fields<Term> = given.into_iter().map(|(name, term)| (Arc::from(name), term)).collect();
         for field in &schema.fields {
             if let Some(default) = &field.default {
-                inputs.entry(Arc::clone(&field.name)).or_insert_with(|| Term::Value(default.clone()));
+                inputs.add(&field.name, || Term::Value(default.clone()));
             }
         }
         let edges = self.edges(schema, &inputs);

@@ -4,7 +4,6 @@ use imm_ir::{
     Addr, Cause, CauseKind, Class, Digest, Edge, EdgeKind, Expanded, Graph, Input, Loc, Node, Origin, ParamFrom, Term,
     Value, With, kinds, spec,
 };
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub fn loc(line: u32) -> Loc {
@@ -13,12 +12,12 @@ pub fn loc(line: u32) -> Loc {
 
 fn node(class: Class, kind: &str, inputs: Vec<(&str, Value)>, edges: Vec<(Addr, EdgeKind)>) -> Node {
     let input = |value| Input { term: Term::Value(value), loc: loc(9), written: 0, causes: Vec::new() };
-    let inputs: BTreeMap<Arc<str>, Input> = inputs.into_iter().map(|(n, v)| (Arc::from(n), input(v))).collect();
+    let inputs: imm_ir::Fields<Input> = inputs.into_iter().map(|(n, v)| (Arc::from(n), input(v))).collect();
     let schema = kinds::builtin().get(kind).unwrap();
     let mut inputs = inputs;
     for field in &schema.fields {
         if let Some(value) = field.default.clone() {
-            inputs.entry(field.name.clone()).or_insert_with(|| input(value));
+            inputs.add(&field.name, || input(value));
         }
     }
     let (spec, _) = spec::spec(schema, "host", &inputs);

@@ -162,10 +162,9 @@ fn unpack(record: &str) -> Result<Setting> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::sync::Arc;
 
-    use imm_ir::{Addr, Digest};
+    use imm_ir::{Addr, Digest, Fields};
     use imm_runtime::provider::{Handle, Target};
 
     use super::*;
@@ -179,7 +178,7 @@ mod tests {
             weight: 1_000_000,
             fresh: true,
         };
-        let inputs = BTreeMap::from([
+        let inputs = Fields::from([
             (Arc::from("path"), Value::text("/")),
             (Arc::from("tls"), Value::tag("off")),
             (Arc::from("key"), Value::text("k").into_secret()),

@@ -1,0 +1,149 @@
+//! Seeded programs of any size: the same seed and size give the same text on every machine.
+
+use std::fmt::Write as _;
+
+/// How the nodes of a program depend on each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// None does.
+    Flat,
+    /// Each on the one before it.
+    Chain,
+    /// Each on two of the level below; a level has a hundred.
+    Layered,
+    /// Uses of one component, three nodes each.
+    Components,
+}
+
+impl Shape {
+    pub const ALL: [Shape; 4] = [Shape::Flat, Shape::Chain, Shape::Layered, Shape::Components];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Shape::Flat => "flat",
+            Shape::Chain => "chain",
+            Shape::Layered => "layered",
+            Shape::Components => "components",
+        }
+    }
+}
+
+/// A generator of numbers that are good enough to vary a text.
+struct Seeded(u64);
+
+impl Seeded {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+
+    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        let index = self.below(from.len() as u64);
+        from.get(usize::try_from(index).unwrap_or(0)).copied().unwrap_or("")
+    }
+}
+
+/// A program of `count` resources written one by one, about 300 bytes each: images, configuration files, services,
+/// routes and volumes, as people write them.
+pub fn written_out(count: usize, seed: u64) -> String {
+    let mut seeded = Seeded(seed | 1);
+    let mut text = String::with_capacity(count * 320);
+    text.push_str("//! A landscape of services.\n\n");
+    text.push_str("resource app = image { cmd = [\"/bin/app\"], clock = 0 }\n");
+    for n in 1..count {
+        let team = seeded.pick(&["billing", "search", "shop", "identity", "reports"]);
+        let region = seeded.pick(&["eu-west", "eu-north", "us-east"]);
+        let (small, grace) = (16 << seeded.below(5), 5 + seeded.below(30));
+        match n % 5 {
+            0 => {
+                let _infallible = write!(
+                    text,
+                    r#"
+/// Where the {team} team keeps what unit {n} writes; grown by hand when the alarm says so.
+durable data_{n} = volume {{
+  access   = shared
+  size     = {small}GiB
+  snapshot = before_apply
+  owner    = "65532"
+}} with {{
+  protect = true
+  timeout = {grace}m
+  retries = 5
+}}
+"#
+                );
+            }
+            1 => {
+                let _infallible = write!(
+                    text,
+                    r#"
+/// What the {team} team wants unit {n} to know.
+resource conf_{n} = file {{
+  content = "team = {team}\nregion = {region}\nunit = {n}\nlog.level = info\nlog.format = json\ncache.mib = {small}\n"
+  mode    = "0640"
+}} with {{
+  timeout = {grace}s
+  retries = 2
+}}
+"#
+                );
+            }
+            2 => {
+                let conf = n - 1;
+                let _infallible = write!(
+                    text,
+                    r#"
+/// Unit {n} of the {team} team.
+resource web_{n} = service {{
+  image    = app
+  replicas = 1
+  port     = 8080
+  env      = {{ TEAM = "{team}", REGION = "{region}", UNIT = "{n}" }}
+  mounts   = {{ "/etc/unit.conf" = file {{ of = conf_{conf} }} }}
+  limits   = {{ cpu = 0.25cpu, memory = {small}MiB }}
+  health   = http {{ path = "/healthz", interval = 500ms }}
+  stop     = {{ signal = term, grace = {grace}s }}
+}}
+"#
+                );
+            }
+            3 => {
+                let web = n - 1;
+                let _infallible = write!(
+                    text,
+                    r#"
+/// The way in to unit {web} of the {team} team.
+pointer edge_{n} = route {{
+  listen  = 8080
+  host    = "unit{web}.{team}.example"
+  path    = "/"
+  to      = web_{web}
+  rollout = blue_green {{ hold = {grace}s }}
+  drain   = {grace}s
+  timeout = 30s
+}}
+"#
+                );
+            }
+            _image => {
+                let _infallible = write!(
+                    text,
+                    r#"
+/// What the {team} team ships to {region}.
+resource image_{n} = image {{
+  files   = {{ "/etc/motd" = "unit {n} of {team}\n" }}
+  cmd     = ["/bin/unit", "--team", "{team}", "--region", "{region}"]
+  env     = {{ TEAM = "{team}", REGION = "{region}" }}
+  labels  = {{ team = "{team}", unit = "{n}" }}
+  user    = "65532"
+  workdir = "/srv"
+}}
+"#
+                );
+            }
+        }
+    }
+    text
+}
