@@ -66,6 +66,14 @@ pub enum ImageError {
         /// Why not, and what to do.
         reason: String,
     },
+    /// What was to be an image that others made and is none that can be read.
+    #[error("{path} is no image that can be a base: {reason}", path = path.display())]
+    NotImage {
+        /// The folder or file.
+        path: PathBuf,
+        /// Why not, and what to do.
+        reason: String,
+    },
     /// A shared library that is nowhere.
     #[error(
         "`{library}`, which {needed_by} needs, was not found (looked in {looked_in}); install it, or set the program's RUNPATH",

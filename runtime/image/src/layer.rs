@@ -6,6 +6,8 @@
 
 mod gzip;
 
+pub(crate) use gzip::Gzip as Compressor;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Write};

@@ -116,7 +116,7 @@ pub enum Base {
     #[default]
     Scratch,
     /// Another image of the same store: its layers come first, its environment and labels are inherited where the recipe
-    /// sets no other value, its command where the recipe has none, its ports are added.
+    /// sets no other value, its command where the recipe has none, its folder where the recipe says `/`, its ports are added.
     Node {
         /// That image's manifest.
         manifest: ContentDigest,

@@ -15,6 +15,7 @@
 mod blobs;
 mod build;
 mod collect;
+mod import;
 mod index;
 mod unpack;
 

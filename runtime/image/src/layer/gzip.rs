@@ -20,7 +20,7 @@ const THREADS: usize = 2;
 /// No name, no time, unknown operating system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
-pub(super) struct Gzip<W> {
+pub(crate) struct Gzip<W> {
     out: Counted<W>,
     input: Vec<u8>,
     diff: Sha256,
@@ -29,14 +29,14 @@ pub(super) struct Gzip<W> {
 }
 
 impl<W: Write> Gzip<W> {
-    pub(super) fn new(out: W) -> Self {
+    pub(crate) fn new(out: W) -> Self {
         let out = Counted { out, hash: Sha256::new(), size: 0 };
         let input = Vec::with_capacity(BLOCK * THREADS);
         Self { out, input, diff: Sha256::new(), crc: Crc::new(), started: false }
     }
 
     /// Ends the stream and tells its digests.
-    pub(super) fn finish(mut self) -> io::Result<Packed> {
+    pub(crate) fn finish(mut self) -> io::Result<Packed> {
         self.compress(FlushCompress::Finish)?;
         self.out.put(&self.crc.sum().to_le_bytes())?;
         self.out.put(&self.crc.amount().to_le_bytes())?;

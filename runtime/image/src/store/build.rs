@@ -61,7 +61,7 @@ impl Store {
         self.root.join("recipes").join(recipe.to_string())
     }
 
-    fn reused(&self, digest: ContentDigest) -> Result<Built> {
+    pub(super) fn reused(&self, digest: ContentDigest) -> Result<Built> {
         let (document, _) = self.image(digest)?;
         let size = encode(&document, &self.root)?.len() as u64;
         self.list(digest, size)?;
@@ -96,7 +96,11 @@ impl Store {
             exposed_ports: ports.iter().map(|port| (format!("{port}/tcp"), crate::oci::Empty {})).collect(),
             env: env.iter().map(|(key, value)| format!("{key}={value}")).collect(),
             cmd: if recipe.cmd.is_empty() { below.cmd } else { recipe.cmd.clone() },
-            working_dir: recipe.workdir.clone(),
+            working_dir: if recipe.workdir == "/" && !below.workdir.is_empty() {
+                below.workdir
+            } else {
+                recipe.workdir.clone()
+            },
             labels,
         };
         let configuration = Configuration {
@@ -142,7 +146,7 @@ fn parts(recipe: &Recipe, alone: bool) -> Vec<Part<'_>> {
     all.into_iter().filter(|(name, entries)| !entries.is_empty() || (needed && *name == "files")).collect()
 }
 
-fn summary(manifest: &Descriptor, document: &Manifest, reused: bool) -> Built {
+pub(super) fn summary(manifest: &Descriptor, document: &Manifest, reused: bool) -> Built {
     let layers = document.layers.iter();
     Built {
         manifest: manifest.digest,
@@ -152,7 +156,7 @@ fn summary(manifest: &Descriptor, document: &Manifest, reused: bool) -> Built {
     }
 }
 
-fn created(clock: u64) -> Result<String> {
+pub(super) fn created(clock: u64) -> Result<String> {
     let wrong = |reason: String| ImageError::Field { field: "clock", reason };
     let seconds = i64::try_from(clock).map_err(|error| wrong(error.to_string()))?;
     let time = OffsetDateTime::from_unix_timestamp(seconds).map_err(|error| wrong(error.to_string()))?;

@@ -1,6 +1,6 @@
 //! Unpacking layers into folders, once each, checked against their digests.
 //!
-//! Reads only what [`crate::layer`] writes: plain files and folders. Every path is checked before it is used, so a layer can
+//! Reads only what this crate writes: files, folders, and links of images that were taken in; never writes through a link. Every path is checked before it is used, so a layer can
 //! write nowhere but into its own folder. Needs no privileges: all files belong to who unpacks.
 
 use std::fs::{File, FileTimes, OpenOptions, Permissions};
@@ -77,6 +77,18 @@ fn extract(stream: &mut impl Read, root: &Path) -> io::Result<()> {
                 let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
                 io::copy(&mut entry, &mut file)?;
                 finish(&file, mode, time)?;
+            }
+            EntryType::Symlink => {
+                let to = entry
+                    .link_name()?
+                    .ok_or_else(|| io::Error::other(format!("{} links to nothing", path.display())))?;
+                std::os::unix::fs::symlink(to, &path)?;
+            }
+            EntryType::Link => {
+                let to = entry
+                    .link_name()?
+                    .ok_or_else(|| io::Error::other(format!("{} links to nothing", path.display())))?;
+                std::fs::hard_link(root.join(inside(&to)?), &path)?;
             }
             other => return Err(io::Error::other(format!("{} is of kind {other:?}", path.display()))),
         }

@@ -5,6 +5,7 @@
 mod collection;
 mod concurrency;
 mod determinism;
+mod foreign;
 mod reuse;
 mod runs;
 mod unpacked;
