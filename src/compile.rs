@@ -7,7 +7,7 @@ use crate::project::{Project, plain};
 use crate::ui::{self, Style};
 use crate::world::DiskWorld;
 use imm_compiler::{Given, GivenValue, Options};
-use imm_ir::{Diagnostic, Graph, ParamFrom, Sources};
+use imm_ir::{Diagnostic, Graph, ParamFrom, Sources, Value};
 use imm_runtime::ledger::Ledger;
 use imm_runtime::plan::saved::Attached;
 use imm_runtime::report;
@@ -44,6 +44,7 @@ pub fn compile(
     };
     show(&compiled.warnings, &compiled.sources, json, style);
     let mut graph = compiled.graph;
+    bases_are_there(&graph)?;
     tune(&mut graph, tuning);
     let shown = |p: &imm_compiler::ResolvedParam| (p.name.to_string(), report::value(&p.value).to_string());
     let attached = Attached {
@@ -86,6 +87,23 @@ pub fn recorded_params(ledger: &Ledger) -> Vec<(String, serde_json::Value)> {
 fn tune(graph: &mut Graph, tuning: &Tuning) {
     graph.policy.keep = tuning.keep.unwrap_or(graph.policy.keep);
     graph.policy.retain = tuning.retain.unwrap_or(graph.policy.retain);
+}
+
+/// A program may be checked and tested before the images exist that it stands on; it cannot be planned.
+fn bases_are_there(graph: &Graph) -> Result<(), Failure> {
+    for node in graph.nodes.values() {
+        let Some(input) = node.inputs.get("from") else { continue };
+        let Some(Value::Variant(form, payload)) = input.term.known() else { continue };
+        let Some(path) = payload.get("path").and_then(Value::as_text) else { continue };
+        if !payload.contains_key("image") {
+            let help = match &**form {
+                "layout" => "build it first: a folder with an OCI layout, as `skopeo copy … oci:PATH` writes it",
+                _archive => "build it first: what `docker save -o PATH` or `skopeo copy … oci-archive:PATH` writes",
+            };
+            return Err(Failure::new(format!("{}: there is no image at `{path}`", input.loc)).help(help));
+        }
+    }
+    Ok(())
 }
 
 /// What the compiler is given from outside.

@@ -2,6 +2,7 @@
 
 use imm_compiler::world::{File, Listed, Program, World, WorldError};
 use imm_image::elf::{self, Closure, Member};
+use imm_image::foreign::{self, Foreign, Form};
 use imm_image::{Identities, ImageError};
 use imm_ir::{Digest, Executable, HostFile};
 use std::io::ErrorKind;
@@ -46,6 +47,16 @@ impl World for DiskWorld {
         }
         names.sort();
         Ok(names)
+    }
+
+    fn image(&self, path: &str, archive: bool) -> Result<HostFile, WorldError> {
+        let path = std::path::absolute(path).map_err(|e| unusable(&e))?;
+        if !path.exists() {
+            return Err(WorldError::NotFound);
+        }
+        let form = if archive { Form::Archive } else { Form::Layout };
+        let Foreign { config, size } = foreign::look(&path, form).map_err(|e| not_usable(&e))?;
+        Ok(HostFile { path: Arc::from(path.to_string_lossy()), digest: Digest(config.bytes()), size })
     }
 
     fn executable(&self, program: Program<'_>) -> Result<Executable, WorldError> {

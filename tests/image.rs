@@ -106,3 +106,61 @@ fn other_tools_read_the_layout() {
     let said = Command::new("skopeo").args(["copy", "--insecure-policy", &name, &copy]).output().unwrap();
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
 }
+
+/// A service from an image that others made: first what it is, then whatever it becomes.
+const ON_A_BASE: &str = r#"
+resource app = image { from = FORM { path = "dist/app" }, files = { "/srv/more.html" = "more" } }
+resource web = service { image = app, port = 80, health = http { interval = 100ms } }
+pointer front = route { listen = PORT, to = web }
+"#;
+
+#[test]
+fn images_that_others_made_are_bases() {
+    let (source, image) = plain();
+    let hex = image.manifest.strip_prefix("sha256:").unwrap();
+    let from = format!("oci:{}:{hex}", source.home().join("store").display());
+    let skopeo = |to: String| {
+        let said = Command::new("skopeo").args(["copy", "-q", "--insecure-policy", &from, &to]).output();
+        said.is_ok_and(|said| said.status.success())
+    };
+    let (greeting, other) = ("Hello, world", "Hi, world");
+    for (form, transport) in [("layout", "oci"), ("archive", "oci-archive"), ("archive", "docker-archive")] {
+        let bench = Bench::program(&ON_A_BASE.replace("FORM", form));
+        // Checked before it is there; planned only after.
+        bench.ok(&["check"]);
+        let refused = bench.imm(&["plan"]);
+        assert!(
+            refused.code == 1 && refused.err.contains("main.imm:2:31: there is no image at `dist/app`"),
+            "{refused:?}"
+        );
+        std::fs::create_dir(bench.module.join("dist")).unwrap();
+        let path = bench.module.join("dist/app");
+        if !skopeo(format!("{transport}:{}:app:latest", path.display())) {
+            println!("skipped: skopeo is not installed");
+            return;
+        }
+        bench.ok(&["apply", "--yes"]);
+        assert!(bench.page().contains(greeting), "{transport}");
+        assert_eq!(crate::harness::http::get(bench.port, "/more.html").unwrap(), "more");
+        assert!(bench.ok(&["apply", "--yes"]).contains("Nothing to do"));
+        if transport != "oci" {
+            continue;
+        }
+        // Another image at the same place is another one; the one before is made again without it.
+        source.ok(&["apply", "--yes", "--param", "greeting=Hi"]);
+        let next = golden(&source, &source.ok(&["status", "--json"]));
+        let from = format!("oci:{}:{}", source.home().join("store").display(), &next.manifest[7..]);
+        std::fs::remove_dir_all(&path).unwrap();
+        let to = format!("oci:{}:app:latest", path.display());
+        assert!(
+            Command::new("skopeo").args(["copy", "-q", "--insecure-policy", &from, &to]).status().unwrap().success()
+        );
+        let plan = bench.ok(&["plan"]);
+        assert!(plan.contains("dist/app changed (main.imm:2:31)"), "{plan}");
+        bench.ok(&["apply", "--yes"]);
+        assert!(bench.page().contains(other));
+        std::fs::remove_dir_all(&path).unwrap();
+        bench.ok(&["rollback", "--yes"]);
+        assert!(bench.page().contains(greeting));
+    }
+}

@@ -22,6 +22,14 @@ pub trait World {
     /// When there is no such folder or it cannot be read.
     fn list(&self, folder: &str) -> Result<Vec<Listed>, WorldError>;
 
+    /// An image that others made: a folder with an OCI layout, or an archive. Its digest is that of its configuration.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be a base. A world without images says that there is none.
+    fn image(&self, _path: &str, _archive: bool) -> Result<HostFile, WorldError> {
+        Err(WorldError::NotFound)
+    }
+
     /// A program of this machine with its library closure, hashed.
     ///
     /// # Errors

@@ -58,6 +58,9 @@ pub enum Content {
     /// A program of this machine with its library closure: `executable(p)`. The bytes stay where they are and are
     /// hashed again when an image is built.
     Executable(Executable),
+    /// An image that others made, as the base of one of ours: where it is, and the sha256 of its configuration, which covers all of
+    /// it. The bytes stay where they are until an image is built on it.
+    Image(HostFile),
 }
 
 /// Bytes and whether they are a program.
@@ -268,6 +271,10 @@ impl Content {
                     out.text(path);
                     out.digest(&file.digest);
                 }
+            }
+            Self::Image(image) => {
+                out.tag(3);
+                out.digest(&image.digest);
             }
         }
     }

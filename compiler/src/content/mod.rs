@@ -7,7 +7,7 @@ pub(crate) mod template;
 
 use crate::sources::{missing, path};
 use crate::world::{Program, World, WorldError};
-use imm_ir::{Blob, Content, Diagnostic, Digest, Encoder, Executable, Span, code};
+use imm_ir::{Blob, Content, Diagnostic, Digest, Encoder, Executable, HostFile, Span, code};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -141,6 +141,32 @@ impl<'w> Files<'w> {
             files.insert(Arc::from(inner), blob);
         }
         Ok(())
+    }
+
+    /// The base `layout { path }` or `archive { path }`: a path relative to the source file, or an absolute one. `None`: it is not
+    /// there (yet): a program is checked and tested before what it stands on is built.
+    pub fn image(
+        &mut self,
+        source: &str,
+        written: &str,
+        archive: bool,
+        span: Span,
+    ) -> Result<Option<(Arc<str>, HostFile)>, Failed> {
+        let (name, place) = if written.starts_with('/') {
+            (written.to_owned(), written.to_owned())
+        } else {
+            let relative = Self::relative(source, written, span)?;
+            let place = self.place(&relative);
+            (relative, place)
+        };
+        match self.world.image(&place, archive) {
+            Ok(image) => Ok(Some((Arc::from(name), image))),
+            Err(WorldError::NotFound) => Ok(None),
+            Err(WorldError::Unusable(why)) => {
+                let message = format!("`{written}` cannot be a base: {why}");
+                Err(Box::new(Diagnostic::error(code::FILE_NOT_FOUND, span, message)))
+            }
+        }
     }
 
     /// `executable(self)` or `executable(path)`.

@@ -3,11 +3,13 @@
 use super::{Evaluator, Result, UNKNOWN};
 use crate::content::digest;
 use crate::content::template::{self, Part};
-use crate::hir::{Expr, Function};
+use crate::hir::{Expr, Field, Function};
 use crate::world::Program;
 use imm_ir::builtin::Builtin;
 use imm_ir::reduce::shown;
-use imm_ir::{Blob, Cause, CauseKind, Content, Diagnostic, Digest, FileId, SourceFile, Span, Term, Type, Value, code};
+use imm_ir::{
+    Blob, Cause, CauseKind, Content, Diagnostic, Digest, FileId, Input, SourceFile, Span, Term, Type, Value, code,
+};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -60,6 +62,30 @@ impl Evaluator<'_> {
                 self.template(&name, &blob, record, arg, span)
             }
         }
+    }
+
+    /// A base that others made is read: its content decides what the image is, not its place.
+    pub(super) fn base(&mut self, input: &mut Input, written: &Field) -> Result<()> {
+        let Some(Value::Variant(tag, payload)) = input.term.known() else { return Ok(()) };
+        let archive = match &**tag {
+            "layout" => false,
+            "archive" => true,
+            _other => return Ok(()),
+        };
+        let Some(path) = payload.get("path").and_then(Value::as_text) else { return Ok(()) };
+        let span = written.value.span;
+        let source = self.sources.get(span.file).map_or_else(|| Arc::from(""), |file| Arc::clone(&file.name));
+        let Some((name, image)) = self.files.image(&source, path, archive, span).map_err(|d| self.fail(*d))? else {
+            return Ok(());
+        };
+        let (tag, mut payload) = (Arc::clone(tag), payload.clone());
+        let content = Content::Image(image);
+        let digest = digest(&content);
+        payload.insert(Arc::from("image"), Value::Content(content));
+        input.term = Term::Value(Value::Variant(tag, payload));
+        let what = if name.starts_with('/') { CauseKind::Machine(name) } else { CauseKind::File(name) };
+        input.causes.push(Cause { what, loc: self.loc(span), digest });
+        Ok(())
     }
 
     fn was_read(&mut self, what: CauseKind, content: &Content, span: Span) {

@@ -130,7 +130,8 @@ impl Evaluator<'_> {
         for field in schema.fields.iter().filter(|field| wanted(field.class)) {
             match node.field(&field.name) {
                 Some(written) => {
-                    let (input, orders) = self.input(written)?;
+                    let (mut input, orders) = self.input(written)?;
+                    self.base(&mut input, written)?;
                     if *input.term.known().unwrap_or(&Value::Bool(true)) != Value::None {
                         if !orders.is_empty() {
                             inputs.orders.insert(Arc::clone(&field.name), orders);

@@ -30,6 +30,12 @@ impl ContentDigest {
         Self(bytes)
     }
 
+    /// The 32 bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> [u8; 32] {
+        self.0
+    }
+
     /// The 64 hexadecimal digits without the algorithm: the blob's file name.
     #[must_use]
     pub fn hex(&self) -> String {

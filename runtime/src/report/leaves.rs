@@ -106,6 +106,10 @@ pub fn value(value: &Value) -> String {
             let digest: String = executable.program.digest.hex().chars().take(8).collect();
             format!("program {digest}")
         }
+        Value::Content(Content::Image(image)) => {
+            let digest: String = image.digest.hex().chars().take(8).collect();
+            format!("image {digest}")
+        }
         Value::Duration(_) | Value::Bytes(_) | Value::Ratio(_) | Value::Cpu(_) => reduce::shown(value),
         Value::Variant(tag, fields) if fields.is_empty() => tag.to_string(),
         Value::Variant(tag, fields) => {

@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use imm_image::foreign::Form;
 use imm_image::{Base, ContentDigest, Entry, Mode, Recipe, Store};
 use imm_ir::{Content, Executable, HostFile, Value};
 use imm_runtime::id::ObjectId;
@@ -58,7 +59,11 @@ impl Images {
 
     /// Builds an image or a site, or finds it built.
     pub async fn create(&self, ctx: &Ctx, request: &Request) -> Result<Created> {
-        let recipe = if &*request.kind == "site" { super::site::recipe(request)? } else { recipe(request)? };
+        let (recipe, from) = if &*request.kind == "site" {
+            (super::site::recipe(request)?, None)
+        } else {
+            (recipe(request)?, foreign(request)?)
+        };
         let store = Arc::clone(&self.store);
         let note_path = self.note_path(ctx, request.object);
         let spec = request.spec.to_string();
@@ -66,6 +71,11 @@ impl Images {
         let built = tokio::task::spawn_blocking(move || {
             // Until the note is on disk, a collector would not know that the image is needed.
             let _hold = store.hold().map_err(|cause| failed(&cause))?;
+            let mut recipe = recipe;
+            if let Some(Taken { path, form, config }) = from {
+                let base = store.import(&path, form, config).map_err(|cause| failed(&cause))?;
+                recipe.base = Base::Node { manifest: base.manifest };
+            }
             let built = store.build(&recipe, &|_| {}).map_err(|cause| failed(&cause))?;
             let note = Note { format: 1, manifest: built.manifest, size: built.size, spec };
             let gone = forgotten.lock();
@@ -212,11 +222,34 @@ fn base(request: &Request) -> Result<Base> {
                 .ok_or_else(|| permanent(format!("{}: `from` names no image", request.address), None))?;
             Ok(Base::Node { manifest: handle::image(&bound(request, node)?.handle)? })
         }
+        // Taken in when it is built: see `foreign`.
+        Some(Value::Variant(tag, _)) if matches!(&**tag, "layout" | "archive") => Ok(Base::Scratch),
         Some(other) => Err(permanent(
             format!("{}: `from = {other:?}` is not provided by platform host in this version", request.address),
-            Some("use `scratch` or `node { image = … }`".to_owned()),
+            Some("use `scratch`, `node`, `layout` or `archive`".to_owned()),
         )),
     }
+}
+
+/// An image that others made, to be taken in as a base.
+struct Taken {
+    path: PathBuf,
+    form: Form,
+    config: ContentDigest,
+}
+
+fn foreign(request: &Request) -> Result<Option<Taken>> {
+    let Some(Value::Variant(tag, payload)) = field(&request.inputs, "from") else { return Ok(None) };
+    let form = match &**tag {
+        "layout" => Form::Layout,
+        "archive" => Form::Archive,
+        _other => return Ok(None),
+    };
+    let Some(Value::Content(Content::Image(image))) = payload.get("image") else {
+        return Err(permanent(format!("{}: there is no image at `from`", request.address), None));
+    };
+    let config = ContentDigest::from_bytes(image.digest.0);
+    Ok(Some(Taken { path: PathBuf::from(&*image.path), form, config }))
 }
 
 fn entry(blob: &imm_ir::Blob) -> Entry {
@@ -295,9 +328,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_provided_is_said() {
-        let layout = Value::Variant(Arc::from("layout"), Fields::new());
-        let cause = recipe(&request(Fields::from([(Arc::from("from"), layout)]))).unwrap_err();
-        assert!(cause.message.contains("not provided by platform host"), "{cause}");
+    fn a_base_that_was_not_there_is_said() {
+        let layout = Value::Variant(Arc::from("layout"), Fields::from([(Arc::from("path"), Value::text("dist/app"))]));
+        let cause = foreign(&request(Fields::from([(Arc::from("from"), layout)]))).map(drop).unwrap_err();
+        assert!(cause.message.contains("no image at `from`"), "{cause}");
     }
 }

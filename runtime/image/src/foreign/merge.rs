@@ -208,7 +208,7 @@ impl Tree {
                     tar.append_data(&mut header, format!("{path}/"), io::empty())?;
                 }
                 Node::Link { to, time } => {
-                    tar.append_link(&mut header(EntryType::Symlink, 0o777, *time, 0), path, to)?
+                    tar.append_link(&mut header(EntryType::Symlink, 0o777, *time, 0), path, to)?;
                 }
                 Node::File { mode, time, content } => {
                     if let Some(same) = first.get(content) {

@@ -86,7 +86,7 @@ impl Made {
     fn saved(&self, at: &Path) -> PathBuf {
         let config = format!("{}.json", sha(&self.config));
         let names: Vec<String> = (0..self.layers.len()).map(|n| format!("{n}/layer.tar")).collect();
-        let manifest = format!(r#"[{{"Config":"{config}","RepoTags":null,"Layers":{}}}]"#, format!("{names:?}"));
+        let manifest = format!(r#"[{{"Config":"{config}","RepoTags":null,"Layers":{names:?}}}]"#);
         let mut entries: Vec<(&str, &[u8])> = vec![(&config, &self.config), ("manifest.json", manifest.as_bytes())];
         entries.extend(names.iter().map(String::as_str).zip(self.layers.iter().map(Vec::as_slice)));
         std::fs::write(at, tar(&entries)).unwrap();
