@@ -4,12 +4,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::time::Instant;
 
+use crate::access::Pending;
 use crate::pool::Link;
 use crate::target::InFlight;
 
@@ -20,11 +22,17 @@ pub(crate) struct Progress {
     /// Milliseconds after `started`.
     last: AtomicU64,
     finished: AtomicBool,
+    broken: AtomicBool,
 }
 
 impl Progress {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { started: Instant::now(), last: AtomicU64::new(0), finished: AtomicBool::new(false) })
+        Arc::new(Self {
+            started: Instant::now(),
+            last: AtomicU64::new(0),
+            finished: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
+        })
     }
 
     /// When the last part of the body passed.
@@ -34,6 +42,11 @@ impl Progress {
 
     pub(crate) fn is_finished(&self) -> bool {
         self.finished.load(Ordering::Acquire)
+    }
+
+    /// Whether the client broke it off: then the target is not to blame for what follows.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
     }
 
     fn moved(&self) {
@@ -54,6 +67,9 @@ impl Body for UploadBody {
         let polled = Pin::new(&mut *incoming).poll_frame(cx);
         if let Poll::Ready(frame) = &polled {
             progress.moved();
+            if matches!(frame, Some(Err(_))) {
+                progress.broken.store(true, Ordering::Release);
+            }
             if frame.is_none() || incoming.is_end_stream() {
                 progress.finished.store(true, Ordering::Release);
             }
@@ -72,10 +88,16 @@ impl Body for UploadBody {
 
 /// The body of an answer, to the client.
 #[derive(Debug)]
-pub(crate) enum AnswerBody {
+pub(crate) struct AnswerBody {
+    source: Source,
+    /// Told when the answer is over.
+    pub(crate) pending: Option<Box<Pending>>,
+}
+
+#[derive(Debug)]
+enum Source {
     /// The router's own words.
     Own(Full<Bytes>),
-    /// What a target says.
     Target(TargetBody),
 }
 
@@ -159,28 +181,60 @@ impl std::fmt::Debug for TargetBody {
     }
 }
 
+impl AnswerBody {
+    pub(crate) fn own(words: Bytes) -> Self {
+        Self { source: Source::Own(Full::new(words)), pending: None }
+    }
+
+    pub(crate) fn target(body: TargetBody) -> Self {
+        Self { source: Source::Target(body), pending: None }
+    }
+
+    /// The server never asks for a body that is empty.
+    pub(crate) fn tell_when_over(&mut self, mut pending: Box<Pending>) {
+        if self.is_end_stream() {
+            pending.is_whole();
+        }
+        self.pending = Some(pending);
+    }
+}
+
 impl Body for AnswerBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match self.get_mut() {
-            Self::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
-            Self::Target(body) => Pin::new(body).poll_frame(cx),
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let this = &mut *self;
+        let polled = match &mut this.source {
+            Source::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Source::Target(body) => Pin::new(body).poll_frame(cx),
+        };
+        if let (Poll::Ready(frame), Some(pending)) = (&polled, &mut this.pending) {
+            if let Some(Ok(frame)) = frame {
+                pending.sent(frame.data_ref().map_or(0, |data| data.len() as u64));
+            }
+            let at_end = match &this.source {
+                Source::Own(body) => body.is_end_stream(),
+                Source::Target(body) => body.is_end_stream(),
+            };
+            if frame.is_none() || (at_end && !matches!(frame, Some(Err(_)))) {
+                pending.is_whole();
+            }
         }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Own(body) => body.is_end_stream(),
-            Self::Target(body) => body.is_end_stream(),
+        match &self.source {
+            Source::Own(body) => body.is_end_stream(),
+            Source::Target(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Own(body) => body.size_hint(),
-            Self::Target(body) => body.size_hint(),
+        match &self.source {
+            Source::Own(body) => body.size_hint(),
+            Source::Target(body) => body.size_hint(),
         }
     }
 }

@@ -25,7 +25,9 @@ pub enum ApplyError {
         what: String,
     },
     /// One port would have to speak two protocols, or TCP for two routes.
-    #[error("the routes `{first}` and `{second}` cannot share {address}: a TCP route needs a port of its own")]
+    #[error(
+        "the routes `{first}` and `{second}` cannot share {address}: a TCP route needs a port of its own, or `tls` and a host of its own"
+    )]
     SharedTcp {
         /// The id of one of them.
         first: String,
@@ -33,6 +35,42 @@ pub enum ApplyError {
         second: String,
         /// The address both listen on.
         address: SocketAddr,
+    },
+    /// One port would have to speak with and without TLS.
+    #[error("the routes `{first}` and `{second}` share {address}: give both or none of them `tls`")]
+    MixedTls {
+        /// The id of one of them.
+        first: String,
+        /// The id of the other.
+        second: String,
+        /// The address both listen on.
+        address: SocketAddr,
+    },
+    /// A certificate or key that cannot be used.
+    #[error("route `{id}`: {why}")]
+    BadCertificate {
+        /// The route's id.
+        id: String,
+        /// What is wrong. Never quotes the key.
+        why: String,
+    },
+    /// Bytes have no paths.
+    #[error("route `{id}` has the path `{path}`, but a TCP route has no paths")]
+    TcpPath {
+        /// The route's id.
+        id: String,
+        /// Its path.
+        path: String,
+    },
+    /// Bytes have no hosts.
+    #[error(
+        "route `{id}` is for host {host}, which a TCP route only learns from TLS; give it `tls` or leave the host out"
+    )]
+    TcpHost {
+        /// The route's id.
+        id: String,
+        /// Its host.
+        host: String,
     },
     /// Port 0 is no port that a request could be sent to.
     #[error("the route `{0}` has port 0; reserve a port first")]

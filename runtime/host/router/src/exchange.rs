@@ -4,24 +4,28 @@
 //! connection it was sent on had been used before (so that its end says nothing about the target). Everything else that breaks is told to the client.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use http_body_util::Full;
+use http::header::{self, HeaderValue};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
+use crate::access::{self, Pending};
 use crate::body::{AnswerBody, Progress, TargetBody, UploadBody};
+use crate::cookies;
 use crate::headers::{self, Client};
 use crate::pool::Link;
 use crate::refusal::Refusal;
-use crate::search::{Found, Search, Tables};
+use crate::search::{Found, Search};
 use crate::spec::Place;
 use crate::target::InFlight;
+use crate::traffic::Traffic;
 use crate::tunnel::{self, Open};
 use crate::wire;
 
@@ -30,19 +34,36 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// Answers a request: with what a target says, or with the reason why none does.
 pub(crate) async fn answer(
-    tables: &Tables,
+    traffic: &Traffic,
     client: &Client,
     open: &Open,
     request: Request<Incoming>,
 ) -> Response<AnswerBody> {
-    forward(tables, client, open, request).await.unwrap_or_else(Refusal::into_response)
+    let mut pending = traffic.teller.as_ref().map(|teller| {
+        let host = request.headers().get(header::HOST).cloned();
+        let (method, uri, version) = (request.method().clone(), request.uri().clone(), request.version());
+        Pending::new(teller, client.peer, Some(access::Http { method, host, uri, version, status: 0 }))
+    });
+    let answer = forward(traffic, client, open, request, &mut pending).await;
+    let mut answer = answer.unwrap_or_else(Refusal::into_response);
+    let is_switch = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if (client.unread.load(Ordering::Acquire) && !is_switch) || open.borrow().is_last() {
+        // Requests that came after the wish were not read strictly; and a router that finishes takes no further ones.
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    if let Some(mut pending) = pending {
+        pending.answered(answer.status().as_u16());
+        answer.body_mut().tell_when_over(pending);
+    }
+    answer
 }
 
 async fn forward(
-    tables: &Tables,
+    traffic: &Traffic,
     client: &Client,
     open: &Open,
     mut request: Request<Incoming>,
+    pending: &mut Option<Box<Pending>>,
 ) -> Result<Response<AnswerBody>, Refusal> {
     let has_body = !request.body().is_end_stream();
     let upgrade = (!has_body && headers::wants_upgrade(&request)).then(|| hyper::upgrade::on(&mut request));
@@ -56,22 +77,32 @@ async fn forward(
         fresh: upgrade.is_some(),
         message: message(head.method, head.uri, head.headers, body),
     };
-    let mut search = Search::new(tables);
+    let mut search = Search::new(traffic);
     loop {
-        let Found { in_flight, timeout } =
-            search.next(|table| table.http(client.listener, headers::without_port(&host), uri.path())).await?;
+        let found = search.next(attempt.message.headers(), |table| {
+            table.http(client.listener, headers::without_port(&host), uri.path())
+        });
+        let Found { in_flight, route, set_cookie } = found.await?;
         let target = Arc::clone(in_flight.target());
+        if let Some(pending) = pending {
+            pending.given_to(&route.id, Some(&target));
+        }
         aim(&mut attempt.message, &target.place, &uri, &host);
-        let Some(link) = attempt.link(&in_flight, timeout).await else {
+        let Some(link) = attempt.link(&in_flight, route.timeout).await else {
             search.unreachable(target);
             continue;
         };
-        if let Some(upgrade) = upgrade {
-            return upgraded(attempt.message, link, in_flight, timeout, search.began(), upgrade, open).await;
+        if let Some(cookie) = route.steer.cookie() {
+            cookies::remove(attempt.message.headers_mut(), cookie);
         }
-        let clock = Clock { began: search.began(), limit: timeout, progress: progress.as_deref() };
+        let clock = Clock { began: search.began(), limit: route.timeout, progress: progress.as_deref() };
+        if let Some(upgrade) = upgrade {
+            let tunnel = Tunnel { client: upgrade, open: open.clone(), pending };
+            let answer = upgraded(attempt.message, link, in_flight, clock, tunnel).await?;
+            return Ok(staying(answer, set_cookie));
+        }
         match attempt.send(link, in_flight, clock).await? {
-            Sent::Answered(response) => return Ok(*response),
+            Sent::Answered(response) => return Ok(staying(*response, set_cookie)),
             Sent::Unsent(message) => {
                 // A connection that was open for long tells nothing about the target; a new one does.
                 if attempt.fresh {
@@ -83,6 +114,13 @@ async fn forward(
             }
         }
     }
+}
+
+fn staying(mut answer: Response<AnswerBody>, cookie: Option<HeaderValue>) -> Response<AnswerBody> {
+    if let Some(cookie) = cookie {
+        answer.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    answer
 }
 
 /// Whom a request is for and what it asks: what the client said, but for somebody else's server. Said again for each target that is tried.
@@ -162,7 +200,7 @@ impl Attempt {
             }
             while timer.as_mut().poll(cx).is_ready() {
                 // A body that still moves is a reason to wait.
-                let until = clock.progress.map_or(clock.began, |progress| progress.last().into()) + clock.limit;
+                let until = clock.progress.map_or(clock.began, |progress| progress.last()) + clock.limit;
                 if until <= Instant::now() {
                     return std::task::Poll::Ready(Err(()));
                 }
@@ -189,7 +227,7 @@ impl Attempt {
                 } else {
                     Some(link)
                 };
-                let response = response.map(|body| AnswerBody::Target(TargetBody::new(body, link, in_flight)));
+                let response = response.map(|body| AnswerBody::target(TargetBody::new(body, link, in_flight)));
                 Ok(Sent::Answered(Box::new(to_client(response))))
             }
             Ok(Err(mut error)) => match (error.take_message(), spare) {
@@ -197,14 +235,15 @@ impl Attempt {
                 (None, Some((method, uri, headers))) => {
                     Ok(Sent::Unsent(Box::new(self::message(method, uri, headers, UploadBody(None)))))
                 }
+                (None, None) if clock.progress.is_some_and(Progress::is_broken) => Err(Refusal::BrokenBody),
                 (None, None) => {
-                    target.recorder.failed();
+                    target.gave_no_answer();
                     Err(Refusal::Broken { target: target.place.to_string() })
                 }
             },
             Err(()) if unfinished => Err(Refusal::ClientStalled { limit: clock.limit }),
             Err(()) => {
-                target.recorder.failed();
+                target.gave_no_answer();
                 Err(Refusal::Timeout { target: target.place.to_string(), limit: clock.limit })
             }
         }
@@ -218,6 +257,7 @@ fn to_client(mut response: Response<AnswerBody>) -> Response<AnswerBody> {
 }
 
 fn answered_by(in_flight: &InFlight, response: &Response<Incoming>, began: Instant) {
+    in_flight.target().gave_an_answer();
     let recorder = &in_flight.target().recorder;
     recorder.request();
     recorder.latency(began.elapsed());
@@ -226,37 +266,47 @@ fn answered_by(in_flight: &InFlight, response: &Response<Incoming>, began: Insta
     }
 }
 
+/// What is needed to go on with another protocol.
+struct Tunnel<'a> {
+    client: OnUpgrade,
+    open: Open,
+    pending: &'a mut Option<Box<Pending>>,
+}
+
 /// A request to go on with another protocol: on a connection of its own, which becomes the tunnel if the target agrees.
 async fn upgraded(
     message: Request<UploadBody>,
     mut link: Link,
     in_flight: InFlight,
-    limit: Duration,
-    began: Instant,
-    client: OnUpgrade,
-    open: &Open,
+    clock: Clock<'_>,
+    tunnel: Tunnel<'_>,
 ) -> Result<Response<AnswerBody>, Refusal> {
     let target = Arc::clone(in_flight.target());
     tokio::spawn((*link.connection).with_upgrades());
-    let answered = tokio::time::timeout_at(began + limit, link.sender.send_request(message)).await;
+    let answered = tokio::time::timeout_at(clock.began + clock.limit, link.sender.send_request(message)).await;
     let mut response = match answered {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
-            target.recorder.failed();
+            target.gave_no_answer();
             return Err(Refusal::Broken { target: target.place.to_string() });
         }
         Err(_) => {
-            target.recorder.failed();
-            return Err(Refusal::Timeout { target: target.place.to_string(), limit });
+            target.gave_no_answer();
+            return Err(Refusal::Timeout { target: target.place.to_string(), limit: clock.limit });
         }
     };
-    answered_by(&in_flight, &response, began);
+    answered_by(&in_flight, &response, clock.began);
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let in_flight = Arc::new(in_flight);
-        return Ok(to_client(response.map(|body| AnswerBody::Target(TargetBody::new(body, None, in_flight)))));
+        return Ok(to_client(response.map(|body| AnswerBody::target(TargetBody::new(body, None, in_flight)))));
     }
     let far = hyper::upgrade::on(&mut response);
-    tokio::spawn(tunnel::upgraded(client, far, in_flight, Open::clone(open)));
+    // The request is over when the tunnel is.
+    let mut pending = tunnel.pending.take();
+    if let Some(pending) = &mut pending {
+        pending.answered(StatusCode::SWITCHING_PROTOCOLS.as_u16());
+    }
+    tokio::spawn(tunnel::upgraded(tunnel.client, far, in_flight, tunnel.open, pending));
     headers::to_client(response.headers_mut(), true);
-    Ok(response.map(|_| AnswerBody::Own(Full::new(Bytes::new()))))
+    Ok(response.map(|_| AnswerBody::own(Bytes::new())))
 }

@@ -5,6 +5,8 @@
 //! appended to.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -25,20 +27,24 @@ const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 pub(crate) struct Client {
     /// The address it connected to, as the table knows it.
     pub(crate) listener: SocketAddr,
+    pub(crate) peer: IpAddr,
+    /// What is spoken after a wish for another protocol is not read strictly any more.
+    pub(crate) unread: Arc<AtomicBool>,
     forwarded_for: HeaderValue,
     /// The start of a `Forwarded` element.
     forwarded: String,
-    is_local: bool,
+    scheme: &'static str,
 }
 
 impl Client {
-    pub(crate) fn new(listener: SocketAddr, peer: IpAddr) -> Self {
+    pub(crate) fn new(listener: SocketAddr, peer: IpAddr, is_encrypted: bool) -> Self {
         let peer = peer.to_canonical();
         let name = peer.to_string();
         let forwarded =
             if peer.is_ipv6() { format!("for=\"[{name}]\";host=\"") } else { format!("for={name};host=\"") };
         let forwarded_for = HeaderValue::try_from(name).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-        Self { listener, forwarded_for, forwarded, is_local: peer.is_loopback() }
+        let scheme = if is_encrypted { "https" } else { "http" };
+        Self { listener, peer, unread: Arc::default(), forwarded_for, forwarded, scheme }
     }
 }
 
@@ -144,14 +150,15 @@ fn remove_hop_by_hop(headers: &mut HeaderMap, upgrade: bool) {
 
 fn tell_origin(headers: &mut HeaderMap, client: &Client, host: &HeaderValue) {
     let text = host.to_str().unwrap_or_default();
-    if let Ok(element) = HeaderValue::try_from(format!("{}{text}\";proto=http", client.forwarded)) {
+    if let Ok(element) = HeaderValue::try_from(format!("{}{text}\";proto={}", client.forwarded, client.scheme)) {
         append(headers, header::FORWARDED, element);
     }
     append(headers, X_FORWARDED_FOR, client.forwarded_for.clone());
-    if !(client.is_local && headers.contains_key(X_FORWARDED_PROTO)) {
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    let is_believed = client.peer.is_loopback();
+    if !(is_believed && headers.contains_key(X_FORWARDED_PROTO)) {
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(client.scheme));
     }
-    if !(client.is_local && headers.contains_key(X_FORWARDED_HOST)) {
+    if !(is_believed && headers.contains_key(X_FORWARDED_HOST)) {
         headers.insert(X_FORWARDED_HOST, host.clone());
     }
 }
@@ -202,7 +209,7 @@ mod tests {
     }
 
     fn client(peer: &str) -> Client {
-        Client::new("127.0.0.1:80".parse().unwrap(), peer.parse().unwrap())
+        Client::new("127.0.0.1:80".parse().unwrap(), peer.parse().unwrap(), false)
     }
 
     #[test]

@@ -5,11 +5,13 @@
 //! [`Router::drain`] can wait for the last one. Client connections survive swaps.
 //!
 //! Read `spec` (what is declared), `table` (which route, which target), `target` (one target's state), `exchange` (one request), `listener` (sockets),
-//! `router` (the handle), in this order. `elsewhere` and `static_files` are
-//! targets that are no program of this machine.
+//! `router` (the handle), in this order. `static_files` is independent of all of them.
 
+mod access;
 mod balance;
 mod body;
+mod client_stream;
+mod cookies;
 mod elsewhere;
 mod error;
 mod exchange;
@@ -23,13 +25,18 @@ mod samples;
 mod search;
 mod spec;
 pub mod static_files;
+mod steer;
+mod strict;
 mod table;
 mod target;
+mod tls;
+mod traffic;
 mod tunnel;
 mod wire;
 
+pub use access::{Access, AccessLog, Http};
 pub use elsewhere::{BadUrl, Elsewhere};
 pub use error::ApplyError;
-pub use router::{Drained, Router};
+pub use router::{Drained, PortSocket, Router};
 pub use samples::{Histogram, TargetSamples};
-pub use spec::{Place, Protocol, RouteSpec, Routes, Target};
+pub use spec::{Certificate, Mark, Place, Preview, Protocol, RouteSpec, Routes, Target};

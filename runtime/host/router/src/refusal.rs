@@ -1,9 +1,10 @@
 //! What the router says itself, when no target can say it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
-use http_body_util::Full;
 
 use crate::body::AnswerBody;
 
@@ -18,19 +19,24 @@ pub(crate) enum Refusal {
     /// No route answers for it.
     NoRoute,
     /// The route has no targets.
-    NoTarget { route: String },
+    NoTarget { route: Arc<str> },
+    /// The route has no targets, and too many wait for one already.
+    TooManyHeld { route: Arc<str> },
     /// No target of the route accepts connections.
-    Unreachable { route: String },
+    Unreachable { route: Arc<str> },
     /// The connection to the target broke before an answer.
     Broken { target: String },
     /// The target took too long.
     Timeout { target: String, limit: std::time::Duration },
+    /// The client broke the body off, or it is malformed.
+    BrokenBody,
     /// The client stopped sending the body.
     ClientStalled { limit: std::time::Duration },
 }
 
 impl Refusal {
     pub(crate) fn into_response(self) -> Response<AnswerBody> {
+        let is_client_fault = matches!(self, Self::BadRequest(_) | Self::BrokenBody | Self::ClientStalled { .. });
         let (status, reason, text) = match self {
             Self::BadRequest(what) => (StatusCode::BAD_REQUEST, "bad-request", format!("bad request: {what}\n")),
             Self::NoRoute => {
@@ -39,6 +45,11 @@ impl Refusal {
             Self::NoTarget { route } => {
                 (StatusCode::SERVICE_UNAVAILABLE, "no-target", format!("route {route} has no targets now\n"))
             }
+            Self::TooManyHeld { route } => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too-many-held",
+                format!("route {route} has no targets now, and too many requests wait for one\n"),
+            ),
             Self::Unreachable { route } => {
                 (StatusCode::BAD_GATEWAY, "unreachable", format!("no target of route {route} accepts connections\n"))
             }
@@ -50,16 +61,25 @@ impl Refusal {
             Self::Timeout { target, limit } => {
                 (StatusCode::GATEWAY_TIMEOUT, "timeout", format!("target {target} did not answer within {limit:?}\n"))
             }
+            Self::BrokenBody => (
+                StatusCode::BAD_REQUEST,
+                "broken-body",
+                "bad request: the body is malformed or ends too early\n".to_owned(),
+            ),
             Self::ClientStalled { limit } => (
                 StatusCode::REQUEST_TIMEOUT,
                 "client-stalled",
                 format!("the request's body did not go on for {limit:?}\n"),
             ),
         };
-        let mut response = Response::new(AnswerBody::Own(Full::new(Bytes::from(text))));
+        let mut response = Response::new(AnswerBody::own(Bytes::from(text)));
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         response.headers_mut().insert(REASON, HeaderValue::from_static(reason));
+        if is_client_fault {
+            // Where the next request begins is not sure.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         response
     }
 }

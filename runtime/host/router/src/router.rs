@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -10,25 +11,27 @@ use futures_util::future::join_all;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Mutex, watch};
 
+use crate::access::{self, AccessLog, Teller};
 use crate::error::ApplyError;
 use crate::listener::Listener;
 use crate::pool::IDLE_LIMIT;
 use crate::ports;
 use crate::samples::TargetSamples;
-use crate::search::Tables;
 use crate::spec::Routes;
 use crate::table::{Known, Table};
 use crate::target::{TargetKey, TargetState};
+use crate::traffic::{Shared, Traffic};
+use crate::tunnel::Phase;
 
 /// A running router. Clones are handles to the same one; it ends, like after [`Router::shutdown`], when the last handle is dropped.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Router {
     inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
 struct Inner {
-    tables: Tables,
+    traffic: Traffic,
     known: StdMutex<Known>,
     control: Mutex<Control>,
 }
@@ -38,7 +41,29 @@ struct Inner {
 struct Control {
     ports: BTreeMap<SocketAddr, Port>,
     sweeping: bool,
-    is_shut_down: bool,
+    life: Life,
+    /// The connections of listeners that have ended before their router.
+    ended: Vec<watch::Sender<Phase>>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Life {
+    #[default]
+    Serving,
+    /// Another process accepts.
+    Finishing,
+    ShutDown,
+}
+
+/// A port's socket on its way from one process to another.
+#[derive(Debug)]
+pub struct PortSocket {
+    /// What it is bound to.
+    pub address: SocketAddr,
+    /// Whether it listens already.
+    pub is_listening: bool,
+    /// The socket.
+    pub socket: OwnedFd,
 }
 
 #[derive(Debug)]
@@ -49,6 +74,8 @@ enum Port {
         in_force: bool,
     },
     Listening(Listener),
+    /// It listens, and nobody accepts here yet.
+    Adopted(std::net::TcpListener),
 }
 
 /// How a drain ended.
@@ -58,19 +85,19 @@ pub struct Drained {
     pub in_flight_cut: u64,
 }
 
-impl Default for Inner {
-    fn default() -> Self {
-        Self {
-            tables: Arc::new(watch::Sender::new(Table::default())),
-            known: StdMutex::default(),
-            control: Mutex::default(),
-        }
+impl Inner {
+    fn new(teller: Option<Teller>) -> Self {
+        Self { traffic: Arc::new(Shared::new(teller)), known: StdMutex::default(), control: Mutex::default() }
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inner {
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+impl Default for Router {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -78,7 +105,14 @@ impl Router {
     /// A router without routes. Nothing listens.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self { inner: Arc::new(Inner::new(None)) }
+    }
+
+    /// The same, with an access log that holds at most `capacity` records which nobody has taken yet.
+    #[must_use]
+    pub fn with_access_log(capacity: usize) -> (Self, AccessLog) {
+        let (teller, log) = access::channel(capacity);
+        (Self { inner: Arc::new(Inner::new(Some(teller))) }, log)
     }
 
     /// Binds a port without listening: connections are refused until a table with targets for it is applied. Without `port` the system chooses one.
@@ -114,13 +148,13 @@ impl Router {
     /// The table contradicts itself, or a port cannot be had; the old table stays in force.
     pub async fn apply(&self, routes: Routes) -> Result<(), ApplyError> {
         let mut control = self.inner.control.lock().await;
-        if control.is_shut_down {
+        if control.life == Life::ShutDown {
             return Err(ApplyError::ShutDown);
         }
         let mut known = self.inner.known().clone();
         known.retain(|_, (state, _)| state.is_in_force() || state.in_flight() > 0);
-        let table = Table::new(&routes, &mut known)?;
-        let listening = control.open_ports(&routes)?;
+        let table = Table::new(&routes, &mut known, &self.inner.traffic.tables.borrow())?;
+        let listening = if control.life == Life::Serving { control.open_ports(&routes)? } else { Vec::new() };
         let named: BTreeSet<TargetKey> = routes
             .routes
             .iter()
@@ -137,13 +171,13 @@ impl Router {
             state.set_in_force(true);
         }
         // The table of before is dropped outside of the lock that requests take.
-        drop(self.inner.tables.send_replace(table));
+        drop(self.inner.traffic.tables.send_replace(table));
         for (_, (state, _)) in known.iter().filter(|(key, _)| !named.contains(key)) {
             state.set_in_force(false);
         }
         *self.inner.known() = known;
         for (address, listener) in listening {
-            let listener = Listener::start(address, listener, Arc::clone(&self.inner.tables));
+            let listener = Listener::start(address, listener, Arc::clone(&self.inner.traffic));
             control.ports.insert(address, Port::Listening(listener));
         }
         control.close_unused(&routes).await;
@@ -197,27 +231,90 @@ impl Router {
 
     /// Stops accepting, lets requests in flight finish, closes every connection. Returns when all are gone; cancel it to wait no longer.
     pub async fn shutdown(&self) {
-        let ports = {
+        let connections = {
             let mut control = self.inner.control.lock().await;
-            control.is_shut_down = true;
-            std::mem::take(&mut control.ports)
-        };
-        let mut stopped = Vec::new();
-        for port in ports.into_values() {
-            if let Port::Listening(listener) = port {
-                stopped.push(listener.stop().await);
+            control.life = Life::ShutDown;
+            control.end_ports(Phase::Closing).await;
+            for connections in &control.ended {
+                connections.send_replace(Phase::Closing);
             }
-        }
-        for connections in &stopped {
+            std::mem::take(&mut control.ended)
+        };
+        for connections in &connections {
             connections.closed().await;
         }
         for (state, _) in self.inner.known().values() {
             state.set_in_force(false);
         }
     }
+
+    /// The sockets of all ports, for another process that will accept in this one's place. This one goes on until [`Router::finish`].
+    ///
+    /// # Errors
+    /// The system does not give further descriptors.
+    pub async fn sockets(&self) -> io::Result<Vec<PortSocket>> {
+        let control = self.inner.control.lock().await;
+        let sockets = control.ports.iter().map(|(address, port)| {
+            let (socket, is_listening) = match port {
+                Port::Bound { socket, .. } => (socket.as_fd().try_clone_to_owned()?, false),
+                Port::Listening(listener) => (listener.socket().try_clone_to_owned()?, true),
+                Port::Adopted(socket) => (socket.as_fd().try_clone_to_owned()?, true),
+            };
+            Ok(PortSocket { address: *address, is_listening, socket })
+        });
+        sockets.collect()
+    }
+
+    /// Takes over a port's socket from the process that had it. Who waits to be accepted there goes on waiting until a table names the port.
+    ///
+    /// # Errors
+    /// It is no socket of TCP.
+    pub async fn adopt(&self, socket: PortSocket) -> io::Result<()> {
+        let port = if socket.is_listening {
+            let listener = std::net::TcpListener::from(socket.socket);
+            listener.set_nonblocking(true)?;
+            Port::Adopted(listener)
+        } else {
+            let bound = std::net::TcpStream::from(socket.socket);
+            bound.set_nonblocking(true)?;
+            Port::Bound { socket: TcpSocket::from_std_stream(bound), in_force: false }
+        };
+        self.inner.control.lock().await.ports.insert(socket.address, port);
+        Ok(())
+    }
+
+    /// Closes the adopted ports that no table has named until now.
+    pub async fn drop_adopted(&self) {
+        self.inner.control.lock().await.ports.retain(|_, port| !matches!(port, Port::Adopted(_)));
+    }
+
+    /// Accepts no more, since another process does. Connections are closed with the next answer on them, never under a request that is on its way; tables
+    /// that are applied from now on still route what comes over them. Returns when the last one has ended.
+    pub async fn finish(&self) {
+        let mut waiting = Vec::new();
+        {
+            let mut control = self.inner.control.lock().await;
+            if control.life == Life::Serving {
+                control.life = Life::Finishing;
+                control.end_ports(Phase::Last).await;
+            }
+            waiting.extend(control.ended.iter().cloned());
+        }
+        for connections in waiting {
+            connections.closed().await;
+        }
+    }
 }
 
 impl Control {
+    async fn end_ports(&mut self, phase: Phase) {
+        for port in std::mem::take(&mut self.ports).into_values() {
+            if let Port::Listening(listener) = port {
+                self.ended.push(listener.end(phase).await);
+            }
+        }
+    }
+
     /// Binds what the table names and is not bound, and lets listen what has targets and does not listen. On an error, everything is bound as it was.
     fn open_ports(&mut self, routes: &Routes) -> io::Result<Vec<(SocketAddr, TcpListener)>> {
         let mut wanted: BTreeMap<SocketAddr, bool> = BTreeMap::new();
@@ -242,8 +339,15 @@ impl Control {
                 Some(Port::Bound { socket, .. }) => {
                     self.ports.insert(address, Port::Bound { socket, in_force: true });
                 }
-                Some(listener @ Port::Listening(_)) => {
-                    self.ports.insert(address, listener);
+                Some(Port::Adopted(socket)) if has_targets => match TcpListener::from_std(socket) {
+                    Ok(listener) => listening.push((address, listener)),
+                    Err(error) => {
+                        self.bind_again(listening);
+                        return Err(error);
+                    }
+                },
+                Some(port @ (Port::Listening(_) | Port::Adopted(_))) => {
+                    self.ports.insert(address, port);
                 }
                 None => {}
             }
@@ -267,13 +371,15 @@ impl Control {
         let unused: Vec<SocketAddr> = self
             .ports
             .iter()
-            .filter(|(address, port)| !named.contains(address) && !matches!(port, Port::Bound { in_force: false, .. }))
+            .filter(|(address, port)| {
+                !named.contains(address) && !matches!(port, Port::Bound { in_force: false, .. } | Port::Adopted(_))
+            })
             .map(|(address, _)| *address)
             .collect();
         for address in unused {
             if let Some(Port::Listening(listener)) = self.ports.remove(&address) {
                 // Its connections end by themselves.
-                drop(listener.stop().await);
+                drop(listener.end(Phase::Closing).await);
             }
         }
     }

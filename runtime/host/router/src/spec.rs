@@ -29,7 +29,8 @@ pub struct RouteSpec {
     /// What is spoken on the port. All routes of one port speak the same.
     #[serde(default)]
     pub protocol: Protocol,
-    /// Only requests for this host name (without port, in any case); `None` answers for every host that no other route of the port names.
+    /// Only requests for this host name (without port, in any case); `None` answers for every host that no other route of the port names. For TCP, which
+    /// needs TLS then: the name that the client asks for when it connects.
     #[serde(default)]
     pub host: Option<String>,
     /// Only requests whose path is this one or lies below it, by whole segments (`/api` is not a prefix of `/apix`).
@@ -41,9 +42,62 @@ pub struct RouteSpec {
     /// How long a request waits while no target can be reached, in milliseconds. 0: it is refused at once.
     #[serde(default)]
     pub hold_ms: u64,
+    /// What the listener proves that it is; `None`: nothing is encrypted. All routes of one port agree on whether it is.
+    #[serde(default)]
+    pub tls: Option<Certificate>,
+    /// Whether a client stays with the target that it was given first, by a cookie, for as long as that target gets requests.
+    #[serde(default)]
+    pub sticky: bool,
+    /// Requests that reach a group at once, whatever its weight.
+    #[serde(default)]
+    pub preview: Option<Preview>,
     /// Where requests go. Empty: the route is known and has nobody (yet).
     #[serde(default)]
     pub targets: Vec<Target>,
+}
+
+/// A certificate and its key, as PEM. `Debug` hides the key.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// The certificate, then those that lead to the root.
+    pub chain: String,
+    /// The key of the first one.
+    pub key: String,
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificate").field("chain", &self.chain).finish_non_exhaustive()
+    }
+}
+
+/// Which requests reach a group at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preview {
+    /// The group.
+    pub group: String,
+    /// How such a request is known.
+    pub by: Mark,
+}
+
+/// What marks a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mark {
+    /// A header field with exactly this value.
+    Header {
+        /// Its name, in any case.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// A cookie with exactly this value.
+    Cookie {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
 }
 
 /// What is spoken on a port.
@@ -64,7 +118,7 @@ pub struct Target {
     pub id: String,
     /// What answers.
     pub place: Place,
-    /// Its share among the targets of the route; the share of a group is the sum of its targets' weights. 0: it gets nothing.
+    /// Its share among the targets of the route; the share of a group is the sum of its targets' weights. 0: it gets only what previews it.
     #[serde(default = "default_weight")]
     pub weight: u32,
     /// The set of targets it belongs to (for instance the leaving and the fresh one). Requests are first dealt to groups by weight, then inside a

@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use crate::balance::{Balance, Candidate};
 use crate::error::ApplyError;
-use crate::spec::{Place, Protocol, RouteSpec, Routes};
+use crate::spec::{Certificate, Place, Protocol, RouteSpec, Routes};
+use crate::steer::{Steer, Token};
 use crate::target::{TargetKey, TargetState};
+use crate::tls::PortTls;
 
 /// The targets that are known, with the group that each was in last.
 pub(crate) type Known = BTreeMap<TargetKey, (Arc<TargetState>, String)>;
@@ -21,14 +23,11 @@ pub(crate) struct Table {
     ports: HashMap<SocketAddr, PortRoutes>,
 }
 
+/// What answers at one port.
 #[derive(Debug)]
-pub(crate) enum PortRoutes {
-    Http(HttpRoutes),
-    Tcp(Arc<Route>),
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct HttpRoutes {
+pub(crate) struct PortRoutes {
+    pub(crate) protocol: Protocol,
+    pub(crate) tls: Option<Arc<PortTls>>,
     hosts: HashMap<String, Vec<Arc<Route>>>,
     /// Routes without a host.
     any_host: Vec<Arc<Route>>,
@@ -37,32 +36,38 @@ pub(crate) struct HttpRoutes {
 /// One route in force.
 #[derive(Debug)]
 pub(crate) struct Route {
-    pub(crate) id: String,
+    pub(crate) id: Arc<str>,
     path: String,
     pub(crate) timeout: Duration,
     pub(crate) hold: Duration,
+    pub(crate) steer: Steer,
     pub(crate) balance: Balance,
 }
 
 impl Table {
     /// Checks a table and takes the state of its targets from `known`, where new ones are entered.
-    pub(crate) fn new(routes: &Routes, known: &mut Known) -> Result<Self, ApplyError> {
+    pub(crate) fn new(routes: &Routes, known: &mut Known, before: &Self) -> Result<Self, ApplyError> {
         check(routes)?;
         let mut ports: HashMap<SocketAddr, PortRoutes> = HashMap::new();
+        let mut certificates: BTreeMap<SocketAddr, BTreeMap<Option<String>, Certificate>> = BTreeMap::new();
         for spec in &routes.routes {
-            let route = Arc::new(Route::new(spec, known));
-            match spec.protocol {
-                Protocol::Tcp => {
-                    ports.insert(spec.listen_address(), PortRoutes::Tcp(route));
-                }
-                Protocol::Http => {
-                    let port =
-                        ports.entry(spec.listen_address()).or_insert_with(|| PortRoutes::Http(HttpRoutes::default()));
-                    if let PortRoutes::Http(http) = port {
-                        http.insert(spec.host.as_deref(), route);
-                    }
-                }
+            let address = spec.listen_address();
+            let port = ports.entry(address).or_insert_with(|| PortRoutes::new(spec.protocol));
+            let host = spec.host.as_deref().map(canonical_host);
+            if let Some(certificate) = &spec.tls {
+                certificates.entry(address).or_default().entry(host.clone()).or_insert_with(|| certificate.clone());
             }
+            port.insert(host, Arc::new(Route::new(spec, known)));
+        }
+        for (address, certificates) in certificates {
+            let before = before.port(address).and_then(|port| port.tls.as_ref());
+            let Some(port) = ports.get_mut(&address) else { continue };
+            port.tls = Some(match before {
+                Some(before) if before.is_made_from(&certificates) => Arc::clone(before),
+                Some(_) | None => Arc::new(PortTls::new(certificates, port.protocol).map_err(|(host, why)| {
+                    ApplyError::BadCertificate { id: route_of(routes, address, host.as_deref()), why }
+                })?),
+            });
         }
         Ok(Self { ports })
     }
@@ -71,27 +76,29 @@ impl Table {
         self.ports.get(&address)
     }
 
-    /// The TCP route of a port.
-    pub(crate) fn tcp(&self, address: SocketAddr) -> Option<&Arc<Route>> {
-        match self.ports.get(&address)? {
-            PortRoutes::Tcp(route) => Some(route),
-            PortRoutes::Http(_) => None,
-        }
+    /// The TCP route of a port, for a client that asked for this host in its TLS greeting.
+    pub(crate) fn tcp(&self, address: SocketAddr, host: Option<&str>) -> Option<&Arc<Route>> {
+        self.find(address, Protocol::Tcp, host.unwrap_or_default(), "")
     }
 
     /// The route of a port that answers for this host (without port) and path.
     pub(crate) fn http(&self, address: SocketAddr, host: &str, path: &str) -> Option<&Arc<Route>> {
-        match self.ports.get(&address)? {
-            PortRoutes::Http(routes) => routes.find(host, path),
-            PortRoutes::Tcp(_) => None,
-        }
+        self.find(address, Protocol::Http, host, path)
+    }
+
+    fn find(&self, address: SocketAddr, protocol: Protocol, host: &str, path: &str) -> Option<&Arc<Route>> {
+        self.ports.get(&address).filter(|port| port.protocol == protocol)?.find(host, path)
     }
 }
 
-impl HttpRoutes {
-    fn insert(&mut self, host: Option<&str>, route: Arc<Route>) {
+impl PortRoutes {
+    fn new(protocol: Protocol) -> Self {
+        Self { protocol, tls: None, hosts: HashMap::new(), any_host: Vec::new() }
+    }
+
+    fn insert(&mut self, host: Option<String>, route: Arc<Route>) {
         let routes = match host {
-            Some(host) => self.hosts.entry(canonical_host(host)).or_default(),
+            Some(host) => self.hosts.entry(host).or_default(),
             None => &mut self.any_host,
         };
         let at = routes.partition_point(|other| other.path.len() >= route.path.len());
@@ -111,20 +118,31 @@ impl Route {
             .iter()
             .map(|target| {
                 let key = TargetKey { route: spec.id.clone(), target: target.id.clone(), place: target.place.clone() };
-                let (state, group) =
-                    known.entry(key).or_insert_with(|| (TargetState::new(target.place.clone()), target.group.clone()));
+                let (state, group) = known
+                    .entry(key)
+                    .or_insert_with(|| (TargetState::new(&target.id, target.place.clone()), target.group.clone()));
                 group.clone_from(&target.group);
-                (target.group.clone(), Candidate { state: Arc::clone(state), weight: target.weight })
+                let token = Token::new(&target.id);
+                (target.group.clone(), Candidate { state: Arc::clone(state), token, weight: target.weight })
             })
             .collect();
         Self {
-            id: spec.id.clone(),
+            id: Arc::from(spec.id.as_str()),
             path: canonical_path(&spec.path).to_owned(),
             timeout: Duration::from_millis(spec.timeout_ms),
             hold: Duration::from_millis(spec.hold_ms),
+            steer: Steer::new(spec),
             balance: Balance::new(candidates),
         }
     }
+}
+
+fn route_of(routes: &Routes, address: SocketAddr, host: Option<&str>) -> String {
+    let mut of_port = routes.routes.iter().filter(|spec| spec.listen_address() == address && spec.tls.is_some());
+    of_port
+        .find(|spec| spec.host.as_deref().map(canonical_host).as_deref() == host)
+        .map(|spec| spec.id.clone())
+        .unwrap_or_default()
 }
 
 fn check(routes: &Routes) -> Result<(), ApplyError> {
@@ -138,19 +156,30 @@ fn check(routes: &Routes) -> Result<(), ApplyError> {
         if spec.port == 0 {
             return Err(ApplyError::NoPort(spec.id.clone()));
         }
-        if spec.protocol == Protocol::Tcp
-            && !spec.targets.iter().all(|target| matches!(target.place, Place::Address(_)))
-        {
-            return Err(ApplyError::HttpOnly(spec.id.clone()));
-        }
         if !spec.path.starts_with('/') {
             return Err(ApplyError::BadPath { id: spec.id.clone(), path: spec.path.clone() });
         }
+        if spec.protocol == Protocol::Tcp {
+            if !spec.targets.iter().all(|target| matches!(target.place, Place::Address(_))) {
+                return Err(ApplyError::HttpOnly(spec.id.clone()));
+            }
+            if !canonical_path(&spec.path).is_empty() {
+                return Err(ApplyError::TcpPath { id: spec.id.clone(), path: spec.path.clone() });
+            }
+            if let (Some(host), None) = (&spec.host, &spec.tls) {
+                return Err(ApplyError::TcpHost { id: spec.id.clone(), host: host.clone() });
+            }
+        }
         let address = spec.listen_address();
-        if let Some(other) = ports.insert(address, spec)
-            && (spec.protocol == Protocol::Tcp || other.protocol == Protocol::Tcp)
-        {
-            return Err(ApplyError::SharedTcp { first: other.id.clone(), second: spec.id.clone(), address });
+        if let Some(other) = ports.insert(address, spec) {
+            let (first, second) = (other.id.clone(), spec.id.clone());
+            let hosts_tell = spec.tls.is_some() && spec.host != other.host;
+            if spec.protocol != other.protocol || (spec.protocol == Protocol::Tcp && !hosts_tell) {
+                return Err(ApplyError::SharedTcp { first, second, address });
+            }
+            if spec.tls.is_some() != other.tls.is_some() {
+                return Err(ApplyError::MixedTls { first, second, address });
+            }
         }
         let host = spec.host.as_deref().map(canonical_host);
         if let Some(other) = answers.insert((address, host, canonical_path(&spec.path)), spec) {
@@ -192,15 +221,18 @@ mod tests {
             path: path.to_owned(),
             timeout_ms: 1,
             hold_ms: 0,
+            tls: None,
+            sticky: false,
+            preview: None,
             targets: vec![],
         }
     }
 
     fn check(routes: Vec<RouteSpec>, requests: &[(&str, &str, Option<&str>)]) {
         let address = routes[0].listen_address();
-        let table = Table::new(&Routes { routes }, &mut Known::new()).unwrap();
+        let table = Table::new(&Routes { routes }, &mut Known::new(), &Table::default()).unwrap();
         for (host, path, expected) in requests {
-            let found = table.http(address, host, path).map(|route| route.id.as_str());
+            let found = table.http(address, host, path).map(|route| &*route.id);
             assert_eq!(found, *expected, "{host} {path}");
         }
     }
@@ -233,7 +265,8 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
-        let refusal = |routes| Table::new(&Routes { routes }, &mut Known::new()).unwrap_err().to_string();
+        let refusal =
+            |routes| Table::new(&Routes { routes }, &mut Known::new(), &Table::default()).unwrap_err().to_string();
         assert!(
             refusal(vec![route("a", None, "/x"), route("b", None, "/x/")])
                 .contains("both answer for any host, path /x")
@@ -242,6 +275,14 @@ mod tests {
         assert!(refusal(vec![route("a", None, "x")]).contains("must begin with `/`"));
         assert!(refusal(vec![RouteSpec { port: 0, ..route("a", None, "/") }]).contains("port 0"));
         let tcp = RouteSpec { protocol: Protocol::Tcp, ..route("t", None, "/") };
-        assert!(refusal(vec![route("a", None, "/x"), tcp]).contains("a port of its own"));
+        assert!(refusal(vec![route("a", None, "/x"), tcp.clone()]).contains("a port of its own"));
+        let path = RouteSpec { path: "/x".to_owned(), ..tcp.clone() };
+        assert!(refusal(vec![path]).contains("a TCP route has no paths"));
+        let host = RouteSpec { host: Some("a.example".to_owned()), ..tcp };
+        assert!(refusal(vec![host]).contains("give it `tls`"));
+        let certificate = Certificate { chain: "x".to_owned(), key: "y".to_owned() };
+        let encrypted = RouteSpec { tls: Some(certificate), ..route("e", None, "/e") };
+        assert!(refusal(vec![encrypted.clone(), route("a", None, "/x")]).contains("both or none"));
+        assert!(refusal(vec![encrypted]).contains("route `e`: there is no certificate in it"));
     }
 }

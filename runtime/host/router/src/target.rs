@@ -21,6 +21,8 @@ use crate::static_files::{Site, SiteSpec};
 /// The first time in disfavour after a failed connect; it doubles with every further failure in a row.
 const FIRST_EJECTION: Duration = Duration::from_secs(1);
 const LONGEST_EJECTION: Duration = Duration::from_secs(30);
+/// Requests in a row that got no answer, after which a target that accepts connections is in disfavour all the same.
+const MOST_UNANSWERED: u32 = 5;
 
 /// What a target is known by: the same target in the next table keeps its state.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +34,7 @@ pub(crate) struct TargetKey {
 
 #[derive(Debug)]
 pub(crate) struct TargetState {
+    pub(crate) id: Arc<str>,
     pub(crate) place: Place,
     /// Of a site that was asked for already.
     site: OnceLock<Arc<Site>>,
@@ -43,6 +46,8 @@ pub(crate) struct TargetState {
     /// Whether the table in force names it; else finished connections are closed instead of kept.
     in_force: AtomicBool,
     failed_connects: AtomicU32,
+    /// In a row.
+    unanswered: AtomicU32,
     /// Milliseconds on [`CLOCK`]; 0: not ejected.
     ejected_until: AtomicU64,
     /// The number of cuts so far: a connection that is asked for before a cut and made after it is dropped.
@@ -58,8 +63,9 @@ fn now_ms() -> u64 {
 }
 
 impl TargetState {
-    pub(crate) fn new(place: Place) -> Arc<Self> {
+    pub(crate) fn new(id: &str, place: Place) -> Arc<Self> {
         Arc::new(Self {
+            id: Arc::from(id),
             place,
             site: OnceLock::new(),
             recorder: Recorder::new(),
@@ -68,6 +74,7 @@ impl TargetState {
             quiet: Notify::new(),
             in_force: AtomicBool::new(true),
             failed_connects: AtomicU32::new(0),
+            unanswered: AtomicU32::new(0),
             ejected_until: AtomicU64::new(0),
             cuts: AtomicU64::new(0),
             open: Mutex::new(HashMap::new()),
@@ -107,13 +114,36 @@ impl TargetState {
     }
 
     pub(crate) fn connected(&self) {
-        if self.failed_connects.swap(0, Ordering::Relaxed) > 0 {
+        // One that accepts and does not answer stays in disfavour.
+        if self.failed_connects.swap(0, Ordering::Relaxed) > 0
+            && self.unanswered.load(Ordering::Relaxed) < MOST_UNANSWERED
+        {
             self.ejected_until.store(0, Ordering::Relaxed);
         }
     }
 
     pub(crate) fn connect_failed(&self) {
         let before = self.failed_connects.fetch_add(1, Ordering::Relaxed);
+        self.eject(before);
+    }
+
+    /// A request reached it and was never answered.
+    pub(crate) fn gave_no_answer(&self) {
+        self.recorder.failed();
+        let before = self.unanswered.fetch_add(1, Ordering::Relaxed);
+        if let Some(beyond) = (before + 1).checked_sub(MOST_UNANSWERED) {
+            self.eject(beyond);
+        }
+    }
+
+    pub(crate) fn gave_an_answer(&self) {
+        if self.unanswered.load(Ordering::Relaxed) > 0 {
+            self.unanswered.store(0, Ordering::Relaxed);
+            self.ejected_until.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn eject(&self, before: u32) {
         let pause = FIRST_EJECTION.saturating_mul(1 << before.min(10)).min(LONGEST_EJECTION);
         let until = now_ms() + u64::try_from(pause.as_millis()).unwrap_or(u64::MAX / 2);
         self.ejected_until.store(until, Ordering::Relaxed);

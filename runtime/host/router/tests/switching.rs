@@ -260,3 +260,81 @@ async fn a_shutdown_finishes_what_runs_and_closes_the_port() {
     bounded(closing).await.unwrap();
     assert!(router.apply(Routes::default()).await.is_err());
 }
+
+/// One router takes over from another under load: sockets move, connections end with an answer, and a switch reaches who is still connected to the first one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_take_over_loses_nothing() {
+    let (first, _tasks) = mortal_target().await;
+    let (second, _other_tasks) = mortal_target().await;
+    let (old, port) = serving(vec![target("a", first)]).await;
+    let reserved = old.reserve(LOCAL, None).await.unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let answered = Arc::new(AtomicU64::new(0));
+    let asking: Vec<_> = (0..4)
+        .map(|_| {
+            let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
+            tokio::spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    keep_asking_while_told_to_stay(port, &stop, &answered).await;
+                }
+            })
+        })
+        .collect();
+    let mut upload = connect(port).await;
+    upload.write_all(b"POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 10\r\n\r\n12345").await.unwrap();
+    let progress = |by: u64| {
+        let answered = Arc::clone(&answered);
+        async move {
+            let until = answered.load(Ordering::Relaxed) + by;
+            bounded(async {
+                while answered.load(Ordering::Relaxed) < until {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+        }
+    };
+    progress(50).await;
+    let new = Router::new();
+    for socket in old.sockets().await.unwrap() {
+        new.adopt(socket).await.unwrap();
+    }
+    assert_eq!(new.reserve(LOCAL, Some(reserved)).await.unwrap(), reserved, "a reserved port moves, too");
+    assert!(TcpStream::connect((LOCAL, reserved)).await.is_err());
+    new.apply(table(route(port, vec![target("a", first)]))).await.unwrap();
+    let finishing = tokio::spawn({
+        let old = old.clone();
+        async move { old.finish().await }
+    });
+    progress(50).await;
+    for router in [&old, &new] {
+        router.apply(table(route(port, vec![target("b", second)]))).await.unwrap();
+    }
+    progress(50).await;
+    assert!(!finishing.is_finished(), "an upload is on its way");
+    upload.write_all(b"67890").await.unwrap();
+    let answer = read_answer(&mut upload).await;
+    assert!(body(&answer) == "target 10" && field(&answer, "connection") == Some("close"), "{answer}");
+    bounded(finishing).await.unwrap();
+    let drained = bounded(old.drain(&["a".to_owned()], Duration::from_secs(30))).await;
+    assert_eq!(drained.in_flight_cut, 0);
+    stop.store(true, Ordering::Relaxed);
+    for asking in asking {
+        bounded(asking).await.unwrap();
+    }
+    assert!(new.samples().iter().any(|sample| sample.target == "b" && sample.requests > 0 && sample.errors == 0));
+}
+
+/// Requests on one connection until an answer ends it; panics on anything but a whole 200.
+async fn keep_asking_while_told_to_stay(port: u16, stop: &AtomicBool, answered: &AtomicU64) {
+    let mut stream = connect(port).await;
+    loop {
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+        let answer = read_answer(&mut stream).await;
+        assert!(status(&answer) == 200 && body(&answer) == "target 0", "{answer}");
+        answered.fetch_add(1, Ordering::Relaxed);
+        if stop.load(Ordering::Relaxed) || field(&answer, "connection") == Some("close") {
+            return;
+        }
+    }
+}

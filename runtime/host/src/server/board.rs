@@ -185,6 +185,9 @@ fn table(lineage: &str, manifest: &Manifest, places: &Places) -> Result<Vec<Rout
             path: route.path.clone(),
             timeout_ms: route.timeout_ms,
             hold_ms: route.hold_ms,
+            tls: None,
+            sticky: false,
+            preview: None,
             targets,
         });
     }

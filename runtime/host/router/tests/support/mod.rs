@@ -94,6 +94,9 @@ pub fn route(port: u16, targets: Vec<Target>) -> RouteSpec {
         path: "/".to_owned(),
         timeout_ms: 20_000,
         hold_ms: 0,
+        tls: None,
+        sticky: false,
+        preview: None,
         targets,
     }
 }
