@@ -154,6 +154,10 @@ pub enum Command {
     Doc(Doc),
     /// Teach what a diagnostic means
     Explain(Explain),
+    /// Explore a program line by line: values, types, plans; changes nothing
+    Repl(Repl),
+    /// The language server, for editors: speaks LSP on stdin and stdout
+    Lsp(Lsp),
     /// The agent that runs containers and routes on this machine
     #[command(subcommand)]
     Agent(Agent),
@@ -547,9 +551,32 @@ pub struct Doc {
     /// Write Markdown to a file
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Write static pages into a folder: what was asked for, and everything that is built in
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["markdown", "out"])]
+    pub html: Option<PathBuf>,
     /// One JSON document a page
-    #[arg(long, conflicts_with_all = ["markdown", "out"])]
+    #[arg(long, conflicts_with_all = ["markdown", "out", "html"])]
     pub json: bool,
+}
+
+/// `imm repl`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  imm repl examples/hello\n  echo 'replicas * 2' | imm repl examples/hello\n  echo ':plan' | imm repl examples/hello"
+)]
+pub struct Repl {
+    #[command(flatten)]
+    pub module: Module,
+    #[command(flatten)]
+    pub params: Params,
+}
+
+/// `imm lsp`
+#[derive(Debug, Args)]
+pub struct Lsp {
+    /// What it speaks over; the only way, and taken for clients that name it
+    #[arg(long, hide = true)]
+    pub stdio: bool,
 }
 
 /// `imm agent`

@@ -134,7 +134,7 @@ pub fn show(diagnostics: &[Diagnostic], sources: &Sources, json: bool, style: St
 }
 
 /// The values that the command line, the environment and files give, strongest last.
-fn given(params: &Params) -> Result<BTreeMap<Arc<str>, Given>, Failure> {
+pub fn given(params: &Params) -> Result<BTreeMap<Arc<str>, Given>, Failure> {
     let mut given = BTreeMap::new();
     if let Some(path) = &params.params_json {
         let text =

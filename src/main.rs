@@ -5,10 +5,12 @@ mod commands;
 mod compile;
 mod consents;
 mod failure;
+mod lsp;
 mod planning;
 mod platform;
 mod project;
 mod records;
+mod repl;
 mod session;
 mod ui;
 mod world;
@@ -61,6 +63,8 @@ fn run(cli: &Cli) -> Outcome {
         Command::Key(args) => commands::key::run(global, args.verb.as_ref().unwrap_or(&cli::Key::Show { json: false })),
         Command::Doc(args) => commands::doc::run(global, args),
         Command::Explain(args) => commands::explain::run(args),
+        Command::Repl(args) => repl::run(global, args),
+        Command::Lsp(_) => lsp::run(),
         Command::Agent(args) => commands::agent::run(args),
         Command::Serve(args) => commands::serve::run(args),
         Command::Completions(args) => commands::completions::run(args),

@@ -52,9 +52,21 @@ pub fn read(project: &Project, style: Style) -> Result<Option<Ledger>, Failure> 
 
 /// The ledger for a plan: the recorded one, or an empty one in memory when nothing was ever applied.
 pub fn read_or_empty(project: &Project, style: Style) -> Result<Ledger, Failure> {
-    if let Some(ledger) = read(project, style)? {
-        return Ok(ledger);
+    match read(project, style)? {
+        Some(ledger) => Ok(ledger),
+        None => empty(project),
     }
+}
+
+/// The ledger as it is, if it can be read; says nothing.
+pub fn read_quietly(project: &Project) -> Option<Ledger> {
+    let store = SqliteStore::open_read_only(&project.ledger()).ok()?;
+    let ledger = Ledger::open(Box::new(store), Arc::new(SystemClock), actor(), 0).ok()?;
+    ledger.state().lineage.is_some().then_some(ledger)
+}
+
+/// An empty ledger in memory.
+pub fn empty(project: &Project) -> Result<Ledger, Failure> {
     let store = Box::new(MemoryStore::default());
     let opened = Ledger::open(store, Arc::new(SystemClock), actor(), 1).and_then(|mut ledger| {
         ledger.initialize(Lineage([0; 16]), &project.environment)?;

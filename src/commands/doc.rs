@@ -14,6 +14,9 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let style = Style::choose(global.color);
     let pages = pages(global, args, style)?;
     let markdown = || pages.iter().map(|page| doc::markdown(page, 1)).collect::<Vec<_>>().join("\n");
+    if let Some(folder) = &args.html {
+        return site(folder, pages);
+    }
     if let Some(file) = &args.out {
         let beside = file.with_extension("md.new");
         let written = std::fs::write(&beside, markdown()).and_then(|()| std::fs::rename(&beside, file));
@@ -25,6 +28,24 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     } else {
         pages.iter().for_each(|page| ui::out(&ui::doc::render(page, style)));
     }
+    Ok(Exit::Done)
+}
+
+/// Writes the pages and what is built in; files of the folder that have other names are left alone.
+fn site(folder: &Path, own: Vec<Page>) -> Outcome {
+    let kinds = imm_ir::kinds::builtin().kinds.keys().filter_map(|kind| doc::builtin(kind));
+    let has = |page: &Page| own.iter().any(|own| own.title == page.title);
+    let built_in: Vec<Page> = kinds.chain(doc::library()).filter(|page| !has(page)).collect();
+    let files = ui::html::Site::new(own, built_in).files();
+    let failed = |path: &Path, e: &std::io::Error| Failure::new(format!("{}: {}", path.display(), plain(e)));
+    std::fs::create_dir_all(folder).map_err(|e| failed(folder, &e))?;
+    let count = files.len() - 1;
+    for (name, text) in files {
+        let (path, beside) = (folder.join(&name), folder.join(format!("{name}.new")));
+        let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &path));
+        written.map_err(|e| failed(&path, &e))?;
+    }
+    ui::err(&format!("{count} pages: {}\n", folder.join("index.html").display()));
     Ok(Exit::Done)
 }
 

@@ -8,6 +8,7 @@ pub mod doc;
 pub mod events;
 pub mod generation;
 pub mod graph;
+pub mod html;
 pub mod plan;
 pub mod report;
 mod table;

@@ -2,6 +2,7 @@
 //! started is ended when it is dropped, also when the test fails.
 
 pub mod http;
+pub mod lsp;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

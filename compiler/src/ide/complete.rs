@@ -551,10 +551,11 @@ mod tests {
 
     #[test]
     fn fields_without_a_closing_brace() {
-        assert_eq!(
-            first(&format!("{HELLO}resource web = service {{\n  image = app\n  hea$0\n\nlet a = 1\n")),
-            "health"
-        );
+        let web = |inside: &str| first(&format!("{HELLO}resource web = service {{\n{inside}"));
+        assert_eq!(web("  image = app\n  hea$0\n\nlet a = 1\n"), "health");
+        // Nothing typed yet.
+        assert_eq!(web("  $0\n"), "image");
+        assert_eq!(web("  image = app\n  $0\n\nlet a = 1\n"), "health");
     }
 
     #[test]

@@ -94,27 +94,26 @@ fn contains_error_only(item: &ast::Item) -> bool {
     matches!(item.kind, ItemKind::Error(_))
 }
 
-/// Whether a place still belongs to an item: on its lines, or indented below it.
+/// Whether a place still belongs to an item: in it, on its last line, or where more of it must come.
 fn is_inside(region: &str, from: usize, item: &ast::Item) -> bool {
     let length = (item.span.end - item.span.start) as usize;
-    if from <= length {
+    let between = region.get(length..from).unwrap_or_default();
+    if from <= length || !between.contains('\n') || matches!(item.kind, ItemKind::Error(_)) {
         return true;
     }
-    let line = region.get(..from).unwrap_or_default();
-    let between = region.get(length..from).unwrap_or_default();
-    let broken = matches!(item.kind, ItemKind::Error(_));
-    let fresh = line.rsplit('\n').next().unwrap_or_default();
-    !between.contains('\n')
-        || broken
-        || (!fresh.is_empty()
-            && fresh.trim().is_empty()
-            && between.trim().is_empty()
-            && ends_open(region.get(..length).unwrap_or_default()))
+    let before = region.get(..from).unwrap_or_default();
+    let indented = before.ends_with([' ', '\t']);
+    open_brackets(before) > 0 || (indented && before.trim_end().ends_with(['=', ',', '+', '.', '(']))
 }
 
-/// Whether a text ends where more must come.
-fn ends_open(text: &str) -> bool {
-    text.ends_with(['=', ',', '+', '.', '('])
+/// How many brackets are open at the end of a text.
+fn open_brackets(text: &str) -> i64 {
+    let of = |token: &Token| match token.kind {
+        Tok::LParen | Tok::LBracket | Tok::LBrace | Tok::HoleOpen => 1,
+        Tok::RParen | Tok::RBracket | Tok::RBrace | Tok::HoleClose => -1,
+        _other => 0,
+    };
+    lex(FileId(0), text).tokens.iter().map(of).sum()
 }
 
 impl Marked {

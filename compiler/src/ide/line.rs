@@ -124,11 +124,11 @@ pub fn calculate(
         &options.environment,
         Purpose::Check,
     );
-    let wrong = evaluated.diagnostics.iter().any(|d| d.is_error() && d.span().file == file);
-    if wrong {
+    let term = value(&evaluated.graph);
+    let wrong = |d: &Diagnostic| d.is_error() && (d.span().file == file || term.is_none());
+    if evaluated.diagnostics.iter().any(wrong) {
         return Err(failed(sources, evaluated.diagnostics));
     }
-    let term = value(&evaluated.graph);
     let warnings = diagnostics;
     Ok(Calculated { ty, term, sources, warnings })
 }
@@ -137,21 +137,16 @@ fn value(graph: &Graph) -> Option<Term> {
     graph.outputs.iter().find(|output| &*output.name == VALUE).map(|output| output.term.clone())
 }
 
-/// The type that is written, beside a program.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn type_of(
-    world: &dyn World,
-    path: &str,
-    options: &Options,
-    session: &str,
-    line: &str,
-) -> Result<Type, Box<Failed>> {
-    calculate(world, path, options, session, line).map(|calculated| calculated.ty)
+/// The names that items declare.
+pub fn names(text: &str) -> Vec<Arc<str>> {
+    let parsed = imm_syntax::parse(imm_ir::FileId(0), text);
+    parsed.module.items.iter().filter_map(|item| item.name()).map(|name| Arc::from(name.as_str())).collect()
 }
 
-/// Whether more items can stand beside a program: their diagnostics.
+/// Checks more items beside a program; answers the names they declare.
+///
+/// # Errors
+/// What is wrong with them.
 pub fn declare(world: &dyn World, path: &str, session: &str, line: &str) -> Result<Vec<Arc<str>>, Box<Failed>> {
     let loaded = sources::load_with(world, path, &[(SESSION, session), (LINE, line)]);
     let file = loaded.sources.iter().find(|(_, file)| &*file.name == LINE).map(|(id, _)| id);

@@ -4,8 +4,7 @@
 //! does not parse is asked again with a word at the cursor. An [`Analysis`] is one version of a program's text; the
 //! questions check only the items they are about. It never changes a file: what would change is returned as edits.
 //!
-//! One question a file, its tests beside it: [`hover`], [`complete`], [`signature_help`], [`define`], [`references`],
-//! [`rename`], [`symbols`], [`semantic_tokens`], [`inlay_hints`], [`folds`], [`selection`], [`actions`], [`line`].
+//! One question a file, its tests beside it; `line` is for the REPL, `cursor` is how broken code is asked.
 
 mod actions;
 mod complete;
@@ -63,6 +62,11 @@ impl Analysis {
     /// Reads and parses the program at a path.
     pub fn new(world: &dyn World, path: &str) -> Self {
         Self { loaded: sources::load(world, path) }
+    }
+
+    /// The same with more files in its root module: names and texts.
+    pub fn beside(world: &dyn World, path: &str, more: &[(&str, &str)]) -> Self {
+        Self { loaded: sources::load_with(world, path, more) }
     }
 
     /// The program's files.

@@ -1,0 +1,3 @@
+[(block) (record_type) (list) (match) (component) (test) (arguments) (parenthesized)] @indent.begin
+["}" "]" ")"] @indent.branch @indent.end
+(string) @indent.ignore

@@ -1,0 +1,136 @@
+//! Texts that are open in the editor, and the world in which they lie over the disk.
+
+use super::wire::{Encoding, Lines};
+use crate::world::DiskWorld;
+use imm_compiler::world::{File, Listed, Program, World, WorldError};
+use imm_ir::Executable;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// An open text.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The URI the client uses.
+    pub uri: Arc<str>,
+    /// The client's number of this version.
+    pub version: i64,
+    /// The text.
+    pub text: Arc<str>,
+    /// Its lines.
+    pub lines: Arc<Lines>,
+}
+
+/// Open texts by path. Cheap to clone: a clone is a snapshot.
+pub type Documents = Arc<BTreeMap<PathBuf, Document>>;
+
+impl Document {
+    /// A text as it was opened.
+    pub fn new(uri: &str, version: i64, text: &str) -> Self {
+        let text: Arc<str> = Arc::from(text);
+        Self { uri: Arc::from(uri), version, lines: Arc::new(Lines::new(&text)), text }
+    }
+
+    /// The text after the changes of one notification. Answers the line that was typed in, if the change was in one
+    /// line only.
+    pub fn change(&mut self, version: i64, changes: &[Value], encoding: Encoding) -> Option<u32> {
+        let before = Arc::clone(&self.text);
+        let mut text = self.text.to_string();
+        let mut lines = Lines::clone(&self.lines);
+        for change in changes {
+            let new = change.get("text").and_then(Value::as_str).unwrap_or_default();
+            match change.get("range").filter(|range| range.is_object()) {
+                Some(range) => {
+                    let at = |name| lines.offset(&text, range.get(name).unwrap_or(&Value::Null), encoding) as usize;
+                    let (start, end) = (at("start"), at("end"));
+                    text.replace_range(start.min(end)..end.max(start), new);
+                }
+                None => text = new.to_owned(),
+            }
+            lines = Lines::new(&text);
+        }
+        self.version = version;
+        self.text = Arc::from(text);
+        self.lines = Arc::new(lines);
+        typed_line(&before, &self.text).map(|offset| self.lines.line(offset))
+    }
+}
+
+/// Where two texts differ, if that is inside of one line of both.
+fn typed_line(before: &str, after: &str) -> Option<u32> {
+    let same = |(a, b): &(u8, u8)| a == b;
+    let start = before.bytes().zip(after.bytes()).take_while(same).count();
+    let shorter = before.len().min(after.len()) - start;
+    let end = before.bytes().rev().zip(after.bytes().rev()).take(shorter).take_while(same).count();
+    let part = |text: &str| text.as_bytes().get(start..text.len() - end).is_some_and(|part| !part.contains(&b'\n'));
+    (part(before) && part(after)).then(|| u32::try_from(start).ok()).flatten()
+}
+
+/// The disk with open texts over it.
+pub struct EditorWorld {
+    open: Documents,
+    disk: DiskWorld,
+}
+
+impl EditorWorld {
+    /// A world of these texts.
+    pub fn new(open: &Documents) -> Self {
+        let home = crate::platform::home().map_or_else(|_| std::env::temp_dir(), |home| home.root().to_owned());
+        Self { open: Arc::clone(open), disk: DiskWorld::new(home.join("identities")) }
+    }
+}
+
+impl World for EditorWorld {
+    fn read(&self, path: &str) -> Result<File, WorldError> {
+        match self.open.get(Path::new(path)) {
+            Some(document) => Ok(File { bytes: Arc::from(document.text.as_bytes()), executable: false }),
+            None => self.disk.read(path),
+        }
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<Listed>, WorldError> {
+        let path = Path::new(folder);
+        let opened = self.open.keys().filter(|open| open.parent() == Some(path));
+        let names = opened.filter_map(|open| open.file_name().map(|name| name.to_string_lossy().into_owned()));
+        let mut opened: Vec<Listed> = names.map(|name| Listed { name, folder: false }).collect();
+        let mut all = match self.disk.list(folder) {
+            Ok(all) => all,
+            Err(error) if opened.is_empty() => return Err(error),
+            Err(_not_on_disk) => Vec::new(),
+        };
+        all.append(&mut opened);
+        all.sort();
+        all.dedup();
+        Ok(all)
+    }
+
+    fn executable(&self, program: Program<'_>) -> Result<Executable, WorldError> {
+        self.disk.executable(program)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn changes_apply_in_order() {
+        let mut document = Document::new("file:///a", 1, "let a = 1\nlet b = 2\n");
+        let at = |line: u32, from: u32, to: u32| json!({ "start": { "line": line, "character": from }, "end": { "line": line, "character": to } });
+        let changes = [json!({ "range": at(0, 4, 5), "text": "first" }), json!({ "range": at(1, 8, 9), "text": "3" })];
+        assert_eq!(document.change(2, &changes, Encoding::Utf16), None);
+        assert_eq!(&*document.text, "let first = 1\nlet b = 3\n");
+        assert_eq!(document.change(3, &[json!({ "range": at(1, 9, 9), "text": "4" })], Encoding::Utf16), Some(1));
+        assert_eq!(document.change(4, &[json!({ "text": "x\ny\n" })], Encoding::Utf16), None);
+        assert_eq!((&*document.text, document.version), ("x\ny\n", 4));
+    }
+
+    #[test]
+    fn typing_is_told_from_the_texts() {
+        assert_eq!(typed_line("ab\n", "aab\n"), Some(1));
+        assert_eq!(typed_line("a\n", "a\nb\n"), None);
+        assert_eq!(typed_line("a\n", "a\n"), Some(2));
+    }
+}
