@@ -115,3 +115,77 @@ fn ten_thousand_wrong_programs_never_panic() {
     }
     assert!(wrong > 1000, "only {wrong} mutations were wrong: they do not mutate");
 }
+
+/// Every program of the repository with one bracket, quote or operator left out: the mistake is found where it was made,
+/// and found once.
+#[test]
+fn one_token_left_out_is_one_diagnostic_near_it() {
+    let mut programs = Vec::new();
+    for folder in ["examples", "tests/suite/programs"] {
+        for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap().flatten() {
+            programs.push(files_below(&entry.path(), ""));
+        }
+    }
+    let (mut tried, mut found, mut several, mut far) = (0, 0, Vec::new(), 0);
+    for files in programs {
+        for (name, bytes) in files.iter().filter(|(name, _)| name.ends_with(".imm") && !name.contains('/')) {
+            let text = std::str::from_utf8(bytes).unwrap();
+            for cut in cuts(text) {
+                let damaged = format!("{}{}", &text[..cut.start], &text[cut.end..]);
+                let mut world = MemoryWorld::default();
+                files.iter().for_each(|(name, bytes)| world.insert(name, bytes.as_slice()));
+                world.insert(name, damaged.as_bytes());
+                let checked = imm_compiler::check(&world, "", &Options::default());
+                let errors: Vec<_> = checked.diagnostics.iter().filter(|d| d.is_error()).collect();
+                let line = text[..cut.start].matches('\n').count();
+                let away = |d: &imm_ir::Diagnostic| (checked.sources.loc(d.span()).line as usize).abs_diff(line + 1);
+                tried += 1;
+                let Some(nearest) = errors.iter().map(|d| away(d)).min() else { continue };
+                found += 1;
+                far += usize::from(nearest > 1);
+                if errors.len() > 1 {
+                    several.push(format!("{name}:{}: without `{}`", line + 1, &text[cut]));
+                }
+            }
+        }
+    }
+    assert!(tried > 1000, "only {tried} places were found");
+    assert!(found * 100 > tried * 98, "{found} of {tried} were noticed");
+    assert!(far * 100 <= tried, "{far} of {tried} were reported more than a line away");
+    assert!(several.len() * 100 <= tried, "{} of {tried} were reported twice:\n{}", several.len(), several.join("\n"));
+}
+
+fn files_below(folder: &Path, prefix: &str) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            files.extend(files_below(&entry.path(), &format!("{name}/")));
+        } else {
+            files.push((name, std::fs::read(entry.path()).unwrap()));
+        }
+    }
+    files
+}
+
+/// The brackets, quotes and operators of a program.
+fn cuts(text: &str) -> Vec<std::ops::Range<usize>> {
+    use imm_syntax::Tok;
+    let mut cuts = Vec::new();
+    for token in imm_syntax::lex(imm_ir::FileId(0), text).tokens {
+        let range = token.start as usize..token.end as usize;
+        let quoted = text[range.clone()].starts_with('"');
+        let separates = [Tok::Comma, Tok::Colon, Tok::Assign, Tok::FatArrow, Tok::Arrow, Tok::Dot, Tok::Pipe];
+        if quoted {
+            cuts.push(range.start..range.start + 1);
+            cuts.push(range.end - 1..range.end);
+        } else if token.kind.closer().is_some()
+            || token.kind.is_closer()
+            || separates.contains(&token.kind)
+            || token.kind.is_binary_operator() && !token.kind.is_keyword()
+        {
+            cuts.push(range);
+        }
+    }
+    cuts
+}

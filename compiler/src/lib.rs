@@ -139,12 +139,14 @@ struct Front {
 }
 
 fn front(world: &dyn World, path: &str) -> Front {
-    let loaded = sources::load(world, path);
+    let mut loaded = sources::load(world, path);
     let mut diagnostics = loaded.diagnostics;
     let mut module = hir::TypedModule::default();
+    diagnose::silence::withdraw(&diagnostics, &mut loaded.modules);
     if !loaded.modules.is_empty() {
-        let (typed, found) = check::check(&loaded.modules, 0, &loaded.sources, kinds::builtin());
+        let (typed, mut found) = check::check(&loaded.modules, 0, &loaded.sources, kinds::builtin());
         module = typed;
+        diagnose::silence::what_follows(&mut found, &diagnostics, &loaded.modules, &loaded.sources);
         diagnostics.extend(found);
     }
     let mut front = Front { sources: loaded.sources, folder: loaded.folder, module, diagnostics };
@@ -179,8 +181,15 @@ impl Front {
         }
     }
 
+    /// In the order of the text, and not more than anyone reads.
     fn sort(&mut self) {
         self.diagnostics.sort_by_key(|diagnostic| (diagnostic.span(), diagnostic.code));
+        let mut counts = BTreeMap::new();
+        self.diagnostics.retain(|diagnostic| {
+            let count = counts.entry(diagnostic.span().file).or_insert(0usize);
+            *count += usize::from(diagnostic.is_error());
+            !diagnostic.is_error() || *count <= imm_syntax::MAX_ERRORS
+        });
     }
 
     fn failed(mut self) -> Box<Failed> {

@@ -253,6 +253,9 @@ impl Checker<'_> {
         } else {
             self.check_untainted(cx, index, &key)
         };
+        if index.ty == Type::Error {
+            return Expr::error(span);
+        }
         let ty = taint.and(own).on(item);
         Expr { kind: ExprKind::Index { base: Box::new(base), index: Box::new(index) }, ty, span }
     }

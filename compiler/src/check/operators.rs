@@ -85,7 +85,7 @@ impl Checker<'_> {
         let a = unrefined(&a).clone();
         let scaled = is_quantity(&a) && matches!(op, BinaryOp::Mul | BinaryOp::Div);
         let hint = if scaled { None } else { Some(&a) };
-        let right = self.expr(cx, right, hint.filter(|ty| **ty != Type::Error));
+        let right = self.expr(cx, right, hint);
         let (b, taint_b) = peel(&right.ty);
         let b = unrefined(&b).clone();
         if a == Type::Error || b == Type::Error {
@@ -184,8 +184,8 @@ impl Checker<'_> {
         let left = self.expr(cx, left, None);
         let (a, _) = peel(&left.ty);
         let a = unrefined(&a).clone();
-        let hint = (a != Type::Error).then(|| Type::list(a.clone()));
-        let right = self.expr(cx, right, hint.as_ref());
+        let hint = if a == Type::Error { Type::Error } else { Type::list(a.clone()) };
+        let right = self.expr(cx, right, Some(&hint));
         let (b, outer) = peel(&right.ty);
         let taint = match unrefined(&b) {
             Type::Error => return Expr::error(span),

@@ -156,6 +156,9 @@ pub fn operator(sign: &str, left: &Type, right: &Type, span: Span) -> Diagnostic
     let text = format!("`{sign}` does not take `{left}` and `{right}`");
     let diagnostic = Diagnostic::error(code::TYPE_MISMATCH, span, text).label("these do not go together");
     match (sign, bare(left), bare(right)) {
+        (_, Type::Option(_), _) | (_, _, Type::Option(_)) => {
+            diagnostic.help("one side may be `none`: give it a default first, for example `(a ?? 0)`")
+        }
         ("+", Type::String, _) | ("+", _, Type::String) => {
             diagnostic.help("to build a text, write it as one string with holes: `\"…${value}…\"`")
         }
@@ -191,6 +194,7 @@ pub fn hole(found: &Type, span: Span, source: &str) -> Diagnostic {
         Type::Ratio | Type::Cpu | Type::Float => diagnostic.help(format!("write `{source}.text()`")),
         Type::List(_) => diagnostic.help(format!("write `{source}.join(\", \")`")),
         Type::Handle(_) | Type::Component(_) => diagnostic.help("use one of its outputs"),
+        Type::Option(_) => diagnostic.help(format!("it may be `none`: write `{source} ?? \"…\"`")),
         _others => diagnostic.note("holes take String, Int, Bool and variants without payload"),
     }
 }

@@ -6,6 +6,7 @@ pub mod cycles;
 pub mod mismatch;
 pub mod names;
 pub mod nodes;
+pub mod silence;
 
 /// The name out of `known` that is most like `word`, if one is like it at all.
 pub fn similar<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

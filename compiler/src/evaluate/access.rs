@@ -46,7 +46,7 @@ impl Evaluator<'_> {
                     let first = expanded.members.first().cloned();
                     let term = first.as_ref().and_then(|member| self.graph.nodes.get(member)?.inputs.get(name));
                     let term = term.map_or(UNKNOWN, |input| input.term.clone());
-                    self.trail.orders.push(addr.clone());
+                    self.trail.order(addr.clone());
                     term
                 }
                 Some(OutputFrom::Members | OutputFrom::Provider | OutputFrom::Spec) | None => {
@@ -61,12 +61,12 @@ impl Evaluator<'_> {
         match &output.from {
             OutputFrom::Input(input) => {
                 let term = node.inputs.get(input).map_or(Term::Value(Value::None), |input| input.term.clone());
-                self.trail.orders.push(addr.clone());
+                self.trail.order(addr.clone());
                 term
             }
             OutputFrom::Spec => {
                 let spec = Term::Value(Value::text(node.spec.hex()));
-                self.trail.orders.push(addr.clone());
+                self.trail.order(addr.clone());
                 spec
             }
             OutputFrom::Members | OutputFrom::Provider => {

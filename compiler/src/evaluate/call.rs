@@ -2,7 +2,7 @@
 
 use super::expr::bare;
 use super::trail::{Bound, Trail};
-use super::{Evaluator, Result};
+use super::{Evaluator, Result, budget};
 use crate::hir::{Expr, ExprKind, Fn, FnId};
 use imm_ir::builtin::Builtin;
 use imm_ir::reduce::{Problem, ReduceError, apply_with};
@@ -15,7 +15,8 @@ impl Evaluator<'_> {
         let Some(function) = module.function(function) else { return Ok(Arc::new(super::UNKNOWN)) };
         let mut bounds = Vec::with_capacity(args.len());
         for arg in args {
-            let bound = self.bound(arg)?;
+            let (term, trail) = self.apart(|e| e.part(arg));
+            let bound = Bound { term: term?, trail: Arc::new(trail.tidy()) };
             self.trail.extend(&bound.trail);
             bounds.push(bound);
         }
@@ -37,7 +38,7 @@ impl Evaluator<'_> {
             return;
         }
         let digest = imm_ir::Digest::of(&self.written(function.span).to_le_bytes());
-        self.trail.causes.push(Cause { what: CauseKind::Function(Arc::clone(&function.name)), loc, digest });
+        self.trail.cause(Cause { what: CauseKind::Function(Arc::clone(&function.name)), loc, digest });
     }
 
     /// `receiver.name(args)`; `name` is the builtin's.
@@ -60,7 +61,7 @@ impl Evaluator<'_> {
                 terms.push(Arc::new(placeholder(lambdas.len(), params.len())));
                 lambdas.push((terms.len() - 1, params.as_slice(), body.as_ref()));
             } else {
-                terms.push(self.expr(arg)?);
+                terms.push(self.part(arg)?);
             }
         }
         if &**name == "sum" {
@@ -75,10 +76,16 @@ impl Evaluator<'_> {
             return self.apply(&builtin, terms, whole.span);
         }
         let mut failed = None;
+        self.spend(budget::cost(&builtin, &terms, self.budget.left()), whole.span)?;
         let result = apply_with(&builtin, terms.clone(), &mut |lambda, values| {
             let Some((_, params, body)) = index_of(lambda).and_then(|index| lambdas.get(index)) else {
                 return imm_ir::reduce::call(lambda, values);
             };
+            let copied = values.iter().map(|value| budget::weight(value, self.budget.left())).sum();
+            if let Err(error) = self.spend(copied, body.span) {
+                failed = Some(error);
+                return Err(ReduceError::budget());
+            }
             for (local, value) in params.iter().zip(values) {
                 self.bind(*local, Bound::plain(value.clone()));
             }
@@ -92,7 +99,10 @@ impl Evaluator<'_> {
             return Err(failed);
         }
         match result {
-            Ok(term) if !is_call(&term) => Ok(Arc::new(term)),
+            Ok(term) if !is_call(&term) => {
+                self.spend(budget::cost_of_result(&builtin, &term, self.budget.left()), whole.span)?;
+                Ok(Arc::new(term))
+            }
             Err(error) if self.guarded == 0 || error.problem == Problem::Budget => {
                 Err(self.failed_to_reduce(error, whole.span))
             }

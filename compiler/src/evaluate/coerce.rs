@@ -46,7 +46,7 @@ impl Evaluator<'_> {
                 }
                 _content => return Ok(term),
             },
-            Type::List(item) => match Arc::unwrap_or_clone(term) {
+            Type::List(item) => match self.take(term, span)? {
                 Term::Value(Value::List(items)) => {
                     let items = items.into_iter().map(|v| self.coerce_owned(Term::Value(v), item, span));
                     Term::list(items.collect::<Result<_>>()?)
@@ -57,7 +57,7 @@ impl Evaluator<'_> {
                 }
                 hole => hole,
             },
-            Type::Map(item) => match Arc::unwrap_or_clone(term) {
+            Type::Map(item) => match self.take(term, span)? {
                 Term::Value(Value::Map(map)) => {
                     let map = map.into_iter().map(|(k, v)| Ok((k, self.coerce_owned(Term::Value(v), item, span)?)));
                     Term::map(map.collect::<Result<_>>()?)
@@ -68,7 +68,7 @@ impl Evaluator<'_> {
                 }
                 hole => hole,
             },
-            Type::Record(record) => match Arc::unwrap_or_clone(term) {
+            Type::Record(record) => match self.take(term, span)? {
                 Term::Value(Value::Record(fields)) => {
                     Term::record(self.coerce_fields(opened(fields), &record.fields, span)?)
                 }
@@ -76,7 +76,7 @@ impl Evaluator<'_> {
                 hole => hole,
             },
             Type::Variant(variant) => {
-                let (tag, fields) = match Arc::unwrap_or_clone(term) {
+                let (tag, fields) = match self.take(term, span)? {
                     Term::Value(Value::Variant(tag, fields)) => (tag, opened(fields)),
                     Term::Variant(tag, fields) => (tag, fields),
                     hole => return Ok(Arc::new(hole)),
@@ -90,6 +90,7 @@ impl Evaluator<'_> {
     }
 
     fn coerce_owned(&mut self, term: Term, ty: &Type, span: Span) -> Result<Term> {
+        self.spend(1, span)?;
         self.coerce(Arc::new(term), ty, span).map(Arc::unwrap_or_clone)
     }
 

@@ -32,16 +32,13 @@ impl Evaluator<'_> {
             key_term: Term::Value(Value::String(Arc::clone(&key.0))),
             value,
         };
+        self.spend(super::budget::walked(source, self.budget.left()).saturating_mul(3), span)?;
         Ok(Some(match source {
             Term::Value(Value::List(items)) => {
                 items.iter().cloned().map(Term::Value).enumerate().map(by_position).collect()
             }
             Term::List(items) => items.iter().cloned().enumerate().map(by_position).collect(),
             Term::Value(Value::Range(from, to)) => {
-                if to.saturating_sub(*from) > 10_000_000 {
-                    let what = "more than ten million rounds of one loop";
-                    return Err(self.fail(self.budget.exceeded(span, what)));
-                }
                 (*from..*to).map(|n| Term::Value(Value::Int(n))).enumerate().map(by_position).collect()
             }
             Term::Value(Value::Map(map)) => map.iter().map(|(k, v)| by_key(k, Term::Value(v.clone()))).collect(),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 impl Evaluator<'_> {
     pub(super) fn function(&mut self, function: Function, args: &[Expr], span: Span) -> Result<Arc<Term>> {
-        let terms = args.iter().map(|arg| self.expr(arg)).collect::<Result<Vec<_>>>()?;
+        let terms = args.iter().map(|arg| self.part(arg)).collect::<Result<Vec<_>>>()?;
         let text = |n: usize| terms.get(n).and_then(|term| term.known()).and_then(Value::as_text);
         let source = self.sources.get(span.file).map_or_else(|| Arc::from(""), |file| Arc::clone(&file.name));
         let at = args.first().map_or(span, |arg| arg.span);
@@ -90,7 +90,7 @@ impl Evaluator<'_> {
 
     fn was_read(&mut self, what: CauseKind, content: &Content, span: Span) {
         let loc = self.loc(span);
-        self.trail.causes.push(Cause { what, loc, digest: digest(content) });
+        self.trail.cause(Cause { what, loc, digest: digest(content) });
     }
 
     fn template(

@@ -1,7 +1,7 @@
 //! Expressions: one arm a form, each a few lines or a call of the file that knows more.
 
 use super::trail::Bound;
-use super::{Evaluator, Result, UNKNOWN};
+use super::{Evaluator, Result, UNKNOWN, budget};
 use crate::hir::{Expr, ExprKind, MapEntry, StringPart};
 use imm_ir::builtin::Builtin;
 use imm_ir::reduce::{Problem, apply};
@@ -13,12 +13,22 @@ use std::sync::Arc;
 impl Evaluator<'_> {
     /// Evaluates an expression; what it was made from is added to the trail.
     pub(super) fn expr(&mut self, expr: &Expr) -> Result<Arc<Term>> {
-        if let Err(exceeded) = self.budget.enter(expr.span) {
-            return Err(self.fail(*exceeded));
-        }
+        self.budget.enter(expr.span).map_err(|exceeded| self.fail(*exceeded))?;
         let result = self.form(expr);
         self.budget.leave();
         result
+    }
+
+    /// Evaluates a part of something larger. A mistake in it is reported, and the part is not known: its neighbours may
+    /// have mistakes of their own. Only an exceeded budget ends the whole.
+    pub(super) fn part(&mut self, expr: &Expr) -> Result<Arc<Term>> {
+        match self.expr(expr) {
+            Err(failed) if failed.code != code::BUDGET_EXCEEDED => {
+                self.report(failed);
+                Ok(Arc::new(UNKNOWN))
+            }
+            result => result,
+        }
     }
 
     /// Evaluates apart from the current trail, to be bound.
@@ -52,7 +62,7 @@ impl Evaluator<'_> {
             ExprKind::Variant { tag, payload } => Ok(Arc::new(Term::variant(Arc::clone(tag), self.fields(payload)?))),
             ExprKind::Field { base, name, access, optional } => self.field(base, name, *access, *optional, expr.span),
             ExprKind::Index { base, index } => {
-                let args = vec![self.expr(base)?, self.expr(index)?];
+                let args = vec![self.part(base)?, self.part(index)?];
                 self.apply(&operator("[]"), args, expr.span)
             }
             ExprKind::Method { receiver, name, args, optional } => self.method(receiver, name, args, *optional, expr),
@@ -92,8 +102,12 @@ impl Evaluator<'_> {
     /// Applies a builtin. Behind a condition that is not known, what fails stays unfolded.
     pub(super) fn apply(&mut self, builtin: &Builtin, args: Vec<Arc<Term>>, span: Span) -> Result<Arc<Term>> {
         let kept = (self.guarded > 0).then(|| args.clone());
+        self.spend(budget::cost(builtin, &args, self.budget.left()), span)?;
         match (apply(builtin, args), kept) {
-            (Ok(term), _) => Ok(Arc::new(term)),
+            (Ok(term), _) => {
+                self.spend(budget::cost_of_result(builtin, &term, self.budget.left()), span)?;
+                Ok(Arc::new(term))
+            }
             (Err(error), Some(args)) if error.problem != Problem::Budget => {
                 Ok(Arc::new(Term::Call(builtin.clone(), args)))
             }
@@ -106,7 +120,7 @@ impl Evaluator<'_> {
         for part in parts {
             args.push(match part {
                 StringPart::Text(text) => Arc::new(Term::Value(Value::String(Arc::clone(text)))),
-                StringPart::Hole(hole) => self.expr(hole)?,
+                StringPart::Hole(hole) => self.part(hole)?,
             });
         }
         self.apply(&Builtin::Concat, args, span)
@@ -122,7 +136,24 @@ impl Evaluator<'_> {
 
     /// An expression's term, to be put into another.
     pub(super) fn owned(&mut self, expr: &Expr) -> Result<Term> {
-        self.expr(expr).map(Arc::unwrap_or_clone)
+        let term = self.part(expr)?;
+        self.take(term, expr.span)
+    }
+
+    /// A term to be changed or put into another; what others share is copied.
+    pub(super) fn take(&mut self, term: Arc<Term>, span: Span) -> Result<Term> {
+        match Arc::try_unwrap(term) {
+            Ok(term) => Ok(term),
+            Err(shared) => {
+                self.spend(budget::weight(&shared, self.budget.left()), span)?;
+                Ok((*shared).clone())
+            }
+        }
+    }
+
+    /// So much work at this place.
+    pub(super) fn spend(&mut self, work: u64, span: Span) -> Result<()> {
+        self.budget.spend(work, span).map_err(|exceeded| self.fail(*exceeded))
     }
 
     fn list(&mut self, items: &[(bool, Expr)]) -> Result<Arc<Term>> {
@@ -139,6 +170,7 @@ impl Evaluator<'_> {
                         let what = "more than a million elements in one list";
                         return Err(self.fail(self.budget.exceeded(item.span, what)));
                     }
+                    self.spend(u64::try_from(to.saturating_sub(from)).unwrap_or(0), item.span)?;
                     terms.extend((from..to).map(|n| Term::Value(Value::Int(n))));
                 }
                 // A list that is not known yet: the whole becomes lists one after the other.
@@ -194,7 +226,7 @@ impl Evaluator<'_> {
 
     fn binary(&mut self, op: BinaryOp, left: &Expr, right: &Expr, span: Span) -> Result<Arc<Term>> {
         let builtin = operator(op.as_str());
-        let left = self.expr(left)?;
+        let left = self.part(left)?;
         if matches!(op, BinaryOp::And | BinaryOp::Or | BinaryOp::Coalesce) {
             if left.known().is_some_and(|value| decides(op, value)) {
                 return Ok(left);
@@ -204,7 +236,7 @@ impl Evaluator<'_> {
                 return self.apply(&builtin, vec![left, right], span);
             }
         }
-        let right = self.expr(right)?;
+        let right = self.part(right)?;
         self.apply(&builtin, vec![left, right], span)
     }
 
@@ -215,7 +247,7 @@ impl Evaluator<'_> {
                 let taken = if value.as_bool() == Some(true) { then } else { otherwise };
                 let secret = matches!(value, Value::Secret(_));
                 let term = self.expr(taken)?;
-                Ok(if secret { Arc::new(Arc::unwrap_or_clone(term).into_secret()) } else { term })
+                Ok(if secret { Arc::new(self.take(term, taken.span)?.into_secret()) } else { term })
             }
             None => {
                 let then = self.guard(|e| e.expr(then))?;

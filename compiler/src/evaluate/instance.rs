@@ -27,8 +27,8 @@ impl Evaluator<'_> {
                     }
                 }
             }
-            // What follows may need what failed.
-            if !self.diagnostics.is_empty() {
+            // What follows may need what failed; that is then not known, and no second mistake.
+            if self.is_stopped() {
                 return;
             }
         }
@@ -78,7 +78,7 @@ impl Evaluator<'_> {
                 .iter()
                 .find(|id| module.param(**id).is_some_and(|param| param.name == field.name));
             let Some(param) = param else { continue };
-            let (value, trail) = self.bound_with(|e| e.expr(&field.value))?;
+            let (value, trail) = self.bound_with(|e| e.part(&field.value))?;
             let bound = Bound { term: value, trail: Arc::new(trail.tidy()) };
             params.insert(*param, self.named(&field.name, field.name_span, field.value.span, bound));
         }

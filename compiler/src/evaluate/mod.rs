@@ -168,9 +168,7 @@ impl Evaluator<'_> {
             self.constant(*id);
         }
         let Some(environment) = self.environment(environment) else { return };
-        if !self.root_params(given, environment) {
-            return;
-        }
+        self.root_params(given, environment);
         if let Some(environment) = environment {
             self.policy(environment);
         }
@@ -235,9 +233,28 @@ impl Evaluator<'_> {
 
     /// Records a failure once it cannot be an expression's result any more.
     fn report(&mut self, failed: Failed) {
-        if !self.diagnostics.contains(&failed) {
-            self.diagnostics.push(*failed);
+        let failed = *failed;
+        // Thousands of rounds of a loop fail at one place.
+        let is_known = |d: &Diagnostic| d.code == failed.code && d.span() == failed.span();
+        if !self.is_stopped() && !self.diagnostics.iter().any(is_known) {
+            self.diagnostics.push(failed);
         }
+    }
+
+    /// Reports what failed, to go on with what does not need it. Only an exceeded budget ends everything.
+    fn attempted(&mut self, result: Result<()>) -> Result<()> {
+        match result {
+            Err(failed) if failed.code != code::BUDGET_EXCEEDED => {
+                self.report(failed);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Whether the budget is used up.
+    fn is_stopped(&self) -> bool {
+        self.diagnostics.last().is_some_and(|d| d.code == code::BUDGET_EXCEEDED)
     }
 
     /// A diagnostic with the functions and components that led to its place.

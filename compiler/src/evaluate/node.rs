@@ -47,14 +47,16 @@ impl Evaluator<'_> {
     ) -> Result<Bound> {
         match &node.head {
             Head::One => {
-                make(self, base)?;
+                let made = make(self, base);
+                self.attempted(made)?;
                 Ok(Bound::plain(Self::handle(base)))
             }
             Head::If(condition) => {
                 let (taken, trail) = self.bound_with(|e| e.expr(condition))?;
                 match taken.known().and_then(Value::as_bool) {
                     Some(true) => {
-                        make(self, base)?;
+                        let made = make(self, base);
+                        self.attempted(made)?;
                         Ok(Bound::new(Self::handle(base), trail))
                     }
                     Some(false) => Ok(Bound::new(Term::Value(Value::None), trail)),
@@ -64,6 +66,7 @@ impl Evaluator<'_> {
             Head::For(head) => {
                 let (source, trail) = self.bound_with(|e| e.expr(&head.source))?;
                 let Some(rounds) = self.rounds(&source, head.source.span)? else { return Ok(Bound::plain(UNKNOWN)) };
+                self.budget.begin_rounds(rounds.len(), head.source.span).map_err(|exceeded| self.fail(*exceeded))?;
                 let trail = Arc::new(trail.tidy());
                 // Keys of maps stay what they are when their values change; elsewhere the value is the key.
                 let values = matches!(*source, Term::Map(_) | Term::Value(Value::Map(_)));
@@ -90,8 +93,14 @@ impl Evaluator<'_> {
                                 .help("each value gives one node; `.distinct()` leaves out repetitions"),
                         ));
                     }
-                    make(self, &addr)?;
+                    let made = make(self, &addr);
+                    self.attempted(made)?;
+                    if self.is_stopped() {
+                        break;
+                    }
+                    self.budget.next_round();
                 }
+                self.budget.end_rounds();
                 Ok(Bound { term: Arc::new(Term::Value(Value::Map(handles))), trail })
             }
         }
@@ -130,8 +139,18 @@ impl Evaluator<'_> {
         for field in schema.fields.iter().filter(|field| wanted(field.class)) {
             match node.field(&field.name) {
                 Some(written) => {
-                    let (mut input, orders) = self.input(written)?;
-                    self.base(&mut input, written)?;
+                    let read = self.input(written).and_then(|(mut input, orders)| {
+                        self.base(&mut input, written)?;
+                        Ok((input, orders))
+                    });
+                    let (input, orders) = match read {
+                        Ok(input) => input,
+                        Err(failed) => {
+                            self.attempted(Err(failed))?;
+                            let loc = self.loc(written.value.span);
+                            (Input { term: UNKNOWN, loc, written: 0, causes: Vec::new() }, Vec::new())
+                        }
+                    };
                     if *input.term.known().unwrap_or(&Value::Bool(true)) != Value::None {
                         if !orders.is_empty() {
                             inputs.orders.insert(Arc::clone(&field.name), orders);
@@ -160,10 +179,10 @@ impl Evaluator<'_> {
             let what = "an expression that nests too deep to be kept for later";
             return Err(self.fail(self.budget.exceeded(field.value.span, what)));
         }
-        let Trail { causes, orders } = trail.tidy();
+        let Trail { causes, orders, .. } = trail.tidy();
         let loc = self.loc(field.value.span);
         let written = self.written(field.value.span);
-        Ok((Input { term: Arc::unwrap_or_clone(term), loc, written, causes }, orders))
+        Ok((Input { term: self.take(term, field.value.span)?, loc, written, causes }, orders))
     }
 
     /// The `with` block and what it needs, over those of the `use` sites around it.

@@ -68,7 +68,7 @@ impl Evaluator<'_> {
         let through = bound.trail.causes.iter().map(|cause| cause.loc.clone()).collect();
         let what = CauseKind::Let { name: Arc::clone(name), written: self.written(value), through };
         let mut trail = Arc::unwrap_or_clone(bound.trail);
-        trail.causes.push(Cause { what, loc: self.loc(span), digest });
+        trail.cause(Cause { what, loc: self.loc(span), digest });
         Bound { term: bound.term, trail: Arc::new(trail) }
     }
 
@@ -76,15 +76,15 @@ impl Evaluator<'_> {
     pub(super) fn param(&mut self, id: ParamId, span: Span) -> Arc<Term> {
         if let Some(cause) = self.param_causes.get(&id).cloned() {
             let loc = self.loc(span);
-            self.trail.causes.push(Cause { what: cause.kind, loc, digest: cause.digest });
+            self.trail.cause(Cause { what: cause.kind, loc, digest: cause.digest });
         }
         let bound = self.scopes.param(id).cloned();
         self.read(bound)
     }
 
-    /// Takes the values given to the root module's params; defaults follow where the program puts them. `false` when
-    /// something is wrong with them.
-    pub(super) fn root_params(&mut self, given: &BTreeMap<Arc<str>, Given>, environment: Option<&Environment>) -> bool {
+    /// Takes the values given to the root module's params; defaults follow where the program puts them. A param with a
+    /// wrong value or none is not known: what depends on it is no second mistake.
+    pub(super) fn root_params(&mut self, given: &BTreeMap<Arc<str>, Given>, environment: Option<&Environment>) {
         let module = self.module;
         let params: Vec<(ParamId, &Param)> =
             module.root.params.iter().filter_map(|id| Some((*id, module.param(*id)?))).collect();
@@ -98,26 +98,29 @@ impl Evaluator<'_> {
             if let Some(given) = given.get(&param.name) {
                 match self.given_value(param, given) {
                     Ok(value) => self.set_param(id, param, value, given.from, Trail::default()),
-                    Err(failed) => self.report(failed),
+                    Err(failed) => self.unknown_value(id, failed),
                 }
             } else if let Some((_, value)) = set {
                 match self.default_value(param, value) {
                     Ok((value, trail)) => self.set_param(id, param, value, ParamFrom::Environment, trail),
-                    Err(failed) => self.report(failed),
+                    Err(failed) => self.unknown_value(id, failed),
                 }
             } else if param.default.is_none() {
                 if matches!(param.ty, Type::Option(_)) {
                     let none = Term::Value(Value::None);
                     self.set_param(id, param, none, ParamFrom::Default, Trail::default());
                 } else if self.purpose == Purpose::Plan {
-                    let missing = missing(param);
-                    self.diagnostics.push(missing);
+                    self.unknown_value(id, Box::new(missing(param)));
                 } else {
                     self.scopes.here_mut().params.insert(id, Bound::plain(UNKNOWN));
                 }
             }
         }
-        self.diagnostics.is_empty()
+    }
+
+    fn unknown_value(&mut self, id: ParamId, failed: super::Failed) {
+        self.report(failed);
+        self.scopes.here_mut().params.insert(id, Bound::plain(UNKNOWN));
     }
 
     /// The default of a param that has no value yet.
@@ -136,7 +139,7 @@ impl Evaluator<'_> {
                 self.set_param(id, param, value, ParamFrom::Default, trail);
             }
             Ok((value, trail)) => _ = self.scopes.here_mut().params.insert(id, Bound::new(value, trail)),
-            Err(failed) => self.report(failed),
+            Err(failed) => self.unknown_value(id, failed),
         }
     }
 

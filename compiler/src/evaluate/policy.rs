@@ -53,6 +53,16 @@ impl<'a> Evaluator<'a> {
                 Diagnostic::error(code::OUT_OF_RANGE, expr.span, message).help("it is a number of generations, from 0"),
             ));
         }
+        if let Some(Value::Ratio(share)) = value
+            && name == "replace_limit"
+            && share > 1_000_000
+        {
+            let message = format!("`{name}` cannot be more than 100%");
+            return Err(self.fail(
+                Diagnostic::error(code::OUT_OF_RANGE, expr.span, message)
+                    .help("it is the share of all nodes that one apply may replace"),
+            ));
+        }
         Ok(value)
     }
 }

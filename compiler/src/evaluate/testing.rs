@@ -99,7 +99,14 @@ impl Trial<'_> {
                 evaluator.bind(local, Bound::plain(Term::Value(value)));
             }
         }
-        read(&mut evaluator).map_err(|failed| vec![*failed])
+        match read(&mut evaluator) {
+            Ok(read) if evaluator.diagnostics.is_empty() => Ok(read),
+            Ok(_part_of_it_failed) => Err(evaluator.diagnostics),
+            Err(failed) => {
+                evaluator.report(failed);
+                Err(evaluator.diagnostics)
+            }
+        }
     }
 }
 

@@ -11,20 +11,48 @@ pub(super) struct Trail {
     pub causes: Vec<Cause>,
     /// Nodes whose known outputs were read.
     pub orders: Vec<Addr>,
+    /// How many there were when repetitions were last taken out.
+    settled: usize,
 }
+
+/// Fewer repetitions than this are kept until the end.
+const FEW: usize = 1000;
 
 impl Trail {
     pub fn extend(&mut self, other: &Trail) {
         self.causes.extend_from_slice(&other.causes);
         self.orders.extend_from_slice(&other.orders);
+        self.settle();
     }
 
-    /// Sorted, without repetitions.
-    pub fn tidy(mut self) -> Self {
+    pub fn cause(&mut self, cause: Cause) {
+        self.causes.push(cause);
+        self.settle();
+    }
+
+    pub fn order(&mut self, addr: Addr) {
+        self.orders.push(addr);
+        self.settle();
+    }
+
+    /// A loop reads the same things a million times.
+    fn settle(&mut self) {
+        if self.causes.len() + self.orders.len() > 2 * self.settled + FEW {
+            self.sort();
+            self.settled = self.causes.len() + self.orders.len();
+        }
+    }
+
+    fn sort(&mut self) {
         self.causes.sort_unstable();
         self.causes.dedup();
         self.orders.sort_unstable();
         self.orders.dedup();
+    }
+
+    /// Sorted, without repetitions.
+    pub fn tidy(mut self) -> Self {
+        self.sort();
         self
     }
 }

@@ -4,7 +4,7 @@
 //! was meant to close what, so that one missing bracket stays one problem. Linear in the tokens.
 
 use crate::token::{Tok, Token};
-use imm_ir::{Applicability, Diagnostic, FileId, code};
+use imm_ir::{Applicability, Diagnostic, FileId, Span, code};
 
 /// How far back an opening bracket is looked for by its indentation.
 const SEARCH: usize = 64;
@@ -20,22 +20,35 @@ pub(crate) struct Balanced {
     pub(crate) stray: Vec<Diagnostic>,
 }
 
-/// Makes all brackets pair.
-pub(crate) fn balance(file: FileId, text: &str, tokens: Vec<Token>) -> Balanced {
+/// Makes all brackets pair. `torn` are the places of strings that are never closed: each may have swallowed brackets.
+pub(crate) fn balance(file: FileId, text: &str, tokens: Vec<Token>, torn: &[Span]) -> Balanced {
     if is_balanced(&tokens) {
         return Balanced { tokens, unclosed: Vec::new(), stray: Vec::new() };
     }
-    let out = Vec::with_capacity(tokens.len() + 16);
+    // Most programs are indented as they are meant; the layout is trusted unless that makes more problems of one.
+    let trusting = repaired(file, text, &tokens, torn, true);
+    let problems = |b: &Balanced| b.unclosed.len() + b.stray.len();
+    if problems(&trusting) <= 1 {
+        return trusting;
+    }
+    let blind = repaired(file, text, &tokens, torn, false);
+    if problems(&blind) < problems(&trusting) { blind } else { trusting }
+}
+
+fn repaired(file: FileId, text: &str, tokens: &[Token], torn: &[Span], trusts_layout: bool) -> Balanced {
     let mut repair = Repair {
         file,
         text,
-        out,
+        torn,
+        trusts_layout,
+        line_start: 0,
+        out: Vec::with_capacity(tokens.len() + 16),
         stack: Vec::new(),
         counts: vec![Counts::default()],
         unclosed: Vec::new(),
         stray: Vec::new(),
     };
-    repair.run(&tokens);
+    repair.run(tokens);
     Balanced { tokens: repair.out, unclosed: repair.unclosed, stray: repair.stray }
 }
 
@@ -57,6 +70,8 @@ struct Open {
     closer: Tok,
     /// Column of the first token of its line.
     indent: u32,
+    /// Whether nothing follows it on its line.
+    ends_line: bool,
 }
 
 /// How many of each bracket are open since the last hole began.
@@ -81,9 +96,16 @@ impl Counts {
     }
 }
 
+/// What goes on with the line before.
+const CONTINUE: [Tok; 6] = [Tok::Dot, Tok::QuestionDot, Tok::Then, Tok::Else, Tok::Where, Tok::With];
+
 struct Repair<'a> {
     file: FileId,
     text: &'a str,
+    torn: &'a [Span],
+    /// Whether indentation tells which bracket closes which.
+    trusts_layout: bool,
+    line_start: u32,
     out: Vec<Token>,
     stack: Vec<Open>,
     counts: Vec<Counts>,
@@ -93,23 +115,27 @@ struct Repair<'a> {
 
 impl Repair<'_> {
     fn run(&mut self, tokens: &[Token]) {
-        let mut line_start = 0;
         let mut indent = 0;
         let mut first_on_line = true;
         for (index, token) in tokens.iter().enumerate() {
             let following = tokens.get(index + 1).map(|t| t.kind);
             if token.kind == Tok::Newline {
-                line_start = token.end;
+                self.line_start = token.end;
                 first_on_line = true;
                 self.out.push(*token);
                 continue;
             }
             if first_on_line {
-                indent = token.start.saturating_sub(line_start);
+                let outer = indent;
+                indent = token.start.saturating_sub(self.line_start);
                 self.start_of_line(*token, following, indent);
+                if self.trusts_layout && indent > outer {
+                    self.opens_here(*token, following, outer);
+                }
             }
             if let Some(closer) = token.kind.closer() {
-                self.open(Open { token: *token, closer, indent });
+                let ends_line = matches!(following, None | Some(Tok::Newline));
+                self.open(Open { token: *token, closer, indent, ends_line });
                 self.out.push(*token);
             } else if token.kind.is_closer() {
                 self.close(*token, indent, first_on_line);
@@ -131,10 +157,51 @@ impl Repair<'_> {
         let starts_item = token.kind.starts_item() && !is_field && following != Some(Tok::Colon);
         if indent == 0 && starts_item && token.at_column_zero(self.text) {
             self.close_down_to(0, token, "and this starts the next item");
-        } else if is_field && (token.kind.is_word() || token.kind == Tok::Str) || starts_item {
+            return;
+        }
+        // A line that stands no deeper than the line of an open bracket is outside of it.
+        let goes_on = token.kind.is_closer() || token.kind.is_binary_operator() || CONTINUE.contains(&token.kind);
+        if self.trusts_layout && !goes_on {
+            let inside = self.stack.iter().rposition(|o| o.indent < indent || o.closer == Tok::HoleClose);
+            self.close_down_to(inside.map_or(0, |i| i + 1), token, "and this stands outside of it");
+        }
+        if is_field && (token.kind.is_word() || token.kind == Tok::Str) || starts_item {
             let keep = self.stack.iter().rposition(|o| o.closer == Tok::RBrace || o.closer == Tok::HoleClose);
             self.close_down_to(keep.map_or(0, |k| k + 1), token, "and this starts something new");
         }
+    }
+
+    /// A deeper line that reads like the inside of a block, behind a line that opens none: its brace is missing there.
+    fn opens_here(&mut self, token: Token, following: Option<Tok>, indent: u32) {
+        let in_block = self.stack.last().is_none_or(|o| o.closer == Tok::RBrace && o.indent < indent);
+        let entry =
+            matches!(following, Some(Tok::Assign | Tok::FatArrow)) && (token.kind.is_word() || token.kind == Tok::Str);
+        let step = [Tok::Given, Tok::Apply, Tok::Rollback, Tok::Recover, Tok::Fault, Tok::Sample, Tok::Expect];
+        let inside = entry || (token.kind.starts_item() || step.contains(&token.kind)) && following != Some(Tok::Colon);
+        let last = self.out.iter().rposition(|t| !matches!(t.kind, Tok::Newline | Tok::Doc));
+        let Some((index, last)) = last.and_then(|i| Some((i, *self.out.get(i)?))) else { return };
+        let before = [Tok::Ident, Tok::Assign, Tok::Str, Tok::StrClose, Tok::With].contains(&last.kind);
+        if !in_block || !inside || !before {
+            return;
+        }
+        let at = last.end as usize;
+        let brace = Token::new(Tok::LBrace, at, at);
+        if self.unclosed.len() < ENOUGH {
+            let insert = Span::new(self.file, at, at);
+            self.unclosed.push(
+                Diagnostic::error(
+                    code::UNCLOSED_BRACKET,
+                    insert,
+                    "`{` is missing: the next line reads like the inside of a block",
+                )
+                .label("`{` is missing here")
+                .also(token.span(self.file), "this belongs to the block")
+                .help("write `{` at the end of the line")
+                .fix("insert `{`", Applicability::Maybe, insert, " {"),
+            );
+        }
+        self.out.insert(index + 1, brace);
+        self.open(Open { token: brace, closer: Tok::RBrace, indent, ends_line: true });
     }
 
     fn open(&mut self, open: Open) {
@@ -161,18 +228,19 @@ impl Repair<'_> {
         let is_open = kind == Tok::HoleClose
             || self.counts.last_mut().and_then(|c| c.of(kind).copied()).is_some_and(|count| count > 0);
         if !is_open {
-            if self.stray.len() < ENOUGH {
-                let span = token.span(self.file);
-                let shown = kind.describe();
-                self.stray.push(
-                    Diagnostic::error(code::UNCLOSED_BRACKET, span, format!("this {shown} closes nothing"))
-                        .help("remove it, or write the bracket that it should close")
-                        .fix("remove it", Applicability::Maybe, span, ""),
-                );
-            }
+            self.is_stray(token);
             return;
         }
         let Some(mut at) = self.stack.iter().rposition(|o| o.closer == kind) else { return };
+        // A block that goes over lines ends on a line of its own: here the opening one of a short block is missing.
+        if self.trusts_layout
+            && !first_on_line
+            && kind == Tok::RBrace
+            && self.stack.get(at).is_some_and(|o| o.ends_line && o.token.end < self.line_start)
+        {
+            self.is_stray(token);
+            return;
+        }
         if first_on_line
             && kind == Tok::RBrace
             && let Some(top) = self.stack.get(at)
@@ -191,6 +259,18 @@ impl Repair<'_> {
         self.out.push(token);
     }
 
+    fn is_stray(&mut self, token: Token) {
+        if self.stray.len() < ENOUGH {
+            let span = token.span(self.file);
+            let shown = token.kind.describe();
+            self.stray.push(
+                Diagnostic::error(code::UNCLOSED_BRACKET, span, format!("this {shown} closes nothing"))
+                    .help("remove it, or write the bracket that it should close")
+                    .fix("remove it", Applicability::Maybe, span, ""),
+            );
+        }
+    }
+
     /// Closes what is open above `depth` in front of `next`, as one problem.
     fn close_down_to(&mut self, depth: usize, next: Token, why: &str) {
         if self.stack.len() <= depth {
@@ -206,6 +286,9 @@ impl Repair<'_> {
         while self.stack.len() > depth
             && let Some(open) = self.pop()
         {
+            // A string that is never closed may have swallowed the bracket.
+            let torn = self.torn.get(self.torn.partition_point(|s| s.start <= open.token.start));
+            reported |= torn.is_some_and(|s| s.start as usize <= at);
             if !reported && self.unclosed.len() < ENOUGH {
                 reported = true;
                 let shown = open.token.kind.describe();
@@ -217,10 +300,11 @@ impl Repair<'_> {
                 self.unclosed.push(
                     Diagnostic::error(
                         code::UNCLOSED_BRACKET,
-                        open.token.span(self.file),
-                        format!("this {shown} is never closed"),
+                        insert,
+                        format!("{closer} is missing: {shown} is never closed"),
                     )
-                    .label("opened here")
+                    .label(format!("{closer} is missing here"))
+                    .also(open.token.span(self.file), "opened here")
                     .also(next.span(self.file), why)
                     .help(format!("write {closer} where it should end"))
                     .fix(format!("insert {closer}"), Applicability::Maybe, insert, text),

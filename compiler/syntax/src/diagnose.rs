@@ -179,7 +179,7 @@ impl Place<'_> {
         if found == Some(Tok::Assign) && self.comparing() {
             return Some(self.error("`=` does not compare").help("write `==`").fix(
                 "write `==`",
-                Applicability::Safe,
+                Applicability::Maybe,
                 span,
                 "==",
             ));

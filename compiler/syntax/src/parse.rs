@@ -11,7 +11,8 @@ use crate::layout::{Layout, MAX_DEPTH, lay_out};
 use crate::lexer::{Lexed, lex};
 use crate::repair::{blank_item, repair, splice};
 use crate::token::Token;
-use imm_ir::{Diagnostic, FileId, Span, code};
+use imm_ir::{Applicability, Diagnostic, FileId, Label, Span, code};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// More errors than this are not reported for one file.
@@ -46,6 +47,7 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
         });
     }
     front.void_strays(&layout);
+    front.one_where_brackets_fail(&layout);
     Parsed { module: Module { docs: layout.docs, items }, diagnostics: front.finish() }
 }
 
@@ -76,16 +78,24 @@ struct Front<'a> {
     diagnostics: Vec<Diagnostic>,
     /// Closing brackets without an opening one, void where an item has another problem.
     stray: Vec<Diagnostic>,
+    /// Where brackets do not pair.
+    unpaired: Vec<u32>,
 }
 
 impl<'a> Front<'a> {
     fn new(file: FileId, text: &'a str) -> (Self, Layout) {
         let Lexed { tokens, mut diagnostics, .. } = lex(file, text);
-        let Balanced { tokens, unclosed, stray } = balance(file, text, tokens);
+        // Strings, and holes in them.
+        let tears = [code::UNTERMINATED_STRING, code::UNCLOSED_BRACKET];
+        let torn = diagnostics.iter().filter(|d| tears.contains(&d.code)).map(Diagnostic::span);
+        let torn: Vec<Span> = torn.collect();
+        let Balanced { tokens, unclosed, stray } = balance(file, text, tokens, &torn);
         let mut layout = lay_out(file, text, &tokens);
+        let unpaired =
+            unclosed.iter().chain(&stray).map(|d| d.span().start).chain(torn.iter().map(|s| s.start)).collect();
         diagnostics.extend(unclosed);
         diagnostics.append(&mut layout.diagnostics);
-        (Front { file, text, diagnostics, stray }, layout)
+        (Front { file, text, diagnostics, stray, unpaired }, layout)
     }
 
     fn whole(&self) -> Span {
@@ -113,7 +123,7 @@ impl<'a> Front<'a> {
         let known = self.known(span);
         let mut tokens = tokens.to_vec();
         let mut last: Option<Range<usize>> = None;
-        let mut escalate = 0;
+        let (mut escalate, mut said) = (0, 0);
         for _ in 0..=MAX_ERRORS {
             let (at, wanted) = match Grammar::new(self.file, self.text, &tokens).whole_item() {
                 Outcome::Tree(item, notes) => {
@@ -126,7 +136,11 @@ impl<'a> Front<'a> {
             let inside = last.as_ref().is_some_and(|r| r.start <= found.at && found.at <= r.end);
             escalate = if inside { escalate + 1 } else { 0 };
             let start = tokens.get(found.at).or(tokens.last()).map_or(span.end, |t| t.start);
-            if !inside && known.is_none_or(|k| k > start) {
+            // What is wrong in the same line is mostly the same mistake.
+            let text = self.text.get(said as usize..start as usize).unwrap_or("");
+            let same_line = said > 0 && !text.contains('\n');
+            if !inside && !same_line && known.is_none_or(|k| k > start) {
+                said = found.diagnostic.span().end.max(1);
                 self.report(found.diagnostic);
             }
             last = match found.splice {
@@ -140,11 +154,13 @@ impl<'a> Front<'a> {
         blank_item(self.file, self.text, &tokens)
     }
 
-    /// Where an item's first problem is that spoils what follows it and is already reported.
+    /// Where an item's first problem is that spoils what follows it and is already reported. An unclosed string spoils
+    /// what stands before it too: it may be the opening quote that is missing.
     fn known(&self, item: Span) -> Option<u32> {
         let spoils = [code::UNCLOSED_BRACKET, code::UNTERMINATED_STRING, code::SYNTAX];
-        let inside = self.diagnostics.iter().filter(|d| spoils.contains(&d.code)).map(Diagnostic::span);
-        inside.filter(|s| item.start <= s.start && s.end <= item.end).map(|s| s.start).min()
+        let spoiling = self.diagnostics.iter().filter(|d| spoils.contains(&d.code) && !is_harmless(d));
+        let inside = spoiling.filter(|d| item.start <= d.span().start && d.span().end <= item.end);
+        inside.map(|d| if d.code == code::UNTERMINATED_STRING { item.start } else { d.span().start }).min()
     }
 
     /// All tokens by one rule; none with the reason reported.
@@ -175,13 +191,70 @@ impl<'a> Front<'a> {
             .filter_map(|s| layout.tokens.get(s.range.clone()))
             .map(|t| span_of(self.file, t))
             .collect();
-        let problems = &self.diagnostics;
+        let problems = &mut self.diagnostics;
+        let text = self.text;
         self.stray.retain(|stray| {
             let at = stray.span().start;
             let item = spans.partition_point(|s| s.start <= at).checked_sub(1).and_then(|i| spans.get(i));
             let Some(item) = item else { return true };
-            !problems.iter().any(|d| d.code == code::SYNTAX && item.start <= d.span().start && d.span().start < at)
+            let explains = [code::SYNTAX, code::UNTERMINATED_STRING, code::DANGLING_OPERATOR];
+            let earlier = |d: &&mut Diagnostic| item.start <= d.span().start && d.span().start < at;
+            let explain = |d: &&mut Diagnostic| explains.contains(&d.code) && !is_harmless(d) && earlier(d);
+            let Some(explanation) = problems.iter_mut().filter(explain).min_by_key(|d| d.span().start) else {
+                return true;
+            };
+            if explanation.code == code::SYNTAX && explanation.labels.len() == 1 {
+                let closer = text.get(stray.span().range()).unwrap_or_default();
+                let opener = match closer {
+                    "}" => "{",
+                    "]" => "[",
+                    _round => "(",
+                };
+                explanation.helps = vec![format!("a `{opener}` is missing before this")];
+                explanation.labels.push(Label { span: stray.span(), text: format!("this `{closer}` closes nothing") });
+                explanation.fixes.clear();
+            }
+            false
         });
+    }
+
+    /// In an item whose brackets do not pair, all that is said is where it begins to go wrong.
+    fn one_where_brackets_fail(&mut self, layout: &Layout) {
+        let starts: Vec<u32> = layout
+            .items
+            .iter()
+            .filter_map(|s| layout.tokens.get(s.range.clone()))
+            .map(|tokens| span_of(self.file, tokens).start)
+            .collect();
+        let item = |at: u32| starts.partition_point(|s| *s <= at);
+        let unpaired: BTreeSet<usize> = self.unpaired.iter().map(|at| item(*at)).collect();
+        let of_text = [
+            code::SYNTAX,
+            code::UNCLOSED_BRACKET,
+            code::DANGLING_OPERATOR,
+            code::UNTERMINATED_STRING,
+            code::BAD_QUANTITY,
+            code::BAD_ESCAPE,
+        ];
+        let counts = |d: &Diagnostic| of_text.contains(&d.code);
+        let all = || self.diagnostics.iter().chain(&self.stray).filter(|d| counts(d));
+        let mut first: BTreeMap<usize, u32> = BTreeMap::new();
+        for diagnostic in all() {
+            let at = diagnostic.span().start;
+            let earliest = first.entry(item(at)).or_insert(at);
+            *earliest = at.min(*earliest);
+        }
+        let mut said = BTreeSet::new();
+        let mut keep = |d: &Diagnostic| {
+            let (at, item) = (d.span().start, item(d.span().start));
+            !counts(d) || !unpaired.contains(&item) || first.get(&item) == Some(&at) && said.insert(item)
+        };
+        self.diagnostics.retain(&mut keep);
+        self.stray.retain(&mut keep);
+        // What is misread is not to be repaired without a look at it.
+        for diagnostic in self.diagnostics.iter_mut().filter(|d| unpaired.contains(&item(d.span().start))) {
+            diagnostic.fixes.iter_mut().for_each(|fix| fix.applicability = Applicability::Maybe);
+        }
     }
 
     fn finish(mut self) -> Vec<Diagnostic> {
@@ -190,6 +263,11 @@ impl<'a> Front<'a> {
         self.diagnostics.truncate(MAX_ERRORS);
         self.diagnostics
     }
+}
+
+/// Whether the tree is as if nothing were wrong.
+fn is_harmless(diagnostic: &Diagnostic) -> bool {
+    diagnostic.fixes.iter().any(|fix| fix.applicability == Applicability::Safe)
 }
 
 fn span_of(file: FileId, tokens: &[Token]) -> Span {

@@ -33,6 +33,13 @@ pub(crate) fn repair(tokens: &mut Vec<Token>, at: usize, escalate: usize) -> Opt
     }
     let first = tokens.get(start).map(|t| t.kind);
     if in_braces && first.is_some_and(Tok::starts_item) {
+        // Its name stays known.
+        let named = tokens.get(start + 1).is_some_and(|t| t.kind == Tok::Ident) && at > start + 1 && start + 1 < end;
+        if named {
+            tokens.drain(start + 2..end);
+            splice(tokens, start..start + 1, &[Tok::Error]);
+            return Some(start..start + 2);
+        }
         return Some(splice(tokens, start..end, &[Tok::Error]));
     }
     let arm: &[Tok] = if in_braces && has_arms { &[Tok::Error, Tok::FatArrow, Tok::Error] } else { &[Tok::Error] };
@@ -71,11 +78,28 @@ pub(crate) fn blank_item(file: FileId, text: &str, tokens: &[Token]) -> Item {
         (Some(first), Some(last)) => first.span(file).to(last.span(file)),
         _ => Span::new(file, 0, 0),
     };
+    if let Some(import) = tokens.iter().find(|t| t.kind == Tok::Import) {
+        return Item { docs: None, public: None, kind: ItemKind::Error(last_word(file, text, *import, span)), span };
+    }
     let mut rest = tokens.iter().skip_while(|t| t.kind == Tok::Doc || t.kind == Tok::Pub);
     let declares = rest.next().is_some_and(|t| t.kind.starts_item());
     let name = rest.next().filter(|t| declares && matches!(t.kind, Tok::Ident | Tok::Upper));
     let name = name.map(|t| Name { text: t.text(text).into(), span: t.span(file) });
     Item { docs: None, public: None, kind: ItemKind::Error(name), span }
+}
+
+/// The name that an import gives, whatever else of it could be read.
+fn last_word(file: FileId, text: &str, import: Token, span: Span) -> Option<Name> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let (from, to) = (import.end as usize, text.len().min(span.range().end));
+    let line = text.get(from..to)?.trim_end_matches(|c| !is_word(c));
+    let start = from
+        + line
+            .rfind(|c| !is_word(c))
+            .map_or(0, |at| at + line.get(at..).map_or(0, |c| c.chars().next().map_or(0, char::len_utf8)));
+    let end = from + line.len();
+    let word = text.get(start..end).filter(|word| !word.is_empty())?;
+    Some(Name { text: word.into(), span: Span::new(file, start, end) })
 }
 
 /// The brackets that are open before `at`, outermost first.

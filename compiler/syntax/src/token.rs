@@ -176,12 +176,12 @@ impl Tok {
     }
 
     /// Operators that stand between two operands.
-    pub(crate) fn is_binary_operator(self) -> bool {
+    pub fn is_binary_operator(self) -> bool {
         (Tok::DotDot..=Tok::Slash).contains(&self) || (Tok::EqEq..=Tok::OrOr).contains(&self) || self == Tok::In
     }
 
     /// The bracket that closes this one.
-    pub(crate) fn closer(self) -> Option<Tok> {
+    pub fn closer(self) -> Option<Tok> {
         let pairs = [
             (Tok::LParen, Tok::RParen),
             (Tok::LBracket, Tok::RBracket),
@@ -191,7 +191,8 @@ impl Tok {
         pairs.iter().find(|(open, _)| *open == self).map(|(_, close)| *close)
     }
 
-    pub(crate) fn is_closer(self) -> bool {
+    /// Whether it closes a bracket.
+    pub fn is_closer(self) -> bool {
         [Tok::RParen, Tok::RBracket, Tok::RBrace, Tok::HoleClose].contains(&self)
     }
 }

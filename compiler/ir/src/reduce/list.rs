@@ -1,8 +1,8 @@
 //! Methods of lists; a range is the list of its numbers.
 
-use super::operator::{arithmetic, compare, equal};
+use super::operator::{arithmetic, compare};
 use super::{ELEMENTS, ReduceError, Reducer, Result};
-use crate::{Key, Term, Value};
+use crate::{Digest, Encoder, Key, Term, Value};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
@@ -37,8 +37,27 @@ fn count(n: usize) -> Term {
     Term::Value(Value::Int(i64::try_from(n).unwrap_or(i64::MAX)))
 }
 
-fn optional(item: Option<Term>) -> Term {
-    item.unwrap_or(Term::Value(Value::None))
+fn length(list: &Term) -> Option<usize> {
+    match list {
+        Term::Value(Value::List(items)) => Some(items.len()),
+        Term::List(items) => Some(items.len()),
+        Term::Value(Value::Range(from, to)) => usize::try_from(to.saturating_sub(*from).max(0)).ok(),
+        _other => None,
+    }
+}
+
+/// An element, or `none`.
+fn at(list: &Term, index: Option<usize>) -> Term {
+    let found = index.and_then(|n| match list {
+        Term::Value(Value::List(items)) => items.get(n).cloned().map(Term::Value),
+        Term::List(items) => items.get(n).cloned(),
+        Term::Value(Value::Range(from, to)) => {
+            let number = i64::try_from(n).ok().and_then(|n| from.checked_add(n)).filter(|number| number < to);
+            number.map(|number| Term::Value(Value::Int(number)))
+        }
+        _other => None,
+    });
+    found.unwrap_or(Term::Value(Value::None))
 }
 
 fn truth(term: &Term) -> Option<bool> {
@@ -60,15 +79,18 @@ pub(super) fn structural(reducer: &mut Reducer<'_>, name: &str, args: &[Arc<Term
     if !matches!(receiver.as_ref(), Term::Value(Value::List(_) | Value::Range(..)) | Term::List(_)) {
         return Ok(None);
     }
+    // Without a copy of the list: these are asked inside of loops over it.
     match (name, rest) {
-        ("len", []) => Ok(items(receiver)?.map(|all| count(all.len()))),
-        ("first", []) => Ok(items(receiver)?.map(|all| optional(all.into_iter().next()))),
-        ("last", []) => Ok(items(receiver)?.map(|all| optional(all.into_iter().next_back()))),
+        ("len", []) => return Ok(length(receiver).map(count)),
+        ("first", []) => return Ok(Some(at(receiver, Some(0)))),
+        ("last", []) => return Ok(Some(at(receiver, length(receiver).and_then(|n| n.checked_sub(1))))),
         ("get", [index]) => {
             let Term::Value(Value::Int(index)) = index.as_ref() else { return Ok(None) };
-            let index = usize::try_from(*index).ok();
-            Ok(items(receiver)?.map(|all| optional(index.and_then(|n| all.into_iter().nth(n)))))
+            return Ok(Some(at(receiver, usize::try_from(*index).ok())));
         }
+        _other => {}
+    }
+    match (name, rest) {
         ("map", [f]) => {
             let Some(all) = items(receiver)? else { return Ok(None) };
             let mapped = all.iter().map(|item| reducer.call(f, std::slice::from_ref(item)));
@@ -261,9 +283,10 @@ fn extreme(all: &[Value], wanted: Ordering) -> Value {
 }
 
 fn distinct(all: &[Value]) -> Vec<Value> {
-    // Numbers and texts by hash; what is rarer by comparison.
+    // Numbers and texts by hash, what is made of several values by digest.
     let mut seen: HashSet<(u8, i64)> = HashSet::new();
     let mut texts: HashSet<&str> = HashSet::new();
+    let mut others: HashSet<Digest> = HashSet::new();
     let mut kept: Vec<Value> = Vec::new();
     for item in all {
         let new = match item {
@@ -273,7 +296,11 @@ fn distinct(all: &[Value]) -> Vec<Value> {
             Value::Bytes(n) => seen.insert((2, *n)),
             Value::Ratio(n) => seen.insert((3, *n)),
             Value::Cpu(n) => seen.insert((4, *n)),
-            other => !kept.iter().any(|k| equal(k, other)),
+            other => {
+                let mut out = Encoder::new("imm.distinct");
+                other.encode(&mut out);
+                others.insert(out.finish())
+            }
         };
         if new {
             kept.push(item.clone());

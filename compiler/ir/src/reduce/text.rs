@@ -74,7 +74,7 @@ pub(super) fn method(name: &str, receiver: &Arc<str>, args: &[&Value]) -> Result
         ("ends_with", [_, Value::String(suffix)]) => Value::Bool(receiver.ends_with(&**suffix)),
         ("contains", [_, Value::String(part)]) => Value::Bool(receiver.contains(&**part)),
         ("matches", [_, Value::String(pattern)]) => {
-            let regex = regex_lite::RegexBuilder::new(pattern).size_limit(1 << 20).build().map_err(|error| {
+            let regex = regex_lite::RegexBuilder::new(pattern).size_limit(1 << 16).build().map_err(|error| {
                 ReduceError::range(format!("`{pattern}` is not a regular expression: {error}"))
                     .help("write it as a raw string, for example r\"^[a-z]+$\"")
             })?;

@@ -200,7 +200,9 @@ impl<'a> Level<'a> {
         let put = |node: Node<'a>, head: &mut Option<&'a str>, out: &mut Vec<Entry<'a>>| {
             let NodeKind::Comment(text) = node.kind else { return };
             match out.last_mut() {
-                Some(last) if node.lines == 0 && last.comment.is_none() => last.comment = Some(text),
+                Some(last) if node.lines == 0 && last.comment.is_none() && !last.is_comment() => {
+                    last.comment = Some(text);
+                }
                 None if node.lines == 0 && self.open != Tok::Newline => *head = Some(text),
                 _ => out.push(Entry { nodes: vec![node], comment: None, item: true }),
             }
