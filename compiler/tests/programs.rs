@@ -46,7 +46,7 @@ fn a_static_site() {
     assert_eq!(addresses(&compiled.graph), ["docs", "front"]);
     assert_eq!(compiled.files.len(), 5);
     let files = &compiled.graph.nodes[&Addr::root("docs")].inputs["files"];
-    assert_eq!(files.causes.len(), 5, "{:?}", files.causes);
+    assert_eq!(files.causes.len(), 6, "{:?}", files.causes);
 }
 
 #[test]

@@ -58,6 +58,19 @@ impl ReduceError {
         Self::new(Problem::Mismatch, message)
     }
 
+    /// The same without anything of the values: they are secret, or computed from a secret.
+    pub(super) fn hidden(self) -> Self {
+        let message = match self.problem {
+            Problem::Overflow => "a number that is computed from a secret does not fit into 64 bits",
+            Problem::OutOfRange => "a secret is outside of what is allowed here",
+            Problem::DivisionByZero => "division by a secret that is zero",
+            Problem::DuplicateKey => "a key that is computed from a secret occurs twice",
+            Problem::Budget => return self,
+            Problem::Mismatch => "a secret is of another type than what is allowed here",
+        };
+        Self::new(self.problem, message).help("its value is not shown: look at where it comes from")
+    }
+
     /// The diagnostic code that says the same about a place in a program.
     pub fn code(&self) -> Code {
         match self.problem {

@@ -238,7 +238,7 @@ impl<'a> Reducer<'a> {
         let declassifies = matches!(builtin, Builtin::Function(name) if &**name == "secret.fingerprint");
         if args.iter().any(|arg| arg.is_secret()) {
             let plain: Vec<_> = args.iter().map(|arg| Arc::new(arg.as_ref().clone().revealed())).collect();
-            return Ok(match self.apply(builtin, plain)? {
+            return Ok(match self.apply(builtin, plain).map_err(ReduceError::hidden)? {
                 // The arguments keep their marks, so that a plan that shows them shows no secret.
                 Term::Call(..) => {
                     let call = Term::Call(builtin.clone(), args);
@@ -269,7 +269,8 @@ impl<'a> Reducer<'a> {
         if values.iter().any(|value| value.has_secret()) {
             let plain: Vec<Value> = values.into_iter().map(Value::declassified).collect();
             let plain: Vec<&Value> = plain.iter().collect();
-            return Ok(Term::Value(known(builtin, &plain)?.into_secret()));
+            let known = known(builtin, &plain).map_err(ReduceError::hidden)?;
+            return Ok(Term::Value(known.into_secret()));
         }
         known(builtin, &values).map(Term::Value)
     }
