@@ -313,6 +313,19 @@ impl Checker<'_> {
             Type::Handle(kind) => self.schemas.get(kind).is_some_and(|s| s.output(word).is_some()),
             _other => false,
         };
+        // What people try first.
+        diagnostic = match (core, word) {
+            (Type::List(_) | Type::Range, "contains" | "includes" | "has") => {
+                diagnostic.help(format!("write `value in {source}`"))
+            }
+            (Type::Map(_), "contains" | "has" | "contains_key") => {
+                diagnostic.help(format!("write `\"key\" in {source}`"))
+            }
+            (Type::Record(_), _) if builtin::method(&Type::map(Type::Int), word).is_some() => diagnostic
+                .help("this is a record: its fields are fixed, and keys without quotes make one")
+                .help("for a map write its type, for example `let m: Map[Int] = { … }`"),
+            _rare => diagnostic,
+        };
         if is_field {
             diagnostic = diagnostic.help(format!("`{word}` is not called: write `{source}.{word}`"));
         }

@@ -210,6 +210,18 @@ pub(super) fn walked(term: &Term, limit: u64) -> u64 {
     }
 }
 
+/// How many rounds a loop over this has.
+pub(super) fn rounds(term: &Term) -> usize {
+    match term {
+        Term::Value(Value::Range(from, to)) => usize::try_from(to.saturating_sub(*from)).unwrap_or(0),
+        Term::Value(Value::List(items)) => items.len(),
+        Term::Value(Value::Map(map)) => map.len(),
+        Term::List(items) => items.len(),
+        Term::Map(map) => map.len(),
+        _no_loop => 0,
+    }
+}
+
 fn weigh(term: &Term, left: &mut u64) {
     if *left == 0 {
         return;

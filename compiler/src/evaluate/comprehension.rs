@@ -20,8 +20,14 @@ pub(super) struct Round {
 }
 
 impl Evaluator<'_> {
+    /// The rounds of a loop in an expression. One over nodes pays with its nodes.
+    fn paid_rounds(&mut self, source: &Term, span: Span) -> Result<Option<Vec<Round>>> {
+        self.spend(super::budget::walked(source, self.budget.left()).saturating_mul(3), span)?;
+        Ok(Self::rounds(source))
+    }
+
     /// The rounds of a loop before its filter; `None` when the source is not known.
-    pub(super) fn rounds(&mut self, source: &Term, span: Span) -> Result<Option<Vec<Round>>> {
+    pub(super) fn rounds(source: &Term) -> Option<Vec<Round>> {
         let by_position = |(n, value): (usize, Term)| {
             let key = value.known().map_or_else(|| n.to_string(), shown);
             let position = Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
@@ -32,8 +38,7 @@ impl Evaluator<'_> {
             key_term: Term::Value(Value::String(Arc::clone(&key.0))),
             value,
         };
-        self.spend(super::budget::walked(source, self.budget.left()).saturating_mul(3), span)?;
-        Ok(Some(match source {
+        Some(match source {
             Term::Value(Value::List(items)) => {
                 items.iter().cloned().map(Term::Value).enumerate().map(by_position).collect()
             }
@@ -43,8 +48,8 @@ impl Evaluator<'_> {
             }
             Term::Value(Value::Map(map)) => map.iter().map(|(k, v)| by_key(k, Term::Value(v.clone()))).collect(),
             Term::Map(map) => map.iter().map(|(k, v)| by_key(k, v.clone())).collect(),
-            _hole => return Ok(None),
-        }))
+            _hole => return None,
+        })
     }
 
     /// Binds the loop's names. Their trail is that of the source.
@@ -66,7 +71,7 @@ impl Evaluator<'_> {
 
     pub(super) fn list_for(&mut self, head: &ForHead, value: &Expr, span: Span) -> Result<Arc<Term>> {
         let source = self.expr(&head.source)?;
-        let Some(rounds) = self.rounds(&source, head.source.span)? else {
+        let Some(rounds) = self.paid_rounds(&source, head.source.span)? else {
             return self.late_loop(head, source, value, None, span);
         };
         let trail = Arc::default();
@@ -85,7 +90,7 @@ impl Evaluator<'_> {
 
     pub(super) fn map_for(&mut self, head: &ForHead, key: &Expr, value: &Expr, span: Span) -> Result<Arc<Term>> {
         let source = self.expr(&head.source)?;
-        let Some(rounds) = self.rounds(&source, head.source.span)? else {
+        let Some(rounds) = self.paid_rounds(&source, head.source.span)? else {
             return self.late_loop(head, source, value, Some(key), span);
         };
         let trail = Arc::default();

@@ -232,12 +232,12 @@ impl Evaluator<'_> {
     }
 
     /// Records a failure once it cannot be an expression's result any more.
+    #[expect(clippy::boxed_local, reason = "failures come in boxes, so that results stay small")]
     fn report(&mut self, failed: Failed) {
-        let failed = *failed;
         // Thousands of rounds of a loop fail at one place.
         let is_known = |d: &Diagnostic| d.code == failed.code && d.span() == failed.span();
         if !self.is_stopped() && !self.diagnostics.iter().any(is_known) {
-            self.diagnostics.push(failed);
+            self.diagnostics.push(*failed);
         }
     }
 

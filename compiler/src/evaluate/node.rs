@@ -3,7 +3,7 @@
 use super::comprehension::Round;
 use super::scope::Carried;
 use super::trail::{Bound, Trail};
-use super::{Evaluator, Result, UNKNOWN};
+use super::{Evaluator, Result, UNKNOWN, budget};
 use crate::hir::{Expr, Field, Head, Node, NodeId, NodeOf};
 use imm_ir::{
     Addr, Class, Diagnostic, FieldClass, Fields, Input, Key, KindSchema, Origin, Replace, Span, Term, Value, With,
@@ -65,8 +65,12 @@ impl Evaluator<'_> {
             }
             Head::For(head) => {
                 let (source, trail) = self.bound_with(|e| e.expr(&head.source))?;
-                let Some(rounds) = self.rounds(&source, head.source.span)? else { return Ok(Bound::plain(UNKNOWN)) };
-                self.budget.begin_rounds(rounds.len(), head.source.span).map_err(|exceeded| self.fail(*exceeded))?;
+                let many = budget::rounds(&source);
+                self.budget.begin_rounds(many, head.source.span).map_err(|exceeded| self.fail(*exceeded))?;
+                let Some(rounds) = Self::rounds(&source) else {
+                    self.budget.end_rounds();
+                    return Ok(Bound::plain(UNKNOWN));
+                };
                 let trail = Arc::new(trail.tidy());
                 // Keys of maps stay what they are when their values change; elsewhere the value is the key.
                 let values = matches!(*source, Term::Map(_) | Term::Value(Value::Map(_)));
