@@ -19,10 +19,8 @@ module.exports = grammar({
   word: $ => $.identifier,
 
   conflicts: $ => [
-    [$._primary, $.lambda],
     [$._primary, $.parameters],
     [$._primary, $.construct],
-    [$._primary, $.construct, $.lambda],
   ],
 
   supertypes: $ => [$._expression, $._type, $._item],
