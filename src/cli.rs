@@ -148,6 +148,16 @@ pub enum Command {
     /// Check that the ledger is whole
     #[command(subcommand)]
     Audit(Audit),
+    /// Tell what is missing, changed or unknown outside
+    Drift(Drift),
+    /// Make new objects for what is missing or changed
+    Heal(Heal),
+    /// Drop objects from the record; what they are stays
+    Forget(Forget),
+    /// Go on with a ledger that was copied or restored, or with another platform
+    Lineage(LineageArgs),
+    /// Show how often, how soon and how well changes go
+    Metrics(Metrics),
     /// Show or change for whom the secrets of a ledger are sealed
     Key(KeyArgs),
     /// Show the documentation of a program, of the standard library, or of what is built in
@@ -449,6 +459,9 @@ pub struct Recover {
     /// Give up what cannot be settled there: it is left as it is (wants --because)
     #[arg(long, value_name = "ADDR", requires = "because")]
     pub accept_lost: Vec<String>,
+    /// Take the lease from a process that lives and does not answer; what it still does is refused (wants --because)
+    #[arg(long, requires = "because")]
+    pub take_over: bool,
     /// Why, for the history
     #[arg(long, value_name = "TEXT")]
     pub because: Option<String>,
@@ -491,7 +504,37 @@ pub struct Logs {
 #[derive(Debug, Subcommand)]
 pub enum Audit {
     /// Find any edited, cut, swapped or inserted entry
-    Verify(Report),
+    Verify(Verify),
+    /// Fold all entries again and compare with what they say of the state
+    Rebuild(Rebuild),
+    /// Print every entry as a line of JSON
+    Export(Report),
+}
+
+/// `imm audit verify`
+#[derive(Debug, Args)]
+pub struct Verify {
+    #[command(flatten)]
+    pub module: Module,
+    /// A head that was seen before, as every apply prints it; the agent's is compared anyway when it runs
+    #[arg(long, value_name = "SEQ:HASH")]
+    pub anchor: Vec<String>,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imm audit rebuild`
+#[derive(Debug, Args)]
+pub struct Rebuild {
+    #[command(flatten)]
+    pub module: Module,
+    /// Change nothing; end with 1 when something differs
+    #[arg(long)]
+    pub check: bool,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `imm key`
@@ -526,6 +569,92 @@ pub enum Key {
     },
     /// Make a new identity for this machine and seal everything for it instead of the old one
     Rotate,
+}
+
+/// `imm drift`
+#[derive(Debug, Args)]
+pub struct Drift {
+    #[command(flatten)]
+    pub module: Module,
+    /// End with 3 when something drifted
+    #[arg(long)]
+    pub exit_code: bool,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imm heal`
+#[derive(Debug, Args)]
+pub struct Heal {
+    #[command(flatten)]
+    pub module: Module,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    pub because: Option<String>,
+    #[command(flatten)]
+    pub answer: Answer,
+}
+
+/// `imm forget`
+#[derive(Debug, Args)]
+pub struct Forget {
+    /// The address, for example uploads or 'web.instance["0"]'
+    #[arg(value_name = "ADDR")]
+    pub address: String,
+    /// Only this object (`imm status --json` and `imm drift --json` show ids)
+    #[arg(long, value_name = "ID")]
+    pub object: Option<String>,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub because: String,
+}
+
+/// `imm lineage`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A ledger that was copied, or restored from a backup, is refused (forked-ledger): two ledgers must not lead the same objects. Say which it is:\n  imm lineage fork --because TEXT   a copy that begins a life of its own; it touches nothing of the other\n  imm lineage take --because TEXT   the one that counts from now on, also when IMM_HOME was lost: what is not there any more is forgotten and made anew by the next apply"
+)]
+pub struct LineageArgs {
+    /// What to do [default: show]
+    #[command(subcommand)]
+    pub verb: Option<Lineage>,
+}
+
+/// What `imm lineage` can do.
+#[derive(Debug, Subcommand)]
+pub enum Lineage {
+    /// Print the lineage, the ledger's head, and the head that the agent saw
+    Show {
+        /// One JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Begin a new lineage here; the old record is kept beside it
+    Fork {
+        /// Why, for the record
+        #[arg(long, value_name = "TEXT")]
+        because: String,
+    },
+    /// Go on with this ledger whatever was seen before
+    Take {
+        /// Why, for the record
+        #[arg(long, value_name = "TEXT")]
+        because: String,
+    },
+}
+
+/// `imm metrics`
+#[derive(Debug, Args)]
+pub struct Metrics {
+    #[command(flatten)]
+    pub module: Module,
+    /// One JSON document
+    #[arg(long, conflicts_with = "prometheus")]
+    pub json: bool,
+    /// Prometheus text
+    #[arg(long)]
+    pub prometheus: bool,
 }
 
 /// `imm explain`

@@ -47,10 +47,12 @@ pub fn compile(
     bases_are_there(&graph)?;
     tune(&mut graph, tuning);
     let shown = |p: &imm_compiler::ResolvedParam| (p.name.to_string(), report::value(&p.value).to_string());
+    let (commit, commit_at_ms) = commit(&project.path).unzip();
     let attached = Attached {
         sources: compiled.files.iter().map(|(name, bytes)| (name.to_string(), bytes.to_vec())).collect(),
         params: compiled.params.iter().map(shown).collect(),
-        commit: commit(&project.path),
+        commit,
+        commit_at_ms,
         because: None,
     };
     let machine = compiled.machine_inputs.iter().map(|m| m.path.to_string()).collect();
@@ -111,12 +113,14 @@ pub fn options(project: &Project, params: &Params) -> Result<Options, Failure> {
     Ok(Options { params: given(params)?, environment: project.environment.clone() })
 }
 
-/// The commit of the working tree, if it is one.
-fn commit(path: &Path) -> Option<String> {
+/// The commit of the working tree, if it is one, and when it was made.
+fn commit(path: &Path) -> Option<(String, i64)> {
     let folder = if path.is_dir() { path } else { path.parent()? };
-    let output = Command::new("git").arg("-C").arg(folder).args(["rev-parse", "HEAD"]).output().ok()?;
+    let output =
+        Command::new("git").arg("-C").arg(folder).args(["show", "-s", "--format=%H %ct", "HEAD"]).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| text.trim().to_owned())
+    let (hash, seconds) = text.trim().split_once(' ')?;
+    output.status.success().then_some((hash.to_owned(), seconds.parse::<i64>().ok()?.checked_mul(1000)?))
 }
 
 /// The world of the disk, with digests of machine files kept in the home between runs.

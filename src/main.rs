@@ -61,6 +61,13 @@ fn run(cli: &Cli) -> Outcome {
         Command::Logs(args) => commands::logs::run(global, args),
         Command::Audit(args) => commands::audit::run(global, args),
         Command::Key(args) => commands::key::run(global, args.verb.as_ref().unwrap_or(&cli::Key::Show { json: false })),
+        Command::Drift(args) => commands::drift::run(global, args),
+        Command::Heal(args) => commands::heal::run(global, args),
+        Command::Forget(args) => commands::forget::run(global, args),
+        Command::Lineage(args) => {
+            commands::lineage::run(global, args.verb.as_ref().unwrap_or(&cli::Lineage::Show { json: false }))
+        }
+        Command::Metrics(args) => commands::metrics::run(global, args),
         Command::Doc(args) => commands::doc::run(global, args),
         Command::Explain(args) => commands::explain::run(args),
         Command::Repl(args) => repl::run(global, args),

@@ -115,3 +115,22 @@ fn word(level: Level) -> &'static str {
         Level::Dormant => "dormant",
     }
 }
+
+/// The last head of a ledger that the agent saw, if one runs and knows it.
+pub fn seen_head(lineage: &str) -> Option<imm_runtime::audit::Anchor> {
+    let home = home().ok()?;
+    let head = block_on(async {
+        let (client, _) = client::running(&home).await.ok()??;
+        client.lineage(lineage).await.ok()?.head
+    });
+    let head = head.ok()??;
+    Some(imm_runtime::audit::Anchor { seq: head.seq, hash: imm_ir::Digest(head.hash) })
+}
+
+/// Tells the agent that this head is the one that counts.
+pub async fn take(home: &Home, lineage: &str, fence: u64, head: (u64, imm_ir::Digest)) -> Result<(), Failure> {
+    let client = connect(home).await?;
+    let head = imm_host::api::LedgerHead { seq: head.0, hash: head.1.0 };
+    let announce = imm_host::api::Announce { fence, head: Some(head), take: true };
+    client.announce(lineage, &announce).await.map(drop).map_err(|e| agent(&e))
+}

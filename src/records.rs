@@ -75,6 +75,17 @@ pub fn empty(project: &Project) -> Result<Ledger, Failure> {
     opened.map_err(|e| unreadable(project, &e))
 }
 
+/// The ledger as it is, damaged or not, for an audit.
+pub fn unchecked(project: &Project) -> Result<Option<Ledger>, Failure> {
+    let store = match SqliteStore::open_read_only(&project.ledger()) {
+        Ok(store) => store,
+        Err(StoreError::Absent(_)) => return Ok(None),
+        Err(e) => return Err(unreadable(project, &e.into())),
+    };
+    let ledger = Ledger::unchecked(Box::new(store), Arc::new(SystemClock), actor(), Arc::new(keys()?));
+    ledger.map(Some).map_err(|e| unreadable(project, &e))
+}
+
 /// The ledger for a command that makes no sense without one.
 pub fn expect(project: &Project, style: Style) -> Result<Ledger, Failure> {
     read(project, style)?.ok_or_else(|| nothing(project))
@@ -97,8 +108,17 @@ pub struct Writer {
 
 /// Takes the lease and opens the ledger; makes one when nothing was ever applied.
 pub fn write(project: &Project) -> Result<Writer, Failure> {
-    let holder = Holder::current();
-    let (mut lease, took_over) = Lease::take(&project.state, holder.clone()).map_err(|e| refused(&e))?;
+    let (lease, took_over) = Lease::take(&project.state, Holder::current()).map_err(|e| refused(&e))?;
+    open(project, lease, Tenure { holder: Holder::current(), took_over, because: None })
+}
+
+/// As [`write`], also from a holder that lives and does not answer. What it still does is refused.
+pub fn take_over(project: &Project, because: &str) -> Result<Writer, Failure> {
+    let (lease, took_over) = Lease::take_over(&project.state, Holder::current()).map_err(|e| refused(&e))?;
+    open(project, lease, Tenure { holder: Holder::current(), took_over, because: Some(because.to_owned()) })
+}
+
+fn open(project: &Project, mut lease: Lease, tenure: Tenure) -> Result<Writer, Failure> {
     let keys = Arc::new(keys()?);
     let open = |fence: u64| -> Result<Ledger, LedgerError> {
         let store = SqliteStore::open(&project.ledger())?;
@@ -115,15 +135,20 @@ pub fn write(project: &Project) -> Result<Writer, Failure> {
     let random =
         || Random::from_system().map_err(|e| Failure::new(format!("no randomness: {}", crate::project::plain(&e))));
     let lineage = Lineage(random()?.id());
-    ledger.initialize(lineage, &project.environment).map_err(|e| unreadable(project, &e))?;
-    Ok(Writer { lease, ledger, tenure: Tenure { holder, took_over } })
+    ledger
+        .initialize(lineage, &project.environment)
+        .and_then(|()| ledger.migrate())
+        .map_err(|e| unreadable(project, &e))?;
+    Ok(Writer { lease, ledger, tenure })
 }
 
 fn refused(error: &LeaseError) -> Failure {
     let message = error.to_string();
     match error {
         LeaseError::Held(_) => {
-            Failure::new(message).help("wait until it is done; `imm status` shows what runs meanwhile")
+            Failure::new(message).help(
+                "wait until it is done; `imm status` shows what runs meanwhile. If it hangs: `imm recover --take-over --because TEXT`",
+            )
         }
         LeaseError::Io { .. } => {
             Failure::new(message).help("the folder of the ledger must be writable; --state DIR names another one")

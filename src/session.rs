@@ -25,22 +25,34 @@ pub struct Session {
     project: Project,
     engine: Engine,
     json: bool,
+    quiet: bool,
     verbose: bool,
     style: Style,
-    _lease: Lease,
+    lease: Lease,
 }
 
 impl Session {
     /// Takes the lease, starts the agent if it does not run, and settles what an earlier apply left open.
     pub async fn open(project: Project, watcher: Watcher) -> Result<Self, Failure> {
+        let writer = records::write(&project)?;
+        Self::with(project, watcher, writer)
+    }
+
+    /// As [`open`](Self::open), also from a holder that lives and does not answer.
+    pub async fn take_over(project: Project, watcher: Watcher, because: &str) -> Result<Self, Failure> {
+        let writer = records::take_over(&project, because)?;
+        Self::with(project, watcher, writer)
+    }
+
+    fn with(project: Project, watcher: Watcher, writer: Writer) -> Result<Self, Failure> {
         let home = platform::home()?;
-        let Writer { lease, ledger, tenure } = records::write(&project)?;
+        let Writer { lease, ledger, tenure } = writer;
         let providers = platform::providers(&home)?;
         let random = Random::from_system().map_err(|e| Failure::new(crate::project::plain(&e)))?;
         let engine =
             Engine::new(ledger, providers, Limits::default(), tenure, random).with_events(move |e| watcher.see(&e));
-        let Watcher { json, verbose, style, .. } = watcher;
-        let mut session = Self { project, engine, json, verbose, style, _lease: lease };
+        let Watcher { json, quiet, verbose, style } = watcher;
+        let mut session = Self { project, engine, json, quiet, verbose, style, lease };
         session.stop_on_signals()?;
         Ok(session)
     }
@@ -68,14 +80,65 @@ impl Session {
     }
 
     /// Plans a graph on what is recorded and what is there. What drifted stops an apply of a program, unless it is to be healed.
-    pub async fn plan(&self, graph: &Graph, change: impl FnOnce(&mut Options)) -> Result<Plan, Failure> {
+    pub async fn plan(&mut self, graph: &Graph, change: impl FnOnce(&mut Options)) -> Result<Plan, Failure> {
         let mut options = Options::new(self.engine.schemas());
         change(&mut options);
         let seen = self.engine.observe().await.map_err(|e| self.failure(e))?;
         if options.verb == Verb::Apply && !options.heal {
             self.refuse_drift(&seen)?;
         }
+        if options.heal {
+            // The evidence of what will be replaced.
+            self.engine.record_drift(&seen).map_err(|e| self.failure(e))?;
+        }
         self.engine.plan_observed(graph, &seen, &options).map_err(|e| self.failure(e))
+    }
+
+    /// Plans the newest generation again, with new objects for what drifted; that is recorded first.
+    pub async fn plan_heal(&mut self) -> Result<Plan, Failure> {
+        let mut options = Options::new(self.engine.schemas());
+        (options.verb, options.heal) = (Verb::Heal, true);
+        let seen = self.engine.observe().await.map_err(|e| self.failure(e))?;
+        let current = self.engine.graph(None).map_err(|e| self.failure(e))?.unwrap_or_default();
+        let plan = self.engine.plan_observed(&current, &seen, &options).map_err(|e| self.failure(e))?;
+        if plan.is_empty(self.engine.state()) {
+            return Ok(plan);
+        }
+        self.engine.record_drift(&seen).map_err(|e| self.failure(e))?;
+        self.engine.plan_observed(&current, &seen, &options).map_err(|e| self.failure(e))
+    }
+
+    /// Drops what is at an address from the record. Answers how many objects that were.
+    pub fn forget(&mut self, address: &Addr, object: Option<&str>, because: &str) -> Result<usize, Failure> {
+        let state = self.engine.state();
+        let here = state.objects.iter().filter(|(_, o)| o.address == *address && o.state.exists());
+        let chosen = here.filter(|(id, _)| object.is_none_or(|wanted| id.to_string().starts_with(wanted)));
+        let ids: Vec<_> = chosen.map(|(id, _)| *id).collect();
+        if ids.is_empty() {
+            return Err(Failure::new(format!("nothing is recorded at {address}")).help("`imm status` lists what is"));
+        }
+        if let Some(by) = ids.iter().find_map(|id| state.bound_by(*id).filter(|by| by.address != *address)) {
+            return Err(Failure::new(format!("{} is made from it", by.address))
+                .help(format!("forget that one first: imm forget '{}' --because TEXT", by.address)));
+        }
+        if let Some(by) = ids.iter().find(|id| state.may_point(**id)) {
+            return Err(Failure::new(format!("a pointer may still point at {address} ({})", by.short()))
+                .help("`imm heal` replaces it"));
+        }
+        self.engine.forget(&ids, because).map_err(|e| self.failure(e))
+    }
+
+    /// Makes the fence at least this high.
+    pub fn raise(&mut self, fence: u64) -> Result<(), Failure> {
+        let failed = |e: std::io::Error| Failure::new(format!("cannot write the lease: {}", crate::project::plain(&e)));
+        self.lease.raise(fence).map_err(failed)?;
+        self.engine.raise(self.lease.fence());
+        Ok(())
+    }
+
+    /// Goes on with this ledger; answers what is not there any more.
+    pub async fn take_lineage(&mut self, because: &str) -> Result<Vec<Addr>, Failure> {
+        self.engine.take_lineage(because).await.map_err(|e| self.failure(e))
     }
 
     fn refuse_drift(&self, seen: &Observed) -> Result<(), Failure> {
@@ -176,8 +239,15 @@ impl Session {
 
     /// Tells how an apply or a recovery ended.
     pub fn finish(&self, outcome: &Outcome) -> Ended {
+        let (seq, hash) = self.engine.ledger().head();
         if self.json {
-            ui::json(&ui::events::finished(outcome));
+            let mut document = ui::events::finished(outcome);
+            if let Some(map) = document.as_object_mut() {
+                map.insert("head".to_owned(), serde_json::json!({ "seq": seq, "hash": hash.hex() }));
+            }
+            ui::json(&document);
+        } else if !self.quiet && *outcome != Outcome::NothingToDo {
+            ui::err(&format!("  {} ledger head {seq}:{}\n", self.style.paint("2", "#"), hash.hex()));
         }
         match outcome {
             Outcome::NothingToDo => Ok(self.nothing_to_do()),
@@ -238,7 +308,9 @@ pub fn failure(project: &Project, open: bool, error: EngineError) -> Failure {
         EngineError::Refused(_) => Failure::new(message).help("make the plan again: imm plan --out FILE"),
         EngineError::NothingOpen => Failure::new(message),
         EngineError::NoGeneration(_) => Failure::new(message).help("`imm history` lists the generations"),
-        EngineError::Forked { .. } => Failure::new(message).help("use the ledger that was used last"),
+        EngineError::Forked { .. } => Failure::new(message).help(
+            "use the ledger that was used last; or `imm lineage take --because TEXT` to go on with this one, `imm lineage fork --because TEXT` to begin anew beside it",
+        ),
         EngineError::Provider(e) => e.help.iter().fold(Failure::new(message), |f, help| f.help(help.clone())),
         EngineError::Ledger(LedgerError::Store(StoreError::DiskFull(_))) if open => {
             to_settle(Failure::new(message)).help("make room, then run `imm recover`")

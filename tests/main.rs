@@ -24,6 +24,7 @@ mod generations;
 mod golden;
 mod hello;
 mod image;
+mod ledger;
 mod lsp;
 mod lsp_latency;
 mod mutations;

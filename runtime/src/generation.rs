@@ -2,9 +2,11 @@
 //! often. So a change of one node costs its own bytes, whatever the size of the graph.
 
 use crate::ledger::{Ledger, LedgerError};
-use imm_ir::{Addr, Digest, Graph, Node};
+use crate::state::Generation;
+use imm_ir::{Addr, Cause, Class, Digest, Edge, Fields, Graph, Input, Loc, Node, Origin, Term, With};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// After so many differences a whole list follows.
 const WHOLE_EVERY: u32 = 64;
@@ -53,11 +55,16 @@ pub fn keep(ledger: &mut Ledger, graph: &Graph, parent: Option<Digest>) -> Resul
 ///
 /// # Errors
 /// A blob is missing or damaged.
-pub fn load(ledger: &Ledger, record: &Digest) -> Result<Graph, LedgerError> {
-    let top: GraphRecord = ledger.load(record)?;
+pub fn load(ledger: &Ledger, generation: &Generation) -> Result<Graph, LedgerError> {
+    let top: GraphRecord = ledger.load(&generation.record)?;
     let mut graph: Graph = ledger.load(&top.rest)?;
-    for (addr, digest) in list(ledger, record)?.1 {
-        graph.nodes.insert(addr, ledger.load::<Node>(&digest)?);
+    for (addr, digest) in list(ledger, &generation.record)?.1 {
+        let node = if generation.format < 2 {
+            ledger.load::<NodeV1>(&digest)?.into()
+        } else {
+            ledger.load::<Node>(&digest)?
+        };
+        graph.nodes.insert(addr, node);
     }
     Ok(graph)
 }
@@ -80,4 +87,33 @@ fn list(ledger: &Ledger, record: &Digest) -> Result<(u32, BTreeMap<Addr, Digest>
         };
     }
     Ok((depth, nodes))
+}
+
+/// A node as format 1 has it: inputs do not tell how they were written.
+#[derive(Debug, Deserialize)]
+struct NodeV1 {
+    kind: Arc<str>,
+    class: Class,
+    provider: Arc<str>,
+    inputs: Fields<InputV1>,
+    edges: Vec<Edge>,
+    with: With,
+    origin: Origin,
+    spec: Digest,
+}
+
+#[derive(Debug, Deserialize)]
+struct InputV1 {
+    term: Term,
+    loc: Loc,
+    causes: Vec<Cause>,
+}
+
+impl From<NodeV1> for Node {
+    fn from(node: NodeV1) -> Self {
+        let NodeV1 { kind, class, provider, inputs, edges, with, origin, spec } = node;
+        let input = |i: InputV1| Input { term: i.term, loc: i.loc, written: 0, causes: i.causes };
+        let inputs = inputs.into_iter().map(|(name, i)| (name, input(i))).collect();
+        Self { kind, class, provider, inputs, edges, with, origin, spec }
+    }
 }

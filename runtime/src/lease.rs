@@ -118,6 +118,30 @@ impl Lease {
         Ok((lease, took_over))
     }
 
+    /// Takes the lease also from a holder that is alive: by a new file in place of the one whose lock it holds. The fence in
+    /// the new one is higher, and the ledger and every provider refuse the old one from the first write on.
+    ///
+    /// # Errors
+    /// The file cannot be used.
+    pub fn take_over(folder: &Path, holder: Holder) -> Result<(Self, Option<TookOver>), LeaseError> {
+        match Self::take(folder, holder.clone()) {
+            Err(LeaseError::Held(_)) => {}
+            free => return free,
+        }
+        let (path, aside) = (folder.join("lease"), folder.join("lease.new"));
+        let fail =
+            |e: &dyn std::fmt::Display| LeaseError::Io { path: path.display().to_string(), message: e.to_string() };
+        let before = File::open(&path).map(|mut file| read(&mut file)).map_err(|e| fail(&e))?;
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(true).mode(0o600).open(&aside);
+        let file = file.map_err(|e| fail(&e))?;
+        lock(&file).map_err(|e| fail(&e))?;
+        let mut lease = Self { file, fence: before.fence + 1 };
+        lease.write(Some(holder)).map_err(|e| fail(&e))?;
+        std::fs::rename(&aside, &path).map_err(|e| fail(&e))?;
+        Ok((lease, before.holder.map(|holder| TookOver { fence: before.fence, holder })))
+    }
+
     /// Whether somebody holds the lease of the ledger in `folder` right now.
     pub fn held(folder: &Path) -> bool {
         let open = OpenOptions::new().read(true).write(true).open(folder.join("lease"));
@@ -212,6 +236,18 @@ mod tests {
         let (next, took) = Lease::take(dir.path(), Holder::current()).unwrap();
         assert_eq!(took, Some(TookOver { fence: 1, holder: dead }));
         assert_eq!(next.fence(), 2);
+    }
+
+    #[test]
+    fn a_live_holder_is_overruled_and_its_lease_is_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let (silent, _) = Lease::take(dir.path(), Holder::current()).unwrap();
+        let (next, took) = Lease::take_over(dir.path(), Holder::current()).unwrap();
+        assert_eq!((next.fence(), took.unwrap().fence), (2, 1));
+        drop(silent);
+        assert!(matches!(Lease::take(dir.path(), Holder::current()), Err(LeaseError::Held(_))));
+        drop(next);
+        assert_eq!(Lease::take(dir.path(), Holder::current()).unwrap().0.fence(), 3);
     }
 
     #[test]

@@ -149,6 +149,66 @@ impl Ledger {
         self.write_sealed(None, vec![body], true, None, sealed)
     }
 
+    /// Where it is kept.
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// A ledger for an audit: nothing is checked or folded yet, so that damage does not keep it from being looked at.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub fn unchecked(
+        store: Box<dyn Store>,
+        clock: Arc<dyn Clock>,
+        actor: Actor,
+        keys: Arc<dyn Keys>,
+    ) -> Result<Self, LedgerError> {
+        let (mut state, head) = (State::default(), store.head().1);
+        // Only what tells how secrets are sealed.
+        for record in store.read(1)? {
+            match Entry::decode(record.seq, &record.bytes) {
+                Ok(Entry { body: Body::Opened { lineage, digest_key, .. }, .. }) => {
+                    (state.lineage, state.digest_key) = (Some(lineage), digest_key);
+                }
+                Ok(Entry { body: Body::Rekeyed { digest_key, .. }, .. }) => state.digest_key = Some(digest_key),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        let (blobs, vault) = (Vec::new(), Arc::default());
+        Self { store, state, head, clock, actor, fence: 0, blobs, vault, failed: true }.with_keys(keys)
+    }
+
+    /// Takes an older ledger up: from here on entries of this version follow. Nothing that was written is changed.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub fn migrate(&mut self) -> Result<(), LedgerError> {
+        if self.state.seq == 0 || self.state.format >= FORMAT {
+            return Ok(());
+        }
+        let mut bodies = vec![Body::Migrated { from: self.state.format, to: FORMAT, old_head: self.head }];
+        if self.state.digest_key.is_none() {
+            match self.vault.keys().recipients() {
+                Ok(recipients) => {
+                    let digest_key = self.vault.make_key(recipients.clone())?;
+                    bodies.push(Body::Rekeyed { recipients, digest_key, assumed_equal: Vec::new() });
+                }
+                Err(SealError::NoKeys) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.append(None, bodies, true)
+    }
+
+    /// The hash of an entry.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub fn hash_at(&self, seq: u64) -> Result<Option<Digest>, LedgerError> {
+        Ok(self.store.read(seq)?.first().filter(|r| r.seq == seq).map(|r| r.hash))
+    }
+
     /// The fold of everything written.
     pub fn state(&self) -> &State {
         &self.state
@@ -157,6 +217,11 @@ impl Ledger {
     /// The fence that entries are written with.
     pub fn fence(&self) -> u64 {
         self.fence
+    }
+
+    /// Writes with a higher fence from here on.
+    pub(crate) fn raise(&mut self, fence: u64) {
+        self.fence = self.fence.max(fence);
     }
 
     /// Number and hash of the last entry.
@@ -333,4 +398,37 @@ fn replay(records: &[Record]) -> Result<(State, Digest), LedgerError> {
         head = record.hash;
     }
     Ok((state, head))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::MemoryStore;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    struct Jumping(AtomicI64);
+
+    impl Clock for Jumping {
+        fn now_ms(&self) -> i64 {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn recorded_time_does_not_go_back_with_the_clock_and_says_that_it_would_have() {
+        let hour = 3_600_000;
+        let clock = Arc::new(Jumping(AtomicI64::new(10 * hour)));
+        let mut ledger =
+            Ledger::open(Box::new(MemoryStore::default()), Arc::clone(&clock) as _, Actor::default(), 1).unwrap();
+        ledger.initialize(Lineage([1; 16]), "local").unwrap();
+        let anchored = |seq| vec![Body::Checkpoint { state: Digest([0; 32]), up_to: seq }];
+        for now in [11 * hour, 10 * hour, 12 * hour] {
+            clock.0.store(now, Ordering::Relaxed);
+            ledger.append(None, anchored(1), true).unwrap();
+        }
+        let entries = ledger.entries(2).unwrap();
+        let told: Vec<_> = entries.iter().map(|(_, e)| (e.header.at_ms / hour, e.header.skewed)).collect();
+        assert_eq!(told, [(11, false), (11, true), (12, false)]);
+        assert_eq!(crate::audit::audit(&ledger, &[]).unwrap().damage, []);
+    }
 }

@@ -5,6 +5,7 @@
 //! has effects). Beside them: [`seal`] (where secrets stay).
 
 pub mod apply;
+pub mod audit;
 pub mod clock;
 pub mod entry;
 pub mod explain;

@@ -219,6 +219,11 @@ pub trait Provider: Send + Sync {
     /// the ledger's head (sequence number and hash) and gets back the last one announced, for `forked-ledger`.
     async fn announce(&self, ctx: &Ctx, head: (u64, Digest)) -> Result<Option<(u64, Digest)>>;
 
+    /// The ledger's head that was announced last, if it keeps one. Asked before anything is announced.
+    async fn seen(&self, _ctx: &Ctx) -> Result<Option<(u64, Digest)>> {
+        Ok(None)
+    }
+
     /// Makes an object (for a pointer: reserves it, bound but not listening). Idempotent by `object`; refused for a token
     /// that was destroyed.
     async fn create(&self, ctx: &Ctx, request: &Request) -> Result<Created>;

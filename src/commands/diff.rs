@@ -44,5 +44,5 @@ pub fn run(global: &Global, args: &Diff) -> Outcome {
 
 fn graph(ledger: &Ledger, number: u64) -> Result<Graph, LedgerError> {
     let found = ledger.state().generations.get(&number);
-    found.map_or_else(|| Ok(Graph::default()), |g| imm_runtime::generation::load(ledger, &g.record))
+    found.map_or_else(|| Ok(Graph::default()), |g| imm_runtime::generation::load(ledger, g))
 }

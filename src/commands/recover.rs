@@ -15,7 +15,7 @@ pub fn run(global: &Global, args: &Recover) -> Ended {
     let style = Style::choose(global.color);
     let project = Project::find(global, args.module.path.as_deref())?;
     let recorded = records::read(&project, style)?;
-    if recorded.as_ref().is_none_or(|l| l.state().open_apply().is_none()) {
+    if !args.take_over && recorded.as_ref().is_none_or(|l| l.state().open_apply().is_none()) {
         if recorded.is_some_and(|l| l.state().current.is_some()) {
             start_agent()?;
         }
@@ -24,9 +24,15 @@ pub fn run(global: &Global, args: &Recover) -> Ended {
     }
     let lost = addresses(&args.accept_lost)?;
     platform::block_on(async {
-        let mut session = Session::open(project, global.watcher(args.json)).await?;
+        let because = args.because.as_deref().unwrap_or_default();
+        let watcher = global.watcher(args.json);
+        let mut session = if args.take_over {
+            Session::take_over(project, watcher, because).await?
+        } else {
+            Session::open(project, watcher).await?
+        };
         for address in &lost {
-            session.accept_lost(address, args.because.as_deref().unwrap_or_default())?;
+            session.accept_lost(address, because)?;
         }
         match session.recover().await? {
             Some(outcome @ Outcome::Stuck { .. }) => session.finish(&outcome),

@@ -2,7 +2,9 @@
 
 use super::Style;
 use super::table::columns;
+use imm_runtime::report::drift::Drift;
 use imm_runtime::report::history::History;
+use imm_runtime::report::metrics::Metrics;
 use imm_runtime::report::status::{Interrupted, Status};
 
 /// What runs.
@@ -41,6 +43,51 @@ pub fn status(status: &Status, name: &str, style: Style) -> String {
 fn round(weight: f64) -> String {
     let text = format!("{weight:.1}");
     text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
+}
+
+/// What drifted; what is intact is counted.
+pub fn drift(drift: &Drift, style: Style) -> String {
+    let intact = drift.objects.iter().filter(|o| o.state == "intact").count();
+    let mut rows = Vec::new();
+    for o in drift.objects.iter().filter(|o| o.state != "intact") {
+        let fields = o.fields.iter().map(|f| format!("{} is {}, not {}", f.name, f.observed, f.recorded));
+        let short: String = o.object.chars().take(10).collect();
+        let sign =
+            style.paint(if o.state == "orphan" { "33" } else { "31" }, if o.state == "orphan" { "?" } else { "✗" });
+        rows.push(vec![sign, o.address.clone(), o.state.to_owned(), short, fields.collect::<Vec<_>>().join("; ")]);
+    }
+    let mut out = columns(0, &rows);
+    out.push_str(&match (rows.len(), intact) {
+        (0, n) => format!("Nothing drifted: {n} intact.\n"),
+        (n, intact) => {
+            format!("{n} drifted, {intact} intact. `imm heal` makes new objects for what is missing or changed.\n")
+        }
+    });
+    out
+}
+
+/// How changes go.
+pub fn metrics(metrics: &Metrics) -> String {
+    let span = |seconds: Option<f64>| match seconds {
+        None => "-".to_owned(),
+        Some(s) if s < 120.0 => format!("{s:.1} s"),
+        Some(s) if s < 7200.0 => format!("{:.1} min", s / 60.0),
+        Some(s) if s < 172_800.0 => format!("{:.1} h", s / 3600.0),
+        Some(s) => format!("{:.1} days", s / 86_400.0),
+    };
+    let rate = metrics.change_failure_rate.map_or_else(|| "-".to_owned(), |r| format!("{:.0} %", r * 100.0));
+    let frequency = metrics.deployments_per_day.map_or_else(|| "-".to_owned(), |n| format!("{n:.1} a day"));
+    let row = |name: &str, value: String, note: String| vec![name.to_owned(), value, note];
+    columns(
+        0,
+        &[
+            row("environment", metrics.environment.clone(), String::new()),
+            row("deployment frequency", frequency, format!("{} committed", metrics.deployments)),
+            row("lead time for changes", span(metrics.lead_time_seconds), "median, from the commit's time".to_owned()),
+            row("time to restore", span(metrics.time_to_restore_seconds), "median".to_owned()),
+            row("change failure rate", rate, format!("{} undone or rolled back from", metrics.failures)),
+        ],
+    )
 }
 
 /// What every command says first on an interrupted ledger.

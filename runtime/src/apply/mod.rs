@@ -17,6 +17,7 @@ mod forward;
 mod handover;
 mod job;
 mod outcome;
+mod outside;
 mod stage;
 
 pub use event::Event;
@@ -33,7 +34,7 @@ use crate::random::Random;
 use crate::seal::provider::Sealed;
 use crate::state::{Apply, State};
 use crate::store::StoreError;
-use imm_ir::{Addr, Graph, SchemaSet};
+use imm_ir::{Addr, Digest, Graph, SchemaSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -81,6 +82,8 @@ pub struct Tenure {
     pub holder: Holder,
     /// Whom it took over from.
     pub took_over: Option<TookOver>,
+    /// Why, when that one was alive.
+    pub because: Option<String>,
 }
 
 /// Tells a running apply to stop: once to unwind, twice to stop at once.
@@ -199,7 +202,7 @@ impl Engine {
     pub fn graph(&self, generation: Option<u64>) -> Result<Option<Graph>, EngineError> {
         let Some(number) = generation.or(self.state().current) else { return Ok(None) };
         let known = self.state().generations.get(&number).ok_or(EngineError::NoGeneration(number))?;
-        Ok(Some(crate::generation::load(&self.ledger, &known.record)?))
+        Ok(Some(crate::generation::load(&self.ledger, known)?))
     }
 
     /// Plans a graph on the recorded state, taking everything to be as it was made.
@@ -258,11 +261,13 @@ impl Engine {
         let began = Instant::now();
         self.start(plan, attached)?;
         let heart = self.heartbeat();
-        tokio::select! {
+        let outcome = tokio::select! {
             biased;
-            outcome = self.drive(plan, began) => outcome,
-            () = heart => Err(EngineError::Interrupted),
-        }
+            outcome = self.drive(plan, began) => outcome?,
+            () = heart => return Err(EngineError::Interrupted),
+        };
+        self.anchor().await;
+        Ok(outcome)
     }
 
     /// Settles what an interrupted apply left: before its commit it is undone, after it goes on. `None`: nothing was open.
@@ -283,11 +288,13 @@ impl Engine {
                 self.unwind(UnwindCause::Crash, "interrupted", began).await
             }
         };
-        tokio::select! {
+        let outcome = tokio::select! {
             biased;
-            outcome = settle => outcome.map(Some),
-            () = heart => Err(EngineError::Interrupted),
-        }
+            outcome = settle => outcome?,
+            () = heart => return Err(EngineError::Interrupted),
+        };
+        self.anchor().await;
+        Ok(Some(outcome))
     }
 
     /// Gives up what holds an interrupted apply, in so many words: the next [`recover`](Self::recover) leaves it as it is.
@@ -364,6 +371,7 @@ impl Engine {
             seed,
             keep: plan.keep,
             retain: plan.retain,
+            commit_at_ms: attached.commit_at_ms,
         };
         let mut bodies = vec![self.tenure_entry(), Body::ApplyStarted(Box::new(started))];
         // What was said before it began is not meant for it.
@@ -383,8 +391,8 @@ impl Engine {
         let took_over = self.tenure.took_over.as_ref().map(|t| crate::entry::Takeover {
             fence: t.fence,
             holder: t.holder.clone(),
-            lock_free: true,
-            because: None,
+            lock_free: self.tenure.because.is_none(),
+            because: self.tenure.because.clone(),
         });
         Body::LeaseTaken { holder: self.tenure.holder.clone(), took_over }
     }
@@ -397,15 +405,36 @@ impl Engine {
         // A provider remembers the head: an entry that a power cut could still take would look like a forked ledger.
         self.ledger.settle()?;
         let (ctx, head) = (self.ctx(self.limits.call_timeout), self.ledger.head());
+        // Looked at first: what is refused must not have told its fence to anybody.
+        for (name, provider) in self.providers.clone() {
+            let seen = self.retry(0, 3, || provider.seen(&ctx)).await.map_err(EngineError::Provider)?;
+            self.check_forked(&name, seen)?;
+        }
         for (name, provider) in self.providers.clone() {
             let seen = self.retry(0, 3, || provider.announce(&ctx, head)).await.map_err(EngineError::Provider)?;
-            // A later entry than our last, or another entry at its place: this is not the ledger it knows.
-            if let Some((seq, _)) = seen.filter(|(seq, hash)| *seq > head.0 || (*seq == head.0 && *hash != head.1)) {
-                return Err(EngineError::Forked { provider: name.to_string(), seq, head: head.0 });
-            }
+            self.check_forked(&name, seen)?;
         }
         self.announced = true;
         Ok(())
+    }
+
+    /// A later entry than our last, or another entry at its place: this is not the ledger that was seen.
+    fn check_forked(&self, provider: &str, seen: Option<(u64, Digest)>) -> Result<(), EngineError> {
+        let Some((seq, hash)) = seen.filter(|(seq, _)| *seq > 0) else { return Ok(()) };
+        let head = self.ledger.head().0;
+        if seq > head || self.ledger.hash_at(seq)? != Some(hash) {
+            return Err(EngineError::Forked { provider: provider.to_owned(), seq, head });
+        }
+        Ok(())
+    }
+
+    /// Leaves the head with every provider, so that a copy, or what is cut off here later, is found. A provider that does
+    /// not answer has the head of the beginning.
+    async fn anchor(&self) {
+        let (ctx, head) = (self.ctx(self.limits.call_timeout), self.ledger.head());
+        for provider in self.providers.values() {
+            drop(provider.announce(&ctx, head).await);
+        }
     }
 
     fn ctx(&self, timeout: Duration) -> Ctx {

@@ -1,7 +1,8 @@
 //! What the ledger is made of. Read [`body`] for the entries, [`parts`] for what they carry.
 //!
 //! An entry is stored as its postcard bytes and hashed as stored, chained to the one before. postcard has no field names:
-//! never reorder or remove a variant or a field; add at the end and raise [`FORMAT`].
+//! never reorder or remove a variant or a field; add at the end of a variant and raise [`FORMAT`]. An older entry is read as
+//! if it said nothing in what was added since; its bytes and hash stay what they are.
 
 pub mod body;
 pub mod parts;
@@ -14,7 +15,10 @@ use imm_ir::{Digest, Encoder};
 use serde::{Deserialize, Serialize};
 
 /// The format that this version writes.
-pub const FORMAT: u16 = 1;
+pub const FORMAT: u16 = 2;
+
+/// What a field that an older version did not write is read as: nothing, zero, empty. All of these are a zero byte.
+const NOT_WRITTEN: [u8; 64] = [0; 64];
 
 /// One fact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,6 +85,16 @@ impl Entry {
         let (format, _) = postcard::take_from_bytes::<u16>(bytes).map_err(damaged)?;
         if format > FORMAT {
             return Err(Unreadable::Newer { seq, format });
+        }
+        if format < FORMAT {
+            let longer = [bytes, &NOT_WRITTEN].concat();
+            let (entry, rest) = postcard::take_from_bytes::<Self>(&longer).map_err(damaged)?;
+            // All that was written was read.
+            return if rest.len() <= NOT_WRITTEN.len() {
+                Ok(entry)
+            } else {
+                Err(Unreadable::Damaged { seq, why: format!("{} bytes too many", rest.len() - NOT_WRITTEN.len()) })
+            };
         }
         let (entry, rest) = postcard::take_from_bytes::<Self>(bytes).map_err(damaged)?;
         if rest.is_empty() {

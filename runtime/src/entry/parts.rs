@@ -124,6 +124,8 @@ pub struct ApplyStarted {
     pub keep: u32,
     /// Earlier generations that can be made again.
     pub retain: u32,
+    /// When the working tree's commit was made, UTC milliseconds.
+    pub commit_at_ms: Option<i64>,
 }
 
 /// Something that two objects may not both have.

@@ -364,6 +364,31 @@ pub fn plan(graph: &Graph, recorded: Recorded<'_>, observed: &Observed, options:
     })
 }
 
+impl Plan {
+    /// A plan that does nothing: what an apply starts with that only settles something.
+    pub(crate) fn of_nothing(state: &State, verb: Verb) -> Self {
+        let graph_root = state.generation().map_or(Digest([0; 32]), |g| g.graph_root);
+        Self {
+            verb,
+            lineage: state.lineage.unwrap_or(Lineage([0; 16])),
+            environment: state.environment.clone(),
+            base_generation: state.current,
+            base: state.base(),
+            graph_root,
+            graph: Arc::default(),
+            nodes: BTreeMap::new(),
+            switches: Vec::new(),
+            proves: Vec::new(),
+            rests: Vec::new(),
+            steps: Vec::new(),
+            consents: Vec::new(),
+            kept: 0,
+            keep: 0,
+            retain: 0,
+        }
+    }
+}
+
 fn unchanged(state: &State, graph_root: Digest, nodes: &BTreeMap<Addr, Planned>) -> bool {
     let Some(generation) = state.generation() else { return nodes.is_empty() };
     let kept = |(addr, n): (&Addr, &Planned)| n.fate == Fate::Keep && generation.objects.get(addr) == Some(&n.object);

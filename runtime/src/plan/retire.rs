@@ -18,7 +18,8 @@ pub fn tier(object: &Object, warm: bool) -> Option<Action> {
         // Warm or not, nothing happens to what is not ours.
         (Class::External, _) if warm => None,
         (Class::External, _) => Some(Action::Forget),
-        (Class::Resource, _) if warm => Some(Action::Warm),
+        // What is missing or changed serves nobody again.
+        (Class::Resource, _) if warm && !object.drifted => Some(Action::Warm),
         (Class::Resource, Nature::Content) => Some(Action::Release),
         (Class::Resource | Class::Pointer, _) => Some(Action::Destroy),
     }

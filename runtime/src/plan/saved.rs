@@ -34,6 +34,8 @@ pub struct Attached {
     pub params: Vec<(String, String)>,
     /// Commit of the working tree.
     pub commit: Option<String>,
+    /// When that commit was made, UTC milliseconds.
+    pub commit_at_ms: Option<i64>,
     /// Why.
     pub because: Option<String>,
 }

@@ -80,7 +80,7 @@ pub struct Part {
 pub fn generation(ledger: &Ledger, number: u64) -> Result<Option<Generation>, LedgerError> {
     let state = ledger.state();
     let Some(found) = state.generations.get(&number) else { return Ok(None) };
-    let graph = crate::generation::load(ledger, &found.record)?;
+    let graph = crate::generation::load(ledger, found)?;
     let outputs: Fields<Value> = ledger.load(&found.outputs)?;
     let apply = state.applies.iter().find(|a| a.id == found.apply);
     let started = apply.map(|a| &a.started);

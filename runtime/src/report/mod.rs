@@ -3,10 +3,12 @@
 //! Guarantees: no secret's value is in here. Does not look at anything that runs: who asks adds what it saw (health).
 
 pub mod difference;
+pub mod drift;
 pub mod generation;
 pub mod graph;
 pub mod history;
 pub mod leaves;
+pub mod metrics;
 pub mod status;
 
 use imm_ir::{Value, reduce};

@@ -55,6 +55,10 @@ impl Provider for Sealed {
         self.inner.announce(ctx, head).await
     }
 
+    async fn seen(&self, ctx: &Ctx) -> Result<Option<(u64, Digest)>> {
+        self.inner.seen(ctx).await
+    }
+
     async fn create(&self, ctx: &Ctx, request: &Request) -> Result<Created> {
         let inputs = self.vault.opened_fields(&request.inputs).map_err(|e| before(&e))?;
         self.created(self.inner.create(ctx, &Request { inputs, ..request.clone() }).await?)

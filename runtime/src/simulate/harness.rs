@@ -11,7 +11,6 @@ use crate::apply::{Engine, Limits, Outcome, Providers, Tenure};
 use crate::clock::Clock;
 use crate::entry::{Actor, Body, Verb};
 use crate::id::{Lineage, ObjectId};
-use crate::lease::Holder;
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::saved::Attached;
 use crate::plan::{Action, Fate, Options, Plan, Start, Undo};
@@ -229,7 +228,7 @@ impl Scene {
         let client = Client::new(Mortal { world: self.world.clone(), life: life.clone() });
         let provider: Arc<dyn Provider> = Arc::new(client);
         let providers = Providers::from([(Arc::from(IDENTITY), provider)]);
-        let tenure = Tenure { holder: Holder::default(), took_over: None };
+        let tenure = Tenure::default();
         let random = Random::seeded(self.seed.wrapping_mul(1_000_003).wrapping_add(self.fence));
         Ok(Engine::new(ledger, providers, Limits::default(), tenure, random))
     }

@@ -242,6 +242,10 @@ impl Store for MortalStore {
         self.disk.blob(digest)
     }
 
+    fn blobs(&self) -> std::result::Result<Vec<(Digest, Vec<u8>)>, StoreError> {
+        self.disk.blobs()
+    }
+
     fn sealed(&self) -> std::result::Result<Vec<(Digest, Vec<u8>)>, StoreError> {
         self.disk.sealed()
     }

@@ -57,7 +57,9 @@ impl State {
         let before = self.generations.range(..current).rev().take(keep as usize);
         before
             .flat_map(|(_, g)| g.objects.values().copied())
-            .filter(|id| !in_use.contains(id) && self.objects.get(id).is_some_and(|o| o.class == Class::Resource))
+            .filter(|id| {
+                !in_use.contains(id) && self.objects.get(id).is_some_and(|o| o.class == Class::Resource && !o.drifted)
+            })
             .collect()
     }
 

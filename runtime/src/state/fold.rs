@@ -15,7 +15,8 @@ impl State {
     /// # Errors
     /// The entry cannot follow.
     pub fn apply_entry(&mut self, seq: u64, entry: &Entry) -> Result<(), Illegal> {
-        let Entry { header, body, .. } = entry;
+        let Entry { header, body, format } = entry;
+        self.format = *format;
         self.check(header, body)?;
         self.advance_phase(header, body)?;
         self.advance_objects(body, header)?;
@@ -182,6 +183,14 @@ impl State {
             | Body::IntentDrain { step, .. }
             | Body::IntentSnapshot { step, .. }
             | Body::IntentRun { step, .. } => self.step(*step),
+            Body::Observed { object, seen, .. } => {
+                if let Some(o) = self.objects.get_mut(object) {
+                    o.drifted = *seen != crate::entry::Seen::Intact;
+                }
+            }
+            Body::Forgotten { object, .. } => {
+                self.pointers.remove(object);
+            }
             Body::Destroyed { object, .. } => {
                 self.pointers.remove(object);
                 self.with_apply(|a| a.destroyed += 1);
@@ -335,6 +344,7 @@ impl State {
             parent: commit.parent,
             apply,
             graph_root: commit.graph_root,
+            format: self.format,
             record: commit.record,
             objects: Arc::new(objects),
             outputs: commit.outputs,
@@ -371,6 +381,7 @@ impl Object {
             find: intent.find,
             made_by,
             since: None,
+            drifted: false,
             gone_at_ms: None,
         }
     }

@@ -29,6 +29,8 @@ pub struct State {
     pub fence: u64,
     /// Recorded time of the last entry.
     pub at_ms: i64,
+    /// Format of the last entry.
+    pub format: u16,
     /// Set by the first entry.
     pub lineage: Option<Lineage>,
     /// Set by the first entry.
@@ -102,6 +104,8 @@ pub struct Object {
     pub made_by: ApplyId,
     /// First generation that has it.
     pub since: Option<u64>,
+    /// It was last seen missing or changed: it is never taken back into service.
+    pub drifted: bool,
     /// When it was recorded as gone.
     pub gone_at_ms: Option<i64>,
 }
@@ -130,6 +134,8 @@ pub struct Generation {
     pub apply: ApplyId,
     /// What the approval named.
     pub graph_root: Digest,
+    /// Format of the entry that committed it, and of what it names.
+    pub format: u16,
     /// Blob of its graph.
     pub record: Digest,
     /// Its objects.

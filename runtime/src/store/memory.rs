@@ -103,6 +103,10 @@ impl Store for MemoryStore {
         Ok(self.locked().blobs.get(digest).cloned())
     }
 
+    fn blobs(&self) -> Result<Vec<(Digest, Vec<u8>)>, StoreError> {
+        Ok(self.locked().blobs.iter().map(|(name, bytes)| (*name, bytes.clone())).collect())
+    }
+
     fn sealed(&self) -> Result<Vec<(Digest, Vec<u8>)>, StoreError> {
         Ok(self.locked().sealed.iter().map(|(name, bytes)| (*name, bytes.clone())).collect())
     }

@@ -126,6 +126,12 @@ pub trait Store: Send {
     /// When the disk fails.
     fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// All blobs with their names.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn blobs(&self) -> Result<Vec<(Digest, Vec<u8>)>, StoreError>;
+
     /// All sealed secrets.
     ///
     /// # Errors

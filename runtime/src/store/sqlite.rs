@@ -215,6 +215,14 @@ impl Store for SqliteStore {
             .map_err(|e| sql(&self.path, &e))
     }
 
+    fn blobs(&self) -> Result<Vec<(Digest, Vec<u8>)>, StoreError> {
+        let rows = || -> rusqlite::Result<Vec<_>> {
+            let mut query = self.connection.prepare_cached("SELECT digest, bytes FROM blob ORDER BY digest")?;
+            query.query_map([], |row| Ok((digest(row, 0)?, row.get(1)?)))?.collect()
+        };
+        rows().map_err(|e| sql(&self.path, &e))
+    }
+
     fn sealed(&self) -> Result<Vec<(Digest, Vec<u8>)>, StoreError> {
         // A reader leaves an older ledger as it is.
         if self.format()? < 2 {
@@ -318,6 +326,18 @@ mod tests {
         again.append(batch(3..4, 5)).unwrap();
         assert_eq!(reader.read(1).unwrap().len(), 3);
         assert!(matches!(again.append(batch(4..5, 4)), Err(StoreError::Fenced { .. })));
+    }
+
+    #[test]
+    fn tables_of_a_newer_version_are_refused_in_words_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.db");
+        drop(SqliteStore::open(&path).unwrap());
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", FORMAT + 1).unwrap();
+        for opened in [SqliteStore::open_read_only(&path), SqliteStore::open(&path)] {
+            let said = opened.unwrap_err().to_string();
+            assert!(said.contains("it has format 3, and this imm reads up to 2"), "{said}");
+        }
     }
 
     #[test]

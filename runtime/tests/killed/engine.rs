@@ -42,7 +42,7 @@ fn engine() {
         lease.raise(ledger.state().fence).unwrap();
         ledger.initialize(Lineage([7; 16]), "killed").unwrap();
         let providers = Providers::from([(Arc::from(IDENTITY), provider)]);
-        let tenure = Tenure { holder: Holder::current(), took_over };
+        let tenure = Tenure { holder: Holder::current(), took_over, because: None };
         let random = Random::from_system().unwrap();
         let mut engine = Engine::new(ledger, providers, Limits::default(), tenure, random);
         let words: Vec<&str> = command.split(' ').collect();

@@ -110,6 +110,9 @@ pub struct Announce {
     /// The last entry of the holder's ledger.
     #[serde(default)]
     pub head: Option<LedgerHead>,
+    /// The holder was told to go on although another head was seen: that one no longer counts.
+    #[serde(default)]
+    pub take: bool,
 }
 
 /// The last entry of a ledger, as its owner said it.

@@ -101,7 +101,7 @@ impl HostProvider {
         Err(permanent(
             format!("what this ledger made is not in {home}: its agent has never heard of lineage {lineage}"),
             Some(
-                "set IMM_HOME to the folder that earlier applies used; if that one is lost, move the state folder (`.imm`) away to begin anew"
+                "set IMM_HOME to the folder that earlier applies used; if that one is lost, `imm lineage take --because TEXT` goes on without it"
                     .to_owned(),
             ),
         ))
@@ -129,7 +129,8 @@ impl Provider for HostProvider {
     async fn announce(&self, ctx: &Ctx, head: (u64, Digest)) -> Result<Option<(u64, Digest)>> {
         // The agent must be of this version before the first effect.
         connect_or_start(&self.home, &self.program).await.map_err(failure::not_started)?;
-        let announce = Announce { fence: ctx.fence, head: Some(LedgerHead { seq: head.0, hash: head.1.0 }) };
+        let announce =
+            Announce { fence: ctx.fence, head: Some(LedgerHead { seq: head.0, hash: head.1.0 }), take: false };
         let lineage = ctx.lineage.to_string();
         if ctx.generation > 0 {
             self.check_known(ctx).await?;
@@ -139,6 +140,15 @@ impl Provider for HostProvider {
             async move { agent.announce(&lineage, &announce).await }
         });
         Ok(before.await?.map(|head| (head.seq, Digest(head.hash))))
+    }
+
+    async fn seen(&self, ctx: &Ctx) -> Result<Option<(u64, Digest)>> {
+        let lineage = ctx.lineage.to_string();
+        let report = self.ask(ctx, |agent| {
+            let lineage = lineage.clone();
+            async move { known(agent.lineage(&lineage).await) }
+        });
+        Ok(report.await?.and_then(|report| report.head).map(|head| (head.seq, Digest(head.hash))))
     }
 
     async fn create(&self, ctx: &Ctx, request: &Request) -> Result<Created> {

@@ -89,7 +89,7 @@ impl HostProvider {
     /// The lineage as the agent has it. A lineage that the agent has never seen is made by announcing the fence.
     pub(super) async fn lineage_report(&self, ctx: &Ctx) -> Result<LineageReport> {
         let lineage = ctx.lineage.to_string();
-        let announce = Announce { fence: ctx.fence, head: None };
+        let announce = Announce { fence: ctx.fence, head: None, take: false };
         let report = self.ask(ctx, |agent| {
             let lineage = lineage.clone();
             async move {

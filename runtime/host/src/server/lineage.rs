@@ -122,7 +122,7 @@ impl Lineage {
     pub async fn announce(&self, announce: Announce) -> Result<Option<LedgerHead>, ApiError> {
         let mut settings = self.settings.lock().await;
         let before = settings.head();
-        let next = settings.announce(announce.fence, announce.head)?;
+        let next = settings.announce(announce.fence, announce.head, announce.take)?;
         settings.write(next)?;
         Ok(before)
     }

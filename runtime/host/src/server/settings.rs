@@ -148,11 +148,15 @@ impl Settings {
     }
 
     /// A new holder of the lease.
-    pub fn announce(&self, fence: u64, head: Option<LedgerHead>) -> Result<Next, ApiError> {
+    pub fn announce(&self, fence: u64, head: Option<LedgerHead>, take: bool) -> Result<Next, ApiError> {
         self.check_fence(fence)?;
         let mut next = self.next();
         next.stored.fence = fence;
-        next.stored.head = head.or(next.stored.head);
+        // Never back: an older head is that of a copy, whose next attempt must be refused, too.
+        let newer = |head: &LedgerHead| next.stored.head.is_none_or(|before| head.seq >= before.seq);
+        if let Some(head) = head.filter(|head| take || newer(head)) {
+            next.stored.head = Some(head);
+        }
         Ok(next)
     }
 
@@ -321,11 +325,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_lower_fence_is_refused_for_ever() {
         let (dir, mut settings) = opened();
-        let next = settings.announce(7, Some(LedgerHead { seq: 3, hash: [1; 32] })).unwrap();
+        let next = settings.announce(7, Some(LedgerHead { seq: 3, hash: [1; 32] }), false).unwrap();
         settings.write(next).unwrap();
         let settings = Settings::open(&dir.path().join("settings"), Seal::of_test()).unwrap();
         assert_eq!(settings.head().unwrap().seq, 3);
-        assert_eq!(settings.announce(6, None).unwrap_err().code, Code::Fence);
+        assert_eq!(settings.announce(6, None, false).unwrap_err().code, Code::Fence);
         let late = PutManifest { fence: 6, from_epoch: 0, manifest: active("a"), ttl_ms: None };
         assert_eq!(settings.replace(late).unwrap_err().code, Code::Fence);
         assert_eq!(settings.confirm(6, 0).unwrap_err().code, Code::Fence);

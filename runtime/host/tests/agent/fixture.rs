@@ -125,7 +125,7 @@ impl World {
     }
 
     pub async fn announce(&self, lineage: &str, fence: u64) {
-        self.agent.announce(lineage, &Announce { fence, head: None }).await.unwrap();
+        self.agent.announce(lineage, &Announce { fence, head: None, take: false }).await.unwrap();
     }
 
     /// Waits for a level.

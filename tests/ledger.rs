@@ -1,0 +1,176 @@
+//! The record under stress: damage, copies, a lost home, a stopped holder, a disk that says no, a clock that jumps.
+
+use crate::harness::{Bench, Said, eventually, finish};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::path::Path;
+use std::process::Stdio;
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+fn head(bench: &Bench) -> String {
+    let head = &bench.json(&["audit", "verify"])["head"];
+    format!("{}:{}", head["seq"], head["hash"].as_str().unwrap())
+}
+
+#[test]
+fn damage_is_found_and_named_and_the_head_is_known_elsewhere() {
+    let bench = Bench::example("hello");
+    let said = bench.imm(&["apply", "--yes"]);
+    let head = head(&bench);
+    assert!(said.err.contains(&format!("ledger head {head}")), "{said:?}");
+    assert_eq!(bench.json(&["audit", "verify"])["anchors"], 1, "the agent has it, too");
+    bench.ok(&["audit", "verify", "--anchor", &head]);
+    bench.ok(&["audit", "rebuild", "--check"]);
+    let exported = bench.ok(&["audit", "export"]);
+    let lines: Vec<serde_json::Value> = exported.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert!(lines.iter().zip(1..).all(|(line, seq)| line["seq"] == seq), "{exported}");
+    assert!(lines.windows(2).all(|w| w[1]["prev"] == w[0]["hash"]));
+    assert_eq!(format!("{}:{}", lines.len(), lines.last().unwrap()["hash"].as_str().unwrap()), head);
+
+    // An earlier record in its place: cut off at the end, which only the agent can tell.
+    let state = bench.module.join(".imm/local");
+    copy(&state, &bench.path("backup"));
+    bench.ok(&["apply", "--yes", "--param", "greeting=Hi"]);
+    let later = self::head(&bench);
+    std::fs::remove_dir_all(&state).unwrap();
+    copy(&bench.path("backup"), &state);
+    let said = bench.imm(&["audit", "verify"]);
+    assert!(said.code == 1 && said.err.contains("was cut off, or this is an older copy"), "{said:?}");
+    let said = bench.imm(&["audit", "verify", "--anchor", &later]);
+    assert_eq!(said.code, 1, "{said:?}");
+
+    // One byte in the file's middle, wherever it lands: found, or harmless and nothing claimed.
+    let path = state.join("ledger.db");
+    let whole = std::fs::read(&path).unwrap();
+    let needle = b"simulate-nothing";
+    assert!(!whole.windows(needle.len()).any(|w| w == needle));
+    let at = whole.windows(7).position(|w| w == b"front/u" || w == b"uploads").unwrap();
+    let mut damaged = whole;
+    damaged[at] ^= 1;
+    std::fs::write(&path, damaged).unwrap();
+    let said = bench.imm(&["audit", "verify"]);
+    assert!(said.code == 1 && said.err.contains("changed"), "{said:?}");
+    for command in [&["status"][..], &["audit", "export"], &["apply", "--yes"]] {
+        let said = bench.imm(command);
+        assert!(said.code <= 5 && !said.err.contains("panicked"), "{said:?}");
+    }
+}
+
+#[test]
+fn a_restored_ledger_is_refused_until_somebody_says_what_it_is() {
+    let bench = Bench::example("hello");
+    bench.ok(&["apply", "--yes"]);
+    let state = bench.module.join(".imm/local");
+    copy(&state, &bench.path("backup"));
+    bench.ok(&["apply", "--yes", "--param", "greeting=Hi"]);
+    let newer = bench.path("newer");
+    copy(&state, &newer);
+    std::fs::remove_dir_all(&state).unwrap();
+    copy(&bench.path("backup"), &state);
+    // Again and again: no number of attempts gets a copy through.
+    for _ in 0..4 {
+        let said = bench.imm(&["apply", "--yes", "--param", "greeting=Hey"]);
+        assert_eq!(said.code, 1, "{said:?}");
+        assert!(said.err.contains("forked-ledger") || said.err.contains("fence"), "{said:?}");
+    }
+    assert!(bench.page().contains("Hi, world"));
+    // The real one still works.
+    let stale = bench.path("stale");
+    std::fs::rename(&state, &stale).unwrap();
+    copy(&newer, &state);
+    bench.ok(&["apply", "--yes", "--param", "greeting=Hello"]);
+    // And the copy, once it is said to be the one that counts.
+    std::fs::remove_dir_all(&state).unwrap();
+    copy(&stale, &state);
+    assert_eq!(bench.imm(&["lineage", "take"]).code, 2, "wants a reason");
+    bench.ok(&["lineage", "take", "--because", "the newer one was lost"]);
+    bench.ok(&["apply", "--yes", "--heal", "--param", "greeting=Back", "--because", "restored"]);
+    assert!(bench.page().contains("Back, world"));
+    bench.ok(&["audit", "verify"]);
+}
+
+#[test]
+fn a_lost_home_is_no_dead_end() {
+    let bench = Bench::example("hello");
+    bench.ok(&["apply", "--yes"]);
+    bench.ok(&["agent", "stop"]);
+    for (pid, _) in bench.processes() {
+        _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+    eventually("all is gone", || bench.processes().is_empty());
+    std::fs::remove_dir_all(bench.home()).unwrap();
+    let said = bench.imm(&["apply", "--yes"]);
+    assert!(said.code == 1 && said.err.contains("imm lineage take"), "{said:?}");
+    let out = bench.ok(&["lineage", "take", "--because", "the disk died"]);
+    assert!(out.contains("forgotten"), "{out}");
+    bench.ok(&["apply", "--yes"]);
+    assert!(bench.page().contains("Hello, world"));
+    assert_eq!(bench.imm(&["drift", "--exit-code"]).code, 0);
+}
+
+#[test]
+fn drift_is_told_and_healed() {
+    let bench = Bench::example("hello");
+    bench.ok(&["apply", "--yes"]);
+    let drift = bench.json(&["drift"]);
+    assert!(drift["objects"].as_array().unwrap().iter().all(|o| o["state"] == "intact"), "{drift}");
+    let status = bench.json(&["status"]);
+    let object = status["objects"].as_array().unwrap().iter().find(|o| o["kind"] == "container").unwrap();
+    let (address, id) = (object["address"].as_str().unwrap(), object["object"].as_str().unwrap());
+    bench.ok(&["agent", "stop"]);
+    for (pid, _) in bench.processes() {
+        _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+    eventually("all is gone", || bench.processes().is_empty());
+    let lineage = std::fs::read_dir(bench.home().join("lineages")).unwrap().next().unwrap().unwrap().path();
+    std::fs::remove_dir_all(lineage.join("objects").join(id)).unwrap();
+    let said = bench.imm(&["drift", "--json", "--exit-code"]);
+    assert_eq!(said.code, 3, "{said:?}");
+    let drift: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let missing = drift["objects"].as_array().unwrap().iter().find(|o| o["state"] == "missing").unwrap();
+    assert_eq!((missing["address"].as_str(), missing["object"].as_str()), (Some(address), Some(id)));
+    bench.ok(&["heal", "--yes", "--because", "somebody removed it"]);
+    assert_eq!(bench.imm(&["drift", "--exit-code"]).code, 0);
+    let history = bench.json(&["history"]);
+    assert_eq!(history["applies"].as_array().unwrap().last().unwrap()["verb"], "heal");
+    assert!(bench.ok(&["audit", "export"]).contains("\"Observed\""), "the evidence is kept");
+    assert!(bench.page().contains("Hello, world"));
+    assert!(bench.ok(&["metrics"]).contains("deployment frequency"));
+    assert_eq!(bench.json(&["metrics"])["deployments"], 1);
+    assert!(bench.ok(&["metrics", "--prometheus"]).contains("imm_deployments_total{environment=\"local\"} 1"));
+}
+
+#[test]
+fn a_stopped_holder_is_overruled_and_does_no_harm_when_it_wakes() {
+    let bench = Bench::example("hello");
+    bench.ok(&["apply", "--yes"]);
+    bench.edit("/healthz", "/nowhere");
+    let args = ["apply", "--yes", "--param", "greeting=Slow"];
+    let sleeper = bench.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = Pid::from_raw(sleeper.id() as i32);
+    eventually("it verifies what will never be healthy", || {
+        bench.json(&["agent", "ps"]).to_string().matches("\"container\"").count() > 2
+    });
+    kill(pid, Signal::SIGSTOP).unwrap();
+    let held = bench.imm(&["apply", "--yes"]);
+    assert!(held.code == 1 && held.err.contains("--take-over"), "{held:?}");
+    assert_eq!(bench.imm(&["recover", "--take-over"]).code, 2, "wants a reason");
+    bench.ok(&["recover", "--take-over", "--because", "it does not answer"]);
+    let head = head(&bench);
+    kill(pid, Signal::SIGCONT).unwrap();
+    let Said { code, err, .. } = finish(sleeper, &args);
+    assert!([1, 5].contains(&code) && !err.contains("panicked"), "{code} {err}");
+    assert_eq!(self::head(&bench), head, "it wrote nothing more");
+    assert!(bench.page().contains("Hello, world"));
+    bench.edit("/nowhere", "/healthz");
+    bench.ok(&["apply", "--yes", "--param", "greeting=Hi"]);
+    assert!(bench.page().contains("Hi, world"));
+    bench.ok(&["audit", "verify"]);
+}
