@@ -1,6 +1,6 @@
 //! The examples as a newcomer runs them: their tests on the simulator, then for real: applied, asked, changed, destroyed.
 
-use crate::harness::{Bench, http};
+use crate::harness::{Bench, eventually, http};
 
 /// The front page that a host by name has, whatever its status.
 fn asked(bench: &Bench, host: &str) -> String {
@@ -71,4 +71,60 @@ fn a_static_site_is_served_replaced_and_taken_back() {
     assert!(bench.page().contains("<h1>Field notes</h1>"));
     bench.ok(&["destroy", "--yes"]);
     assert!(http::get(bench.port, "/").is_err());
+}
+
+#[test]
+fn a_worker_hands_over_and_its_volume_stays() {
+    let bench = Bench::example("worker");
+    assert!(bench.ok(&["test"]).contains("2 passed, 0 failed"));
+    bench.ok(&["apply", "--yes"]);
+    // `<h1>page 3, every 1 s</h1>`
+    let count = || {
+        let page = http::get(bench.port, "/").unwrap_or_default();
+        page.strip_prefix("<h1>page ").and_then(|rest| rest.split(',').next()?.parse::<u64>().ok()).unwrap_or(0)
+    };
+    eventually("the worker has written twice", || count() >= 2);
+    let before = count();
+    let plan = bench.json(&["plan", "--param", "every=2"]);
+    let created: Vec<&str> = plan["actions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|action| action["action"] == "create")
+        .map(|action| action["address"].as_str().unwrap())
+        .collect();
+    assert_eq!(created, ["writer.instance[\"0\"]"], "{plan}");
+    bench.ok(&["apply", "--yes", "--param", "every=2"]);
+    eventually("the new one counts on", || http::get(bench.port, "/").is_ok_and(|page| page.contains("every 2 s")));
+    assert!(count() > before);
+    bench.ok(&["destroy", "--yes"]);
+    eventually("no container is left", || !bench.processes().iter().any(|(_, c)| c.contains("__container")));
+    // What it wrote is kept, and found again.
+    let last = before;
+    bench.ok(&["apply", "--yes"]);
+    eventually("it counts on from the volume", || count() > last);
+    bench.ok(&["destroy", "--yes"]);
+}
+
+#[test]
+fn a_migration_must_succeed_before_the_service_switches() {
+    let bench = Bench::example("migration");
+    assert!(bench.ok(&["test"]).contains("3 passed, 0 failed"));
+    let out = bench.ok(&["apply", "--yes"]);
+    assert!(out.contains("migrated = at version 1"), "{out}");
+    assert!(bench.page().contains("data of version 1"));
+    bench.ok(&["apply", "--yes", "--param", "version=2"]);
+    assert!(bench.page().contains("data of version 2"));
+    let failed = bench.imm(&["apply", "--yes", "--param", "version=3", "--param", "broken=true"]);
+    assert_eq!(failed.code, 4, "{failed:?}");
+    assert!(failed.err.contains("cannot reach version 3"), "its last words are said: {failed:?}");
+    assert!(bench.page().contains("data of version 2"));
+    bench.ok(&["apply", "--yes", "--param", "version=3"]);
+    assert!(bench.page().contains("data of version 3"));
+    // Each ran once, in order; a rollback runs none of them again.
+    bench.ok(&["rollback", "--yes"]);
+    let ran = "<p>version 1</p>\n<p>version 2</p>\n<p>version 3</p>\n";
+    assert_eq!(http::get(bench.port, "/history.html").unwrap(), ran);
+    bench.ok(&["audit", "verify"]);
+    bench.ok(&["destroy", "--yes"]);
 }

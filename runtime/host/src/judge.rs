@@ -21,9 +21,11 @@ impl Judge {
     /// For a run that has just begun. `None`: running is enough.
     pub fn new(check: Option<&HealthCheck>) -> Self {
         let (needed, within_ms) = match check {
-            Some(HealthCheck::Http { healthy, within_ms, .. } | HealthCheck::Tcp { healthy, within_ms, .. }) => {
-                (*healthy, *within_ms)
-            }
+            Some(
+                HealthCheck::Http { healthy, within_ms, .. }
+                | HealthCheck::Tcp { healthy, within_ms, .. }
+                | HealthCheck::Exec { healthy, within_ms, .. },
+            ) => (*healthy, *within_ms),
             Some(HealthCheck::Running { .. }) | None => (1, u64::MAX),
         };
         let within = Duration::from_millis(within_ms);

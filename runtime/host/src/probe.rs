@@ -3,6 +3,7 @@
 //! Each probe is bounded in time. A probe reads at most the head of an answer. Decides nothing: see `judge`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use imm_router::Elsewhere;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
 use crate::api::HealthCheck;
@@ -47,12 +49,15 @@ impl Whom {
     }
 }
 
+/// Runs a program in the container that is probed, at most so long. Blocks.
+pub type InContainer = Arc<dyn Fn(&[String], Duration) -> Outcome + Send + Sync>;
+
 /// Probes until nobody listens.
-pub async fn watch(check: HealthCheck, whom: Option<Whom>, outcomes: mpsc::Sender<Outcome>) {
+pub async fn watch(check: HealthCheck, whom: Option<Whom>, inside: InContainer, outcomes: mpsc::Sender<Outcome>) {
     let (interval_ms, timeout_ms) = match &check {
-        HealthCheck::Http { interval_ms, timeout_ms, .. } | HealthCheck::Tcp { interval_ms, timeout_ms, .. } => {
-            (*interval_ms, *timeout_ms)
-        }
+        HealthCheck::Http { interval_ms, timeout_ms, .. }
+        | HealthCheck::Tcp { interval_ms, timeout_ms, .. }
+        | HealthCheck::Exec { interval_ms, timeout_ms, .. } => (*interval_ms, *timeout_ms),
         HealthCheck::Running { for_ms } => {
             sleep(Duration::from_millis(*for_ms)).await;
             // Nobody listens any more when the run has ended.
@@ -73,9 +78,14 @@ pub async fn watch(check: HealthCheck, whom: Option<Whom>, outcomes: mpsc::Sende
         } else {
             ticks.tick().await;
         }
-        let outcome = match &whom {
-            Some(whom) => bounded(&check, whom, timeout_ms).await,
-            None => Err("there is no port to ask: the container declares none".to_owned()),
+        let outcome = match (&check, &whom) {
+            (HealthCheck::Exec { cmd, .. }, _) => {
+                let (inside, cmd) = (Arc::clone(&inside), cmd.clone());
+                let ran = spawn_blocking(move || inside(&cmd, Duration::from_millis(timeout_ms))).await;
+                ran.unwrap_or_else(|cause| Err(cause.to_string()))
+            }
+            (_, Some(whom)) => bounded(&check, whom, timeout_ms).await,
+            (_, None) => Err("there is no port to ask: the container declares none".to_owned()),
         };
         if outcome.is_ok() && failing_early {
             failing_early = false;
@@ -130,6 +140,7 @@ fn describe(check: &HealthCheck, whom: &Whom) -> String {
     match check {
         HealthCheck::Http { path, .. } => format!("GET http://{}{}", whom.authority, whom.path(path)),
         HealthCheck::Tcp { .. } => format!("connecting to {}", whom.authority),
+        HealthCheck::Exec { cmd, .. } => cmd.join(" "),
         HealthCheck::Running { .. } => "running".to_owned(),
     }
 }
@@ -140,6 +151,10 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+
+    fn nobody() -> InContainer {
+        Arc::new(|_, _| Err("nobody is asked".to_owned()))
+    }
 
     fn http(path: &str) -> HealthCheck {
         HealthCheck::Http {
@@ -182,7 +197,7 @@ mod tests {
         let tcp = HealthCheck::Tcp { interval_ms: 1, timeout_ms: 1, healthy: 1, within_ms: 1 };
         assert!(once(&tcp, &Whom::here(address)).await.unwrap_err().contains("refused"));
         let (sender, mut outcomes) = mpsc::channel(1);
-        tokio::spawn(watch(tcp, None, sender));
+        tokio::spawn(watch(tcp, None, nobody(), sender));
         assert!(outcomes.recv().await.unwrap().unwrap_err().contains("no port"));
     }
 
@@ -190,7 +205,7 @@ mod tests {
     async fn running_long_enough_is_one_success() {
         let (sender, mut outcomes) = mpsc::channel(1);
         let begun = Instant::now();
-        tokio::spawn(watch(HealthCheck::Running { for_ms: 5000 }, None, sender));
+        tokio::spawn(watch(HealthCheck::Running { for_ms: 5000 }, None, nobody(), sender));
         assert_eq!(outcomes.recv().await, Some(Ok(())));
         assert_eq!(begun.elapsed(), Duration::from_secs(5));
         assert_eq!(outcomes.recv().await, None);

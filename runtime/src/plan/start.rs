@@ -244,9 +244,10 @@ struct Holder<'a> {
 impl<'a> Holders<'a> {
     fn new(state: &'a State, chosen: &BTreeSet<ObjectId>) -> Self {
         let mut held: BTreeMap<_, Vec<Holder<'a>>> = BTreeMap::new();
-        // What is dormant holds nothing.
+        // What is dormant holds nothing, and neither does a job that is over.
+        let idle = |state| matches!(state, ObjectState::Dormant | ObjectState::Ended(_) | ObjectState::Lost);
         let old = state.objects.iter().filter(|(id, o)| o.state.exists() && !chosen.contains(id));
-        for (id, object) in old.filter(|(_, o)| o.state != ObjectState::Dormant) {
+        for (id, object) in old.filter(|(_, o)| !idle(o.state)) {
             for claim in &object.claims {
                 let holder = Holder { object: *id, address: &object.address, exclusive: claim.exclusive };
                 let key = (Arc::clone(&claim.scope), Arc::clone(&claim.key));

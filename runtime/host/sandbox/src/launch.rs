@@ -17,7 +17,7 @@ use nix::sys::signal::Signal;
 
 use crate::cgroup::Cgroups;
 use crate::probe::{Probe, probe};
-use crate::record::{self, Request};
+use crate::record::{self, Order, Request};
 use crate::run::{self, Exit, Run};
 use crate::spec::{Level, Mount, Spec};
 use crate::sys;
@@ -55,7 +55,7 @@ impl From<io::Error> for LaunchError {
 }
 
 /// The probe of this process, made once.
-fn probed() -> &'static Probe {
+pub(crate) fn probed() -> &'static Probe {
     static PROBED: OnceLock<Probe> = OnceLock::new();
     PROBED.get_or_init(probe)
 }
@@ -81,7 +81,7 @@ pub fn launch(spec: &Spec, monitor: &[OsString]) -> Result<Run, LaunchError> {
     let request = Request { spec: spec.clone(), level, probe: probed().clone(), warnings };
     record::write_request(&lock, &request)?;
 
-    let whole = record::hand_over(&request)?;
+    let whole = record::hand_over(&Order::Launch(Box::new(request)))?;
     let (mut answer, answering) = io::pipe()?;
     let deadline = Instant::now() + Duration::from_millis(spec.start_timeout_ms);
     // The lock goes along as standard input: it is held until launcher and monitor are both gone. The request, which may hold

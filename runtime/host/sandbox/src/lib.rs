@@ -11,6 +11,7 @@
 mod cgroup;
 mod confine;
 mod copied;
+mod exec;
 mod filter;
 mod init;
 mod launch;
@@ -25,6 +26,7 @@ mod spec;
 mod sys;
 
 pub use cgroup::Cgroups;
+pub use exec::{Ran, exec};
 pub use launch::{LaunchError, launch};
 pub use monitor::monitor_main;
 pub use nix::sys::signal::Signal;

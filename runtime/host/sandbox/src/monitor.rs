@@ -22,32 +22,36 @@ use crate::cgroup::Group;
 use crate::init::{self, Ends};
 use crate::launch::parse_user;
 use crate::log::{Lines, Log};
-use crate::record::{self, Request, Running};
+use crate::record::{self, Order, Request, Running};
 use crate::run::{Exit, ExitStatus};
 use crate::spec::Level;
-use crate::{copied, rootfs, sys};
+use crate::{copied, exec, rootfs, sys};
 
 /// Body of the hidden subcommand that `crate::launch` runs; its result is the process's exit code. Must be called
 /// first thing in `main`, before any thread is made or file opened: it closes every descriptor from 3 on.
 #[must_use]
 pub fn monitor_main(dir: &Path) -> i32 {
     sys::close_from(3);
+    let request = match told().and_then(record::take_over) {
+        Ok(Order::Launch(request)) => *request,
+        Ok(Order::Exec(order)) => return exec::inside(&order),
+        Err(_) => return 71,
+    };
     // SAFETY: one thread. The parent ends at once, which hands the monitor to the machine's init: no launcher has to reap it.
     match unsafe { fork() } {
         Ok(ForkResult::Parent { .. }) => return 0,
         Ok(ForkResult::Child) => {}
         Err(_) => return 71,
     }
-    let Ok((lock, mut answer, request)) = detach() else { return 71 };
+    let Ok((lock, mut answer)) = detach() else { return 71 };
     let own = std::process::id();
     let start = i32::try_from(own).ok().and_then(|pid| sys::start_time_of(pid).ok()).unwrap_or(0);
     if answer.write_all(format!("{own} {start}\n").as_bytes()).is_err() {
         // The launcher is gone or has given up: nothing was started, nothing shall be.
         return 75;
     }
-    let outcome = record::take_over(request).map_err(|e| format!("the request is unreadable: {e}"));
     let mut answer = Some(answer);
-    match outcome.and_then(|request| supervise(dir, &request, start, &mut answer)) {
+    match supervise(dir, &request, start, &mut answer) {
         Ok(exit) => i32::from(record::write_exit(dir, &exit).is_err()),
         Err(text) => {
             let exit = Exit::failed(text.clone());
@@ -61,21 +65,25 @@ pub fn monitor_main(dir: &Path) -> i32 {
     }
 }
 
-/// Leave the launcher's session; keep its lock (standard input), its pipe (standard output) and the request (standard error)
-/// under other numbers.
-fn detach() -> io::Result<(File, File, File)> {
+/// The order, which is what standard error is connected to.
+fn told() -> io::Result<File> {
+    // SAFETY: whoever runs this has connected it; it is only borrowed for the call.
+    let given = unsafe { std::os::fd::BorrowedFd::borrow_raw(2) };
+    Ok(File::from(given.try_clone_to_owned()?))
+}
+
+/// Leave the launcher's session; keep its lock (standard input) and its pipe (standard output) under other numbers.
+fn detach() -> io::Result<(File, File)> {
     nix::unistd::setsid()?;
     umask(Mode::from_bits_truncate(0o022));
-    let mut kept = [0, 1, 2].into_iter().map(|number| {
-        // SAFETY: the launcher has connected all; each is only borrowed for the call.
+    let mut kept = [0, 1].into_iter().map(|number| {
+        // SAFETY: the launcher has connected both; each is only borrowed for the call.
         let given = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
         let high = fcntl(given, FcntlArg::F_DUPFD_CLOEXEC(10))?;
         // SAFETY: just made, owned by nobody else.
         Ok::<_, io::Error>(unsafe { File::from_raw_fd(high) })
     });
-    let (Some(lock), Some(answer), Some(request)) = (kept.next(), kept.next(), kept.next()) else {
-        return Err(io::ErrorKind::InvalidInput.into());
-    };
+    let (Some(lock), Some(answer)) = (kept.next(), kept.next()) else { return Err(io::ErrorKind::InvalidInput.into()) };
     let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
     for number in 0..3 {
         // SAFETY: replaces the standard descriptors, which nothing else in this process holds, by /dev/null.
@@ -83,7 +91,7 @@ fn detach() -> io::Result<(File, File, File)> {
             return Err(io::Error::last_os_error());
         }
     }
-    Ok((lock?, answer?, request?))
+    Ok((lock?, answer?))
 }
 
 /// Make the container, answer the launcher, keep the output, see the end.

@@ -78,20 +78,37 @@ pub(crate) fn write_request(mut file: &File, request: &Request) -> io::Result<()
     file.write_all(&serde_json::to_vec(&Versioned { format: FORMAT, record: request })?)
 }
 
-/// The whole request in a file that is nowhere but in memory, to be given to the monitor.
-pub(crate) fn hand_over(request: &Request) -> io::Result<File> {
+/// What the caller's binary is to do when it is run again.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Order {
+    /// Become the monitor of a new container.
+    Launch(Box<Request>),
+    /// Run a second program in a container.
+    Exec(Box<crate::exec::Inside>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Ordered<T> {
+    format: u32,
+    order: T,
+}
+
+/// The whole order in a file that is nowhere but in memory, to be given to whoever carries it out.
+pub(crate) fn hand_over(order: &Order) -> io::Result<File> {
     let memory = nix::sys::memfd::memfd_create(c"imm-request", nix::sys::memfd::MFdFlags::MFD_CLOEXEC)?;
     let mut file = File::from(memory);
-    file.write_all(&serde_json::to_vec(&Versioned { format: FORMAT, record: request })?)?;
+    file.write_all(&serde_json::to_vec(&Ordered { format: FORMAT, order })?)?;
     file.rewind()?;
     Ok(file)
 }
 
 /// What `hand_over` gave.
-pub(crate) fn take_over(mut file: File) -> io::Result<Request> {
+pub(crate) fn take_over(mut file: File) -> io::Result<Order> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    parse(&bytes).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))
+    let Ordered { order, .. } = serde_json::from_slice(&bytes)?;
+    Ok(order)
 }
 
 pub(crate) fn write_running(dir: &Path, running: &Running) -> io::Result<()> {

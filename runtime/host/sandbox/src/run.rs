@@ -127,6 +127,10 @@ impl Run {
         &self.dir
     }
 
+    pub(crate) fn group(&self) -> &Group {
+        &self.group
+    }
+
     /// Send a signal to the program through its init; `KILL` ends every process of the container. A container that has
     /// ended already is no error.
     ///

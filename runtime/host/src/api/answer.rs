@@ -128,6 +128,13 @@ pub struct Health {
     pub changes: u64,
 }
 
+/// A copy of a volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Where it is.
+    pub path: String,
+}
+
 /// After a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drained {

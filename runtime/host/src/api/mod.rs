@@ -10,7 +10,7 @@ mod object;
 
 pub use answer::{
     AgentReport, Cleared, Drained, Epoch, Health, JournalEntry, JournalPage, Level, LineageReport, LogLine, LogPage,
-    LogQuery, ObjectReport, Revealed, Samples,
+    LogQuery, ObjectReport, Revealed, Samples, Snapshot,
 };
 pub use error::{ApiError, Code, Happened};
 pub use manifest::{
@@ -18,7 +18,7 @@ pub use manifest::{
 };
 pub use object::{
     Alphabet, Backoff, Container, DeleteObject, Drain, File, HealthCheck, IsolationWish, Limits, Mount, ObjectSpec,
-    Policy, PutObject, PutPolicy, RoutePort, Secret, Stop, StopSignal, Volume, VolumeAccess, Write,
+    Policy, PutObject, PutPolicy, RoutePort, Secret, Stop, StopSignal, TakeSnapshot, Volume, VolumeAccess, Write,
 };
 
 /// Version of these types. The agent refuses no older client of the same number.

@@ -55,6 +55,15 @@ pub struct DeleteObject {
     pub consent: bool,
 }
 
+/// `POST lineages/L/objects/ID/snapshot`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakeSnapshot {
+    /// The caller's fence.
+    pub fence: u64,
+    /// Names the copy: asked for again, it is not taken again.
+    pub token: String,
+}
+
 /// One object of a kind that the agent keeps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -214,6 +223,19 @@ pub enum HealthCheck {
     },
     /// A connection that is accepted.
     Tcp {
+        /// Between two probes.
+        interval_ms: u64,
+        /// For one probe.
+        timeout_ms: u64,
+        /// Successes in a row until healthy.
+        healthy: u32,
+        /// From the start of the run until it counts as unhealthy.
+        within_ms: u64,
+    },
+    /// A program in the container that ends with status 0.
+    Exec {
+        /// The program and its arguments.
+        cmd: Vec<String>,
         /// Between two probes.
         interval_ms: u64,
         /// For one probe.

@@ -7,7 +7,7 @@ use http::Method;
 use crate::api::{
     AgentReport, Announce, Cleared, Confirm, DeleteObject, Drain, Drained, Epoch, Health, JournalEntry, JournalPage,
     LedgerHead, LineageReport, LogPage, LogQuery, ObjectReport, PutManifest, PutObject, PutPolicy, Renew, Samples,
-    Write,
+    Snapshot, TakeSnapshot, Write,
 };
 use crate::percent::encode;
 
@@ -55,6 +55,11 @@ impl Client {
     /// Destroys an object; an unknown id is remembered and never made.
     pub async fn delete_object(&self, lineage: &str, id: &str, delete: &DeleteObject) -> Answer<Cleared> {
         self.send(Method::DELETE, &object(lineage, id), delete).await
+    }
+
+    /// Takes a copy of a volume, or finds it taken.
+    pub async fn snapshot(&self, lineage: &str, id: &str, take: &TakeSnapshot) -> Answer<Snapshot> {
+        self.send(Method::POST, &format!("{}/snapshot", object(lineage, id)), take).await
     }
 
     /// Lets a container act.

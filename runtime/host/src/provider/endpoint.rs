@@ -53,7 +53,7 @@ async fn judged(ctx: &Ctx, elsewhere: &Elsewhere, policy: &Fields<Value>) -> Res
         Some(HealthCheck::Http { interval_ms, timeout_ms, .. } | HealthCheck::Tcp { interval_ms, timeout_ms, .. }) => {
             (*interval_ms, *timeout_ms)
         }
-        Some(HealthCheck::Running { .. }) => {
+        Some(HealthCheck::Running { .. } | HealthCheck::Exec { .. }) => {
             let said = "only `http` and `tcp` can tell whether something elsewhere works";
             return Err(permanent(said.to_owned(), None));
         }

@@ -25,6 +25,11 @@ pub fn of_endpoint(url: &str) -> Handle {
     Handle(format!("{VERSION} {url}").into_bytes())
 }
 
+/// For a copy of a volume: where it is.
+pub fn of_snapshot(path: &str) -> Handle {
+    Handle(format!("{VERSION} {path}").into_bytes())
+}
+
 /// What answers when a route leads to the object of this handle.
 pub fn answers(handle: &Handle) -> Answers {
     let text = String::from_utf8_lossy(&handle.0);

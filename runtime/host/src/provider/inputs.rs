@@ -139,6 +139,9 @@ pub fn health(tag: &str, payload: &Fields<Value>) -> Result<Option<HealthCheck>>
             Ok(Some(HealthCheck::Http { path, interval_ms, timeout_ms, healthy, within_ms, status }))
         }
         "tcp" => Ok(Some(HealthCheck::Tcp { interval_ms, timeout_ms, healthy, within_ms })),
+        "exec" => {
+            Ok(Some(HealthCheck::Exec { cmd: texts(payload, "cmd")?, interval_ms, timeout_ms, healthy, within_ms }))
+        }
         "running" => Ok(Some(HealthCheck::Running { for_ms: number(payload, "for").unwrap_or(0) })),
         "none_because" => Ok(None),
         other => Err(permanent(format!("`health = {other}` is not provided by platform host in this version"), None)),
@@ -288,9 +291,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_provided_is_said() {
-        let exec = Value::Variant(Arc::from("exec"), Fields::new());
-        let cause = policy(&fields(&[("health", exec)])).unwrap_err();
-        assert!(cause.message.contains("`health = exec` is not provided"), "{cause}");
+    fn a_check_by_a_program_is_read() {
+        let cmd = Value::List(vec![Value::text("/bin/check"), Value::text("-q")]);
+        let exec = Value::Variant(Arc::from("exec"), fields(&[("cmd", cmd), ("healthy", Value::Int(1))]));
+        let Some(HealthCheck::Exec { cmd, healthy, .. }) = policy(&fields(&[("health", exec)])).unwrap().health else {
+            panic!("it is one by a program")
+        };
+        assert_eq!((cmd.join(" ").as_str(), healthy), ("/bin/check -q", 1));
     }
 }

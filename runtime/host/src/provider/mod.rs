@@ -223,6 +223,22 @@ impl Provider for HostProvider {
         self.set_activity(ctx, kind, object, false).await
     }
 
+    async fn snapshot(
+        &self,
+        ctx: &Ctx,
+        kind: &str,
+        durable: ObjectId,
+        _handle: &Handle,
+        token: Digest,
+    ) -> Result<Handle> {
+        match kind {
+            "volume" => self.take_snapshot(ctx, durable, token).await,
+            // Never changes after it was made.
+            "secret" => Ok(handle::of_object(durable)),
+            other => Err(not_provided(other)),
+        }
+    }
+
     async fn destroy(&self, ctx: &Ctx, kind: &str, object: ObjectId, _handle: Option<&Handle>) -> Result<bool> {
         match kind {
             "image" | "site" => self.images.forget(ctx, object),

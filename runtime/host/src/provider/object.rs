@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use imm_ir::{Digest, Fields, Value};
 use imm_runtime::id::ObjectId;
-use imm_runtime::provider::{Created, Ctx, Error, ErrorKind, Happened, Level, Request, Result};
+use imm_runtime::provider::{Created, Ctx, Error, ErrorKind, Handle, Happened, Level, Request, Result};
 use tokio::time::Instant;
 
-use crate::api::{self, Code, DeleteObject, Drain, ObjectReport, PutObject, PutPolicy, Write};
+use crate::api::{self, Code, DeleteObject, Drain, ObjectReport, PutObject, PutPolicy, TakeSnapshot, Write};
 use crate::client::ClientError;
 
 use super::failure::permanent;
@@ -111,6 +111,16 @@ impl HostProvider {
             }
         });
         told.await.map(|_| ())
+    }
+
+    pub(super) async fn take_snapshot(&self, ctx: &Ctx, volume: ObjectId, token: Digest) -> Result<Handle> {
+        let (lineage, id) = (ctx.lineage.to_string(), volume.to_string());
+        let take = TakeSnapshot { fence: ctx.fence, token: token.hex() };
+        let taken = self.ask(ctx, |agent| {
+            let (lineage, id, take) = (lineage.clone(), id.clone(), take.clone());
+            async move { agent.snapshot(&lineage, &id, &take).await }
+        });
+        Ok(handle::of_snapshot(&taken.await?.path))
     }
 
     pub(super) async fn destroy_object(&self, ctx: &Ctx, object: ObjectId) -> Result<bool> {

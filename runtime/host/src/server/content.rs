@@ -136,10 +136,11 @@ pub fn remove(site: &Site, lineage_dir: &Path, id: &str, spec: &ObjectSpec) -> i
             Ok(()) | Err(_) => Ok(()),
         },
         ObjectSpec::Container(_) | ObjectSpec::Route(_) | ObjectSpec::File(_) | ObjectSpec::Secret(_) => Ok(()),
-        ObjectSpec::Volume(_) => match fs::remove_dir_all(volume_dir(lineage_dir, id)) {
-            Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(named(&volume_dir(lineage_dir, id), &cause)),
-            Ok(()) | Err(_) => Ok(()),
-        },
+        // Whoever consented to the end of its data meant the copies, too.
+        ObjectSpec::Volume(_) => {
+            let all = [volume_dir(lineage_dir, id), super::snapshot::dir(lineage_dir, id)];
+            all.iter().try_for_each(|dir| super::remove::sweep(dir).map_err(|cause| named(dir, &cause)))
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::api::{API, AgentReport, ApiError, Code, JournalPage, LogPage, LogQuery};
 use crate::home::Home;
@@ -29,6 +29,8 @@ use super::registry::Registry;
 
 /// Bytes of a request's body: a file's content may be in it.
 const MAX_BODY: usize = 64 << 20;
+/// How long answers may take at a stop.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 /// Longest wait that a caller may ask for.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
@@ -48,16 +50,24 @@ pub struct Api {
 /// Accepts until the agent stops.
 pub async fn accept(listener: UnixListener, api: Arc<Api>) {
     let mut stop = api.stop.subscribe();
+    let (answering, mut answered) = mpsc::channel::<()>(1);
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 if let Ok((stream, _)) = accepted {
-                    tokio::spawn(connection(stream, Arc::clone(&api)));
+                    let (api, answering) = (Arc::clone(&api), answering.clone());
+                    tokio::spawn(async move {
+                        connection(stream, api).await;
+                        drop(answering);
+                    });
                 }
             }
-            _stopped = stop.wait_for(|stop| *stop) => return,
+            _stopped = stop.wait_for(|stop| *stop) => break,
         }
     }
+    // Whoever asked for the stop gets its answer before the process ends.
+    drop(answering);
+    let _ = tokio::time::timeout(LAST_ANSWERS, answered.recv()).await;
 }
 
 async fn connection(stream: UnixStream, api: Arc<Api>) {
@@ -146,6 +156,7 @@ async fn dispatch(api: &Api, request: Request<Incoming>) -> Result<Response<Full
                 [] if head.method == Method::DELETE => json(&lineage.delete_object(id, read(body).await?).await?),
                 ["activate"] if post => json(&lineage.activate(id, read(body).await?).await?),
                 ["deactivate"] if post => json(&lineage.deactivate(id, read(body).await?).await?),
+                ["snapshot"] if post => json(&lineage.snapshot(id, read(body).await?).await?),
                 ["policy"] if put => json(&lineage.put_policy(id, read(body).await?).await?),
                 ["health"] if get => json(&lineage.health(id, query.wait()?).await?),
                 _ => Err(unknown()),

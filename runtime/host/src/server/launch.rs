@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use imm_image::{ContentDigest, Store};
 use imm_sandbox::{Level, Run, Spec};
@@ -42,12 +43,35 @@ pub struct Surroundings<'a> {
 
 /// Starts a container; an error says why nothing runs.
 pub fn launch(at: Surroundings<'_>, record: &Record, container: &Container) -> Result<Run, String> {
+    private_dir(at.run_dir).map_err(|cause| cause.to_string())?;
+    imm_sandbox::launch(&spec(at, record, container)?, at.monitor).map_err(|cause| cause.to_string())
+}
+
+/// Runs a program in a container that runs; an error says why that did not end well.
+pub fn ask(
+    at: Surroundings<'_>,
+    record: &Record,
+    container: &Container,
+    run: &Run,
+    cmd: &[String],
+    timeout: Duration,
+) -> Result<(), String> {
+    let spec = Spec { argv: cmd.to_vec(), ..spec(at, record, container)? };
+    let what = cmd.join(" ");
+    let ran = imm_sandbox::exec(run, &spec, at.monitor, timeout).map_err(|cause| format!("{what}: {cause}"))?;
+    let said = if ran.output.is_empty() { String::new() } else { format!(": {}", ran.output) };
+    match ran.code {
+        0 => Ok(()),
+        124 => Err(format!("{what}: no end within {} ms{said}", timeout.as_millis())),
+        code => Err(format!("{what}: ended with status {code}{said}")),
+    }
+}
+
+fn spec(at: Surroundings<'_>, record: &Record, container: &Container) -> Result<Spec, String> {
     let manifest: ContentDigest =
         container.image.parse().map_err(|cause: imm_image::InvalidDigest| cause.to_string())?;
     let config = at.store.inspect(manifest).map_err(|cause| cause.to_string())?;
     let layers = at.store.unpack(manifest).map_err(|cause| cause.to_string())?;
-    private_dir(at.run_dir).map_err(|cause| cause.to_string())?;
-
     let argv = container.cmd.clone().unwrap_or(config.cmd);
     if argv.is_empty() {
         return Err("there is no command to run: neither the image nor the container has a `cmd`".to_owned());
@@ -79,7 +103,7 @@ pub fn launch(at: Surroundings<'_>, record: &Record, container: &Container) -> R
     for (target, mount) in &container.mounts {
         spec.mounts.push(mounted(at.lineage_dir, target, mount));
     }
-    imm_sandbox::launch(&spec, at.monitor).map_err(|cause| cause.to_string())
+    Ok(spec)
 }
 
 fn mounted(lineage_dir: &Path, target: &str, mount: &Mount) -> imm_sandbox::Mount {

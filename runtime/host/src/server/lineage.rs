@@ -15,7 +15,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::api::{
     Activity, Announce, Answers, ApiError, Code, Confirm, Drained, Epoch, Health, LedgerHead, Level, LineageReport,
-    Manifest, ObjectReport, ObjectSpec, PutManifest, PutPolicy, Renew, Samples, VolumeAccess, Write,
+    Manifest, ObjectReport, ObjectSpec, PutManifest, PutPolicy, Renew, Samples, Snapshot, TakeSnapshot, VolumeAccess,
+    Write,
 };
 
 use super::Site;
@@ -183,6 +184,25 @@ impl Lineage {
                 Err(ApiError::maybe(Code::Unavailable, format!("{} does not end; ask again", object.record().address)))
             }
         }
+    }
+
+    /// Takes a copy of a volume.
+    pub async fn snapshot(&self, id: &str, take: TakeSnapshot) -> Result<Snapshot, ApiError> {
+        drop(self.fenced(take.fence).await?);
+        let object = self.object(id)?;
+        let record = object.record();
+        if !matches!(record.spec, ObjectSpec::Volume(_)) {
+            return Err(ApiError::no(Code::Invalid, format!("a {} cannot be copied", record.spec.kind())));
+        }
+        if take.token.is_empty() || !take.token.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(ApiError::no(Code::Invalid, "a copy is named by letters and digits"));
+        }
+        let (dir, id) = (self.records.dir.clone(), object.id.clone());
+        let taken = spawn_blocking(move || super::snapshot::take(&dir, &id, &take.token)).await;
+        let taken = taken.map_err(|cause| ApiError::maybe(Code::Internal, cause.to_string()))?;
+        let failed = |cause| ApiError::no(Code::Unavailable, format!("{} cannot be copied: {cause}", record.address));
+        let path = taken.map_err(failed)?;
+        Ok(Snapshot { path: path.to_string_lossy().into_owned() })
     }
 
     /// Waits until no request is in flight to the objects.

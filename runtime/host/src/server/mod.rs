@@ -23,6 +23,7 @@ mod registry;
 mod remove;
 mod run;
 mod settings;
+mod snapshot;
 mod supervise;
 mod tombstones;
 

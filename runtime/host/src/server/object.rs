@@ -222,9 +222,17 @@ impl Object {
     pub fn set_activity(&self, activity: Activity) -> io::Result<()> {
         let active = activity == Activity::Active;
         self.change_state(|state| state.active = active)?;
-        // From here on there may be processes: whoever stops it again before the supervisor has heard of it waits for that.
+        // From here on there may be processes, and it is not dormant: whoever asks, or stops it again, before the supervisor has
+        // heard of it must not be told what was.
         if active && *self.want.borrow() != Want::Active {
-            self.seen.send_modify(|seen| seen.processes = true);
+            let ended = self.outcome().is_some();
+            self.seen.send_modify(|seen| {
+                seen.processes = true;
+                if seen.health.level == Level::Dormant && !ended {
+                    seen.health.level = Level::Starting;
+                    seen.health.changes += 1;
+                }
+            });
         }
         self.want.send_replace(if active { Want::Active } else { Want::Dormant });
         Ok(())

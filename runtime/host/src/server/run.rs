@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
 use tokio::net::UnixListener;
@@ -21,6 +21,8 @@ use super::clock::unix_ms;
 use super::http::{Api, accept};
 use super::registry::Registry;
 
+/// How long an agent that is ending may hold its lock still.
+const LET_GO: Duration = Duration::from_secs(3);
 /// How long requests in flight may take at a stop.
 const FINISH: Duration = Duration::from_secs(10);
 
@@ -111,9 +113,18 @@ async fn serve(home: &Home, options: Options) -> Result<(), AgentError> {
 fn lock(home: &Home) -> Result<Flock<fs::File>, AgentError> {
     let path = home.lock();
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-    match Flock::lock(file.map_err(|cause| named(&path, &cause))?, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Ok(lock),
-        Err((_, nix::errno::Errno::EWOULDBLOCK)) => Err(AgentError::Held { home: home.root().display().to_string() }),
-        Err((_, cause)) => Err(io::Error::from(cause).into()),
+    let mut file = file.map_err(|cause| named(&path, &cause))?;
+    // One that was told to stop closes its socket before it lets go of the lock: whoever comes then waits for that moment.
+    let until = Instant::now() + LET_GO;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((back, nix::errno::Errno::EWOULDBLOCK)) if Instant::now() < until => file = back,
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
+                return Err(AgentError::Held { home: home.root().display().to_string() });
+            }
+            Err((_, cause)) => return Err(io::Error::from(cause).into()),
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
 }

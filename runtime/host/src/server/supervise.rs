@@ -267,7 +267,7 @@ impl Keeper {
     async fn follow(&self, mut live: Live, want: &mut watch::Receiver<Want>) -> Followed {
         let begun = Instant::now();
         let mut policy = self.object.policy.subscribe();
-        let mut probing = Probing::new(&policy.borrow_and_update(), self.address(), self.container.once);
+        let mut probing = self.probing(&policy.borrow_and_update(), &live);
         let mut healthy_since = None;
         let mut collecting = interval(COLLECT_EVERY);
         collecting.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -292,7 +292,7 @@ impl Keeper {
                         return Followed::NotWanted(live);
                     }
                 }
-                Ok(()) = policy.changed() => probing = Probing::new(&policy.borrow_and_update(), self.address(), self.container.once),
+                Ok(()) = policy.changed() => probing = self.probing(&policy.borrow_and_update(), &live),
                 Some(outcome) = probing.outcomes.recv() => {
                     let level = probing.judge.observe(outcome.is_ok(), begun.elapsed());
                     healthy_since = (level == Level::Healthy).then(|| healthy_since.unwrap_or_else(Instant::now));
@@ -369,6 +369,28 @@ impl Keeper {
         if let Err(cause) = removed.unwrap_or_else(|cause| Err(io::Error::other(cause))) {
             self.site.say(&format!("object {}: cannot remove run {number}: {cause}", self.object.id));
         }
+    }
+
+    /// A job is not asked: it works when it has ended well.
+    fn probing(&self, policy: &Policy, live: &Live) -> Probing {
+        if self.container.once {
+            return Probing::none();
+        }
+        let (site, records, object) = (Arc::clone(&self.site), Arc::clone(&self.records), Arc::clone(&self.object));
+        let (container, run, number) = (self.container.clone(), Arc::clone(&live.run), live.number);
+        let inside: probe::InContainer = Arc::new(move |cmd, timeout| {
+            let run_dir = object.run_dir(number);
+            let at = Surroundings {
+                store: &site.store,
+                monitor: &site.monitor,
+                lineage_dir: &records.dir,
+                run_dir: &run_dir,
+                object: &object.id,
+                run: number,
+            };
+            launch::ask(at, &object.record(), &container, &run, cmd, timeout)
+        });
+        Probing::new(policy, self.address(), inside)
     }
 
     fn address(&self) -> Option<SocketAddr> {
@@ -456,16 +478,18 @@ struct Probing {
 }
 
 impl Probing {
-    /// A job is not asked: it works when it has ended well.
-    fn new(policy: &Policy, address: Option<SocketAddr>, once: bool) -> Self {
+    fn new(policy: &Policy, address: Option<SocketAddr>, inside: probe::InContainer) -> Self {
         let (sender, outcomes) = mpsc::channel(1);
-        if once {
-            let (judge, task) = (Judge::new(None), tokio::spawn(async move { sender.closed().await }));
-            return Self { judge, outcomes, task };
-        }
         let judge = Judge::new(policy.health.as_ref());
         let check = policy.health.clone().unwrap_or(HealthCheck::Running { for_ms: 0 });
-        Self { judge, outcomes, task: tokio::spawn(probe::watch(check, address.map(probe::Whom::here), sender)) }
+        let watching = probe::watch(check, address.map(probe::Whom::here), inside, sender);
+        Self { judge, outcomes, task: tokio::spawn(watching) }
+    }
+
+    /// Nobody is asked.
+    fn none() -> Self {
+        let (sender, outcomes) = mpsc::channel(1);
+        Self { judge: Judge::new(None), outcomes, task: tokio::spawn(async move { sender.closed().await }) }
     }
 }
 

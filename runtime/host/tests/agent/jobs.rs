@@ -46,7 +46,8 @@ async fn a_job_runs_once_and_its_end_is_a_fact(world: World) {
     let volume = volume(&world).await;
     world.put_as("l", "j", job(&world, &[("CODE", "3")]), true).await.unwrap();
     assert_eq!(world.level("l", "j", Level::Dormant).await.run, 0);
-    world.agent.activate("l", "j", &WRITE).await.unwrap();
+    // Once it was begun it is never told to be dormant, however soon one asks.
+    assert_ne!(world.agent.activate("l", "j", &WRITE).await.unwrap().health.level, Level::Dormant);
     let health = ended(&world).await;
     assert_eq!((health.exit_code, health.reason.as_deref()), (Some(3), Some("exited with code 3")));
     let report = world.agent.object("l", "j").await.unwrap();

@@ -31,7 +31,7 @@ fn main() {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["__container", dir] => std::process::exit(imm_sandbox::monitor_main(Path::new(dir))),
-        ["__serve"] => program::serve(),
+        ["__serve"] | ["__serve", "check"] => program::serve(),
         ["agent", "run"] => {
             let home = imm_host::Home::locate().unwrap();
             if let Err(cause) = imm_host::agent::run(&home, imm_host::agent::Options::this_program()) {

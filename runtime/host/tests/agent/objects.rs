@@ -1,6 +1,6 @@
 //! Containers, volumes and files: made once, watched, replaced when they crash, destroyed for ever.
 
-use imm_host::api::{Code, DeleteObject, Level, LogQuery, ObjectSpec, Volume, VolumeAccess, Write};
+use imm_host::api::{Code, DeleteObject, HealthCheck, Level, LogQuery, ObjectSpec, Volume, VolumeAccess, Write};
 
 use crate::Test;
 use crate::fixture::{World, get, refusal, runs, until, with_agent};
@@ -13,6 +13,7 @@ pub const TESTS: &[Test] = &[
         with_agent(what_was_destroyed_is_never_made_again_and_its_logs_stay);
     }),
     ("a_volume_has_one_writer_and_keeps_its_data", || with_agent(a_volume_has_one_writer_and_keeps_its_data)),
+    ("a_program_in_the_container_tells_its_health", || with_agent(a_program_in_the_container_tells_its_health)),
     ("lineages_know_nothing_of_each_other", || with_agent(lineages_know_nothing_of_each_other)),
 ];
 
@@ -111,6 +112,39 @@ async fn a_volume_has_one_writer_and_keeps_its_data(world: World) {
     assert!(std::fs::exists(format!("{path}/mark")).unwrap());
     world.agent.delete_object("l", "v", &DeleteObject { consent: true, ..DELETE }).await.unwrap();
     assert!(!std::fs::exists(&path).unwrap());
+}
+
+async fn a_program_in_the_container_tells_its_health(world: World) {
+    let check = |timeout_ms| HealthCheck::Exec {
+        cmd: vec!["/program".to_owned(), "__serve".to_owned(), "check".to_owned()],
+        interval_ms: 50,
+        timeout_ms,
+        healthy: 1,
+        within_ms: 20_000,
+    };
+    let mut container = world.container(&[("GREETING", "hi")]);
+    container.policy.health = Some(check(5_000));
+    let port = world.run("l", "a", container.clone()).await.port.unwrap();
+    // It answers, and is not healthy before the program says so.
+    until("it answers", || async { get(port, "/").await.is_ok() }).await;
+    until("it was asked", || async { world.agent.object("l", "a").await.unwrap().health.reason.is_some() }).await;
+    let health = world.agent.object("l", "a").await.unwrap().health;
+    let reason = health.reason.unwrap();
+    assert_eq!(health.level, Level::Starting);
+    assert!(reason.contains("ended with status 1") && reason.contains("held true, well false"), "{reason}");
+    get(port, "/well").await.unwrap();
+    world.level("l", "a", Level::Healthy).await;
+    get(port, "/ill").await.unwrap();
+    world.level("l", "a", Level::Unhealthy).await;
+    // One that does not end is ended.
+    container.env.insert("SLOW".to_owned(), "yes".to_owned());
+    container.policy.health = Some(check(200));
+    world.run("l", "b", container).await;
+    until("it was given up", || async {
+        let reason = world.agent.object("l", "b").await.unwrap().health.reason;
+        reason.is_some_and(|reason| reason.contains("no end within 200 ms"))
+    })
+    .await;
 }
 
 async fn lineages_know_nothing_of_each_other(world: World) {

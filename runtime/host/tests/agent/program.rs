@@ -23,6 +23,17 @@ pub fn serve() -> ! {
         }
         std::process::exit(variable("CODE").parse().unwrap_or(0));
     }
+    // What a health check runs: well when there is a mark, and it is held as the program is.
+    if std::env::args().nth(2).as_deref() == Some("check") {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let held = status.contains("NoNewPrivs:\t1") && status.contains("CapEff:\t0000000000000000");
+        let well = held && variable("GREETING") == "hi" && std::path::Path::new("/tmp/well").exists();
+        println!("held {held}, well {well}");
+        if variable("SLOW") == "yes" {
+            std::thread::sleep(std::time::Duration::from_secs(60));
+        }
+        std::process::exit(i32::from(!well));
+    }
     let port = variable("PORT");
     let listener = TcpListener::bind(format!("{}:{port}", variable("HOST"))).unwrap();
     // Random: a container's process ids are its own and always the same.
@@ -36,6 +47,12 @@ pub fn serve() -> ! {
         if request.starts_with("GET /crash") {
             println!("crashing");
             std::process::exit(3);
+        }
+        if request.starts_with("GET /well") {
+            std::fs::write("/tmp/well", "").unwrap();
+        }
+        if request.starts_with("GET /ill") {
+            std::fs::remove_file("/tmp/well").unwrap();
         }
         let body = if request.starts_with("GET /run") {
             run.clone()
