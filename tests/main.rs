@@ -28,6 +28,7 @@ mod ledger;
 mod lsp;
 mod lsp_latency;
 mod mutations;
+mod neovim;
 mod places;
 mod rootless;
 mod secrets;
