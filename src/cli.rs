@@ -114,28 +114,49 @@ pub struct Params {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make a module that applies at once
+    #[command(after_help = "Examples:\n  imm new\n  imm new shop")]
     New(New),
     /// Tell what is wrong with a program, without looking at anything that runs
+    #[command(
+        after_help = "Examples:\n  imm check\n  imm check --fix examples/hello\n  imm check --json     diagnostics for a program to read"
+    )]
     Check(Check),
     /// Lay programs out in their one style
+    #[command(
+        after_help = "Examples:\n  imm fmt\n  imm fmt --check       for CI: ends with 3 when something is not formatted\n  imm fmt - < main.imm"
+    )]
     Fmt(Fmt),
     /// Run the tests of a program on the simulator; nothing real is touched
+    #[command(after_help = "Examples:\n  imm test\n  imm test --filter starts\n  imm test --json examples/hello")]
     Test(Test),
     /// Show what an apply would do, and why
+    #[command(
+        after_help = "Examples:\n  imm plan\n  imm plan --param greeting=Hi -v      with cost and overlap of each step\n  imm plan --out next.immplan          to be applied later, as it is\n  imm plan --exit-code                 for CI: ends with 3 when there is something to do\n  imm plan --refresh                   look at what runs first"
+    )]
     Plan(Plan),
     /// Explain what a plan does to an address, and what is there already
     Why(Why),
     /// Make what runs be what the program says, as one transaction
+    #[command(
+        after_help = "Examples:\n  imm apply\n  imm apply --yes --because 'new logo'\n  imm apply next.immplan\n  imm apply --env prod --json          events as JSON lines"
+    )]
     Apply(Apply),
     /// Go back to an earlier generation
+    #[command(
+        after_help = "Examples:\n  imm rollback                  to the newest one that differs\n  imm rollback 3 --because 'slow'\n  imm rollback -C examples/hello --yes"
+    )]
     Rollback(Rollback),
     /// End everything that the ledger knows; durables are retained
+    #[command(after_help = "Examples:\n  imm destroy examples/hello\n  imm destroy --yes --because 'moved'")]
     Destroy(Destroy),
     /// Settle what an interrupted apply left behind
+    #[command(after_help = "Examples:\n  imm recover\n  imm recover --json examples/hello")]
     Recover(Recover),
     /// Show what runs
+    #[command(after_help = "Examples:\n  imm status\n  imm status --json --env prod")]
     Status(Report),
     /// Show every apply
+    #[command(after_help = "Examples:\n  imm history\n  imm history --json examples/hello")]
     History(Report),
     /// Show one generation: who made it, when, why and from what, and what it consists of
     Show(Show),
@@ -144,9 +165,12 @@ pub enum Command {
     /// Show what a program or a generation consists of, as a picture or for other tools
     Graph(Graph),
     /// Show what the containers printed, destroyed ones too
+    #[command(
+        after_help = "Examples:\n  imm logs\n  imm logs web --since 5m\n  imm logs 'web.instance[\"0\"]' --follow\n  imm logs --generation 3"
+    )]
     Logs(Logs),
     /// Check that the ledger is whole
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Examples:\n  imm audit verify\n  imm audit verify --json examples/hello")]
     Audit(Audit),
     /// Tell what is missing, changed or unknown outside
     Drift(Drift),
@@ -163,17 +187,25 @@ pub enum Command {
     /// Show the documentation of a program, of the standard library, or of what is built in
     Doc(Doc),
     /// Teach what a diagnostic means
+    #[command(after_help = "Examples:\n  imm explain                   every code\n  imm explain unknown-field")]
     Explain(Explain),
     /// Explore a program line by line: values, types, plans; changes nothing
     Repl(Repl),
     /// The language server, for editors: speaks LSP on stdin and stdout
     Lsp(Lsp),
     /// The agent that runs containers and routes on this machine
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  imm agent status\n  imm agent doctor     what this machine allows\n  imm agent ps --json"
+    )]
     Agent(Agent),
     /// Serve a folder over HTTP on $HOST:$PORT
+    #[command(after_help = "Examples:\n  imm serve public\n  PORT=9000 imm serve .")]
     Serve(Serve),
     /// Print completions for a shell
+    #[command(
+        after_help = "Examples:\n  imm completions bash > ~/.local/share/bash-completion/completions/imm\n  imm completions fish > ~/.config/fish/completions/imm.fish"
+    )]
     Completions(Completions),
     /// A container's monitor; not for people
     #[command(name = "__container", hide = true)]

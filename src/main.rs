@@ -12,6 +12,7 @@ mod project;
 mod records;
 mod repl;
 mod session;
+mod telemetry;
 mod ui;
 mod world;
 

@@ -14,6 +14,7 @@ use imm_runtime::apply::{Engine, Limits, Tenure};
 use imm_runtime::ledger::Ledger;
 use imm_runtime::plan::{Observed, Options, Plan};
 use imm_runtime::random::Random;
+use imm_runtime::report::durations::Durations;
 
 /// A plan and what it was taken from.
 pub struct Planning {
@@ -41,6 +42,15 @@ pub struct Wanted<'a> {
 pub fn reader(ledger: Ledger) -> Result<Engine, Failure> {
     let providers = platform::providers(&platform::home()?)?;
     Ok(Engine::new(ledger, providers, Limits::default(), Tenure::default(), Random::seeded(0)))
+}
+
+/// Entries that estimates are taken from.
+const RECENT: u64 = 4000;
+
+/// How long a plan may take, from what such steps took before, milliseconds.
+pub fn estimate(ledger: &Ledger, plan: &Plan) -> Option<u64> {
+    let entries = ledger.entries(ledger.head().0.saturating_sub(RECENT) + 1).ok()?;
+    Durations::of(entries.iter().map(|(_, entry)| entry)).estimate(plan)
 }
 
 impl Planning {

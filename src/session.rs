@@ -2,9 +2,11 @@
 
 use crate::cli::Answer;
 use crate::failure::{Exit, Failure, Outcome as Ended};
+use crate::planning;
 use crate::platform;
 use crate::project::Project;
 use crate::records::{self, Writer};
+use crate::ui::screen::Screen;
 use crate::ui::{self, Style, events::Watcher};
 use imm_ir::{Addr, Graph};
 use imm_runtime::apply::{Engine, EngineError, Limits, Outcome};
@@ -18,12 +20,14 @@ use imm_runtime::provider::Observation;
 use imm_runtime::random::Random;
 use imm_runtime::store::StoreError;
 use std::io::{BufRead, IsTerminal};
+use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// An engine under its lease.
 pub struct Session {
     project: Project,
     engine: Engine,
+    screen: Arc<Screen>,
     json: bool,
     quiet: bool,
     verbose: bool,
@@ -49,10 +53,13 @@ impl Session {
         let Writer { lease, ledger, tenure } = writer;
         let providers = platform::providers(&home)?;
         let random = Random::from_system().map_err(|e| Failure::new(crate::project::plain(&e)))?;
-        let engine =
-            Engine::new(ledger, providers, Limits::default(), tenure, random).with_events(move |e| watcher.see(&e));
+        let screen = Arc::new(Screen::new(watcher));
+        let engine = Engine::new(ledger, providers, Limits::default(), tenure, random).with_events({
+            let screen = Arc::clone(&screen);
+            move |e| screen.see(&e)
+        });
         let Watcher { json, quiet, verbose, style } = watcher;
-        let mut session = Self { project, engine, json, quiet, verbose, style, lease };
+        let mut session = Self { project, engine, screen, json, quiet, verbose, style, lease };
         session.stop_on_signals()?;
         Ok(session)
     }
@@ -63,7 +70,14 @@ impl Session {
         if let Some(open) = &open {
             ui::err(&format!("settling an interrupted apply ({}, started {} by {})\n", open.verb, open.since, open.by));
         }
-        self.engine.recover().await.map_err(|e| self.failure(e))
+        if let (Some(traces), Some(_)) = (self.screen.traces(), &open) {
+            traces.recovery(&self.project.name);
+        }
+        let outcome = self.engine.recover().await;
+        if let (Some(traces), Some(ended)) = (self.screen.traces(), outcome.as_ref().map(Option::as_ref).transpose()) {
+            traces.end(ended.map_err(ToString::to_string));
+        }
+        outcome.map_err(|e| self.failure(e))
     }
 
     /// Recovers before anything else; an apply that stays stuck ends the command.
@@ -168,23 +182,34 @@ impl Session {
         if plan.is_empty(self.engine.state()) {
             return Ok(self.nothing_to_do());
         }
+        let cascades = self.cascades(plan);
+        let estimate = planning::estimate(self.engine.ledger(), plan);
+        let shown = ui::plan::Shown {
+            plan,
+            cascades: &cascades,
+            estimate,
+            name: &self.project.name,
+            verbose: self.verbose,
+            style: self.style,
+        };
         if self.json {
-            ui::json(
-                &serde_json::json!({ "event": "planned", "plan": ui::plan::document(plan, &self.cascades(plan)) }),
-            );
+            ui::json(&serde_json::json!({ "event": "planned", "plan": ui::plan::document(shown) }));
         } else {
-            ui::out(&ui::plan::render(ui::plan::Shown {
-                plan,
-                cascades: &self.cascades(plan),
-                name: &self.project.name,
-                verbose: self.verbose,
-                style: self.style,
-            }));
+            ui::out(&ui::plan::render(shown));
         }
         if !answer.yes {
             ask(plan.graph.policy.confirm)?;
         }
-        let outcome = self.engine.apply(plan, attached).await.map_err(|e| self.failure(e))?;
+        self.screen.begin(plan, estimate);
+        if let Some(traces) = self.screen.traces() {
+            traces.apply(plan, &self.project.name);
+        }
+        let outcome = self.engine.apply(plan, attached).await;
+        self.screen.end();
+        if let Some(traces) = self.screen.traces() {
+            traces.end(outcome.as_ref().map_err(ToString::to_string));
+        }
+        let outcome = outcome.map_err(|e| self.failure(e))?;
         self.finish(&outcome)
     }
 

@@ -34,6 +34,7 @@ mod rootless;
 mod secrets;
 mod test_command;
 mod tidy;
+mod traces;
 mod tree_sitter;
 mod usage;
 mod why;

@@ -3,7 +3,7 @@
 use crate::cli::{Global, Plan};
 use crate::compile::{self, Compiled};
 use crate::failure::{Exit, Failure, Outcome};
-use crate::planning::{Planning, Wanted};
+use crate::planning::{self, Planning, Wanted};
 use crate::project::{Project, plain};
 use crate::records;
 use crate::ui::{self, Style};
@@ -28,20 +28,22 @@ pub fn run(global: &Global, args: &Plan) -> Outcome {
     let Planning { engine, plan, .. } = Planning::on(&project, ledger, &graph, &wanted)?;
     let empty = plan.is_empty(engine.state());
     let cascades = cascades(&plan, Recorded { state: engine.state(), graph: None });
+    let shown = ui::plan::Shown {
+        plan: &plan,
+        cascades: &cascades,
+        estimate: planning::estimate(engine.ledger(), &plan),
+        name: &project.name,
+        verbose: global.verbose,
+        style,
+    };
     if args.json {
-        ui::json(&ui::plan::document(&plan, &cascades));
+        ui::json(&ui::plan::document(shown));
     } else if empty {
         let serves =
             plan.base_generation.map_or_else(String::new, |g| format!(": generation {g} is what the program says"));
         ui::out(&format!("Nothing to do{serves}.\n"));
     } else {
-        ui::out(&ui::plan::render(ui::plan::Shown {
-            plan: &plan,
-            cascades: &cascades,
-            name: &project.name,
-            verbose: global.verbose,
-            style,
-        }));
+        ui::out(&ui::plan::render(shown));
         if !machine.is_empty() {
             ui::out(&format!("Reads of this machine: {}.\n", machine.join(", ")));
         }

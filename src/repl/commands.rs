@@ -185,6 +185,7 @@ fn plan(session: &Session, address: &str) -> Result<(), Failure> {
         ui::out(&format!("Nothing to do at {asked}.\n"));
     } else {
         ui::out(&ui::plan::render(ui::plan::Shown {
+            estimate: None,
             plan: &plan,
             cascades: &[],
             name: &session.project.name,

@@ -29,7 +29,8 @@ impl Watcher {
         }
     }
 
-    fn line(&self, event: &Event) -> String {
+    /// One event in words.
+    pub fn line(&self, event: &Event) -> String {
         let mark = |color: &str, sign: &str| self.style.paint(color, sign);
         match event {
             Event::StepStarted { action, address, object } if self.verbose => {

@@ -11,6 +11,7 @@ pub mod graph;
 pub mod html;
 pub mod plan;
 pub mod report;
+pub mod screen;
 mod table;
 pub mod test;
 pub mod why;

@@ -14,6 +14,8 @@ pub struct Shown<'a> {
     pub plan: &'a Plan,
     /// The largest cascades in it.
     pub cascades: &'a [Cascade],
+    /// How long it may take, milliseconds.
+    pub estimate: Option<u64>,
     /// The module's name.
     pub name: &'a str,
     /// Of each step what undoing it costs and what coexists.
@@ -24,7 +26,7 @@ pub struct Shown<'a> {
 
 /// The plan as `imm plan` and `imm apply` show it.
 pub fn render(shown: Shown<'_>) -> String {
-    let Shown { plan, cascades, name, verbose, style } = shown;
+    let Shown { plan, cascades, estimate, name, verbose, style } = shown;
     let next = plan.base_generation.unwrap_or(0) + 1;
     let from =
         plan.base_generation.map_or_else(|| "first generation".to_owned(), |g| format!("generation {g} → {next}"));
@@ -46,7 +48,8 @@ pub fn render(shown: Shown<'_>) -> String {
     if let Some(line) = side_by_side(plan, &overlaps) {
         out.push_str(&format!("{line}\n"));
     }
-    out.push_str(&format!("Plan: {}.  {}\n", counts(plan), undo(plan)));
+    let takes = estimate.map_or_else(String::new, |ms| format!("  Takes about {}.", super::events::seconds(ms)));
+    out.push_str(&format!("Plan: {}.  {}{takes}\n", counts(plan), undo(plan)));
     out
 }
 
@@ -160,7 +163,8 @@ pub fn cascade(cascade: &Cascade) -> String {
 }
 
 /// The plan as one JSON document.
-pub fn document(plan: &Plan, cascades: &[Cascade]) -> Value {
+pub fn document(shown: Shown<'_>) -> Value {
+    let Shown { plan, cascades, estimate, .. } = shown;
     let overlaps = Overlaps::of(plan);
     let actions: Vec<Value> = plan.steps.iter().map(|step| action(step, &overlaps)).collect();
     json!({
@@ -171,6 +175,7 @@ pub fn document(plan: &Plan, cascades: &[Cascade]) -> Value {
         "actions": actions,
         "summary": plan.summary(),
         "cascades": cascades,
+        "estimate_ms": estimate,
     })
 }
 

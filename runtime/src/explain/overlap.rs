@@ -66,6 +66,11 @@ impl<'a> Overlaps<'a> {
         whole
     }
 
+    /// How long the stages of all pointers together are held, and a commit is watched.
+    pub fn hold_ms(&self) -> u64 {
+        self.hold_ms
+    }
+
     /// How long a pointer holds its stages, and drains.
     fn times(&self, at: &Addr) -> (u64, u64) {
         let node = self.plan.graph.nodes.get(at);
