@@ -79,3 +79,16 @@ pub fn plain(error: &std::io::Error) -> String {
         }
     }
 }
+
+/// Beside, then renamed: a program is never half-written. Its permissions stay.
+pub fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let path = std::fs::canonicalize(path)?;
+    let beside = path.with_extension(format!("imm.{}.new", std::process::id()));
+    let written = std::fs::write(&beside, text)
+        .and_then(|()| std::fs::set_permissions(&beside, std::fs::metadata(&path)?.permissions()))
+        .and_then(|()| std::fs::rename(&beside, &path));
+    if written.is_err() {
+        drop(std::fs::remove_file(&beside));
+    }
+    written
+}

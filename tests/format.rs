@@ -73,3 +73,24 @@ fn stdin_goes_to_stdout() {
     assert_eq!((broken.code, broken.out.as_str()), (1, ""), "{broken:?}");
     assert!(broken.err.contains("stdin"), "{broken:?}");
 }
+
+/// `imm check --fix` applies what is safe, pass after pass, and changes nothing the second time.
+#[test]
+fn safe_fixes_are_applied_until_there_are_none() {
+    let bench = Bench::example("hello");
+    let path = bench.module.join("main.imm");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let broken = text.replace("durable uploads", "resource uploads").replace("volume { size =", "volume { size:");
+    assert_ne!(broken, text);
+    std::fs::write(&path, &broken).unwrap();
+    bench.ok(&["check", "--fix"]);
+    let fixed = std::fs::read_to_string(&path).unwrap();
+    assert!(fixed.contains("durable uploads = volume"), "{fixed}");
+    bench.ok(&["check", "--fix"]);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), fixed);
+    // What is not certain is left to people.
+    let unclear = text.replace("image = app", "imge = app").replace("image    = app", "imge    = app");
+    std::fs::write(&path, &unclear).unwrap();
+    assert_eq!(bench.imm(&["check", "--fix"]).code, 1);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), unclear);
+}

@@ -91,6 +91,7 @@ pub fn check(world: &dyn World, path: &str, options: &Options) -> Checked {
     if !front.has_errors() {
         let evaluated = front.evaluate(world, options, Purpose::Check);
         front.diagnostics.extend(evaluated.diagnostics);
+        front.check_environments(world, options);
         front.check_tests(world, options);
         front.hide_unused();
     }
@@ -161,6 +162,16 @@ impl Front {
 
     fn evaluate(&mut self, world: &dyn World, options: &Options, purpose: Purpose) -> Evaluated {
         evaluate(&self.module, &mut self.sources, world, &self.folder, &options.params, &options.environment, purpose)
+    }
+
+    /// Whether every environment has settings and values that fit, not only the one that is asked for.
+    fn check_environments(&mut self, world: &dyn World, options: &Options) {
+        let (none, chosen) = (BTreeMap::new(), &options.environment);
+        let Self { sources, folder, module, diagnostics } = self;
+        for environment in module.environments.iter().filter(|e| *e.name != **chosen) {
+            let trial = evaluate::Trial { module, sources, world, folder, environment: chosen, given: &none };
+            diagnostics.extend(trial.environment(environment).err().into_iter().flatten());
+        }
     }
 
     /// Whether params take what tests give them.

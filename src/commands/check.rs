@@ -3,11 +3,14 @@
 use crate::cli::{Check, Global};
 use crate::compile;
 use crate::failure::{Exit, Failure, Outcome};
-use crate::project::{Project, plain};
+use crate::project::{Project, plain, replace};
 use crate::ui::{self, Style};
 use imm_compiler::Checked;
 use imm_ir::{Applicability, Diagnostic, Edit, FileId};
 use std::collections::BTreeMap;
+
+/// So often at most a program is looked at again after fixes.
+const MOST_PASSES: usize = 10;
 
 /// Shows every diagnostic; ends with 1 when one of them is an error.
 pub fn run(global: &Global, args: &Check) -> Outcome {
@@ -18,10 +21,18 @@ pub fn run(global: &Global, args: &Check) -> Outcome {
     let path = project.path.to_string_lossy();
     let mut checked = imm_compiler::check(&world, &path, &options);
     if args.fix {
-        let fixed = fix(&project, &checked)?;
-        if fixed > 0 {
-            ui::err(&format!("fixed {fixed}\n"));
+        // One fix may show the next mistake.
+        let mut fixed = 0;
+        for _ in 0..MOST_PASSES {
+            let now = fix(&project, &checked)?;
+            if now == 0 {
+                break;
+            }
+            fixed += now;
             checked = imm_compiler::check(&world, &path, &options);
+        }
+        if fixed > 0 && !global.quiet {
+            ui::err(&format!("fixed {fixed}\n"));
         }
     }
     let errors = checked.diagnostics.iter().filter(|d| d.is_error()).count();
@@ -53,25 +64,26 @@ fn summary(diagnostics: &[Diagnostic], quiet: bool) {
     }
 }
 
-/// Applies the safe fixes that do not overlap. Answers how many.
+/// Applies the safe fixes that do not overlap. A file that would have more mistakes in its text than before is left
+/// alone. Answers how many were applied.
 fn fix(project: &Project, checked: &Checked) -> Result<usize, Failure> {
     let mut edits: BTreeMap<FileId, Vec<Edit>> = BTreeMap::new();
-    let mut fixed = 0;
+    let mut fixes: BTreeMap<FileId, usize> = BTreeMap::new();
     for diagnostic in &checked.diagnostics {
         let Some(fix) = diagnostic.fixes.iter().find(|f| f.applicability == Applicability::Safe) else { continue };
+        let Some(file) = fix.edits.first().map(|edit| edit.span.file) else { continue };
         let overlaps = |edit: &Edit| {
             let taken = edits.get(&edit.span.file).map_or(&[][..], Vec::as_slice);
             taken.iter().any(|t| edit.span.start < t.span.end && t.span.start < edit.span.end || edit.span == t.span)
         };
-        if fix.edits.iter().any(overlaps) {
+        if fix.edits.iter().any(|edit| edit.span.file != file || overlaps(edit)) {
             continue;
         }
-        for edit in &fix.edits {
-            edits.entry(edit.span.file).or_default().push(edit.clone());
-        }
-        fixed += 1;
+        edits.entry(file).or_default().extend(fix.edits.iter().cloned());
+        *fixes.entry(file).or_default() += 1;
     }
     let folder = if project.path.is_dir() { Some(&*project.path) } else { project.path.parent() };
+    let mut applied = 0;
     for (file, mut edits) in edits {
         let Some((source, folder)) = checked.sources.get(file).zip(folder) else { continue };
         edits.sort_by_key(|e| std::cmp::Reverse(e.span));
@@ -79,11 +91,13 @@ fn fix(project: &Project, checked: &Checked) -> Result<usize, Failure> {
         for edit in edits {
             text.replace_range(edit.span.range(), &edit.text);
         }
+        let mistakes = |text: &str| imm_syntax::parse(file, text).diagnostics.len();
+        if mistakes(&text) > mistakes(&source.text) {
+            continue;
+        }
         let path = folder.join(&*source.name);
-        // Beside, then renamed: a program is never half-written.
-        let beside = path.with_extension("imm.new");
-        let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &path));
-        written.map_err(|e| Failure::new(format!("{}: {}", path.display(), plain(&e))))?;
+        replace(&path, &text).map_err(|e| Failure::new(format!("{}: {}", path.display(), plain(&e))))?;
+        applied += fixes.get(&file).copied().unwrap_or(0);
     }
-    Ok(fixed)
+    Ok(applied)
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::{Fmt, Global};
 use crate::failure::{Exit, Failure, Outcome};
-use crate::project::plain;
+use crate::project::{plain, replace};
 use crate::ui::{self, Style};
 use imm_ir::{Diagnostic, SourceFile, Sources};
 use std::fs::File;
@@ -98,19 +98,6 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// Beside, then renamed: a program is never half-written. Its permissions stay.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let path = std::fs::canonicalize(path)?;
-    let beside = path.with_extension(format!("imm.{}.new", std::process::id()));
-    let written = std::fs::write(&beside, text)
-        .and_then(|()| std::fs::set_permissions(&beside, std::fs::metadata(&path)?.permissions()))
-        .and_then(|()| std::fs::rename(&beside, &path));
-    if written.is_err() {
-        drop(std::fs::remove_file(&beside));
-    }
-    written
 }
 
 fn show(name: &str, text: String, errors: &[Diagnostic], style: Style) {

@@ -252,6 +252,7 @@ impl Evaluator<'_> {
 
 fn rejected(param: &Param, span: Span, why: &str) -> Diagnostic {
     Diagnostic::error(code::PARAM_REJECTED, span, format!("param `{}` cannot have this value: {why}", param.name))
+        .label("given here")
         .also(param.span, "declared here")
 }
 
@@ -267,7 +268,7 @@ fn missing(param: &Param) -> Diagnostic {
         format!("give it with --param {name}={value}, or in the variable {variable}")
     };
     Diagnostic::error(code::MISSING_PARAM, param.name_span, format!("param `{name}` has no value"))
-        .label(format!("a {} without default", param.ty))
+        .label(format!("`{}` without default", param.ty))
         .help(help)
 }
 

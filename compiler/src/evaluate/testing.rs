@@ -3,7 +3,7 @@
 use super::trail::Bound;
 use super::{Evaluator, Given, GivenValue, Purpose, Result};
 use crate::content::Files;
-use crate::hir::{Expr, ExprKind, ParamId, Test, TypedModule};
+use crate::hir::{Environment, Expr, ExprKind, ParamId, Test, TypedModule};
 use crate::world::World;
 use imm_ir::{Addr, Diagnostic, Fields, ParamFrom, Sources, Term, Value, code};
 use imm_syntax::ast::BinaryOp;
@@ -38,6 +38,22 @@ pub struct Trial<'a> {
 }
 
 impl Trial<'_> {
+    /// Whether an environment's settings and values of params fit.
+    pub fn environment(self, environment: &Environment) -> std::result::Result<(), Vec<Diagnostic>> {
+        let (module, files) = (self.module, Files::new(self.world, self.folder));
+        let mut evaluator = Evaluator::new(module, self.sources, files, Purpose::Check);
+        module.constants.iter().for_each(|id| evaluator.constant(*id));
+        evaluator.policy(environment);
+        for (id, expr) in &environment.params {
+            if let Some(param) = module.param(*id)
+                && let Err(failed) = evaluator.default_value(param, expr)
+            {
+                evaluator.report(failed);
+            }
+        }
+        if evaluator.diagnostics.is_empty() { Ok(()) } else { Err(evaluator.diagnostics) }
+    }
+
     /// The values that a `given` gives.
     pub fn given(self, values: &[(ParamId, Expr)]) -> std::result::Result<BTreeMap<Arc<str>, Given>, Vec<Diagnostic>> {
         let (module, files) = (self.module, Files::new(self.world, self.folder));
