@@ -30,6 +30,7 @@ mod lsp_latency;
 mod mutations;
 mod neovim;
 mod places;
+mod repl;
 mod rootless;
 mod secrets;
 mod test_command;

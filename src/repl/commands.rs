@@ -56,7 +56,7 @@ pub fn run(session: &mut Session, command: &str) -> Result<Next, Failure> {
         }
         "type" => {
             let found = lines::calculate(session, wanted(rest, "type", "EXPR")?)?;
-            ui::out(&format!("{}\n", found.ty));
+            ui::out(&format!("{}\n", imm_compiler::ide::shown(&found.ty)));
         }
         "kind" => like_the_command_line(session, &["doc", wanted(rest, "kind", "NAME")?], false)?,
         "doc" => like_the_command_line(session, &["doc", wanted(rest, "doc", "NAME")?], false)?,

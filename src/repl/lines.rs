@@ -6,8 +6,9 @@ use crate::failure::{Exit, Failure};
 use crate::records;
 use crate::ui;
 use imm_compiler::Failed;
-use imm_compiler::ide::line::{self, Calculated, LINE, LineForm, SESSION, form};
-use imm_ir::{Term, Type};
+use imm_compiler::ide::line::{Calculated, LINE, LineForm, SESSION, form};
+use imm_compiler::ide::{self, line};
+use imm_ir::{Term, Type, code};
 
 /// What comes after a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ fn wrong(session: &Session, failed: &Failed) -> Failure {
     ui::err(&ui::diagnostics::render(&failed.diagnostics, &failed.sources, session.style.color));
     let elsewhere = failed.diagnostics.iter().find(|d| {
         let name = failed.sources.get(d.span().file).map_or("", |file| &file.name);
-        d.is_error() && name != LINE && name != SESSION
+        d.is_error() && name != LINE && name != SESSION && d.code != code::PARAM_REJECTED
     });
     match elsewhere {
         // The program is broken, not the line.
@@ -84,7 +85,7 @@ fn items(session: &mut Session, text: &str) -> Result<(), Failure> {
 
 /// A value as a line: what it is, its type, and what of it is known.
 fn answer(session: &Session, found: &Calculated) -> String {
-    let ty = session.style.paint("36", &found.ty.to_string());
+    let ty = session.style.paint("36", &ide::shown(&found.ty));
     let Some(term) = &found.term else {
         return format!("{} : {ty}", session.style.paint("2", "a param without a value is in it"));
     };

@@ -25,7 +25,7 @@ pub fn hover(analysis: &Analysis, at: Place) -> Option<Hover> {
             return Some(of_symbol(inspection, span, &symbol));
         }
         let (span, ty) = expression_at(&facts, at)?;
-        Some(Hover { span, text: format!("{}{}", code(&ty.to_string()), knownness(&ty)), node: None })
+        Some(Hover { span, text: format!("{}{}", code(&super::shown(&ty)), knownness(&ty)), node: None })
     })
 }
 
@@ -35,7 +35,7 @@ fn of_symbol(inspection: &mut Inspection<'_>, span: Span, symbol: &Symbol) -> Ho
     let value = !matches!(symbol, Symbol::Kind(_) | Symbol::KindField(..) | Symbol::Type(_) | Symbol::Builtin(_));
     if let Some(ty) = declared.ty.as_ref().filter(|_| value) {
         if matches!(symbol, Symbol::Param(_) | Symbol::Node(_)) {
-            text.push_str(&format!("\n`{ty}`\n"));
+            text.push_str(&format!("\n`{}`\n", super::shown(ty)));
         }
         text.push_str(&knownness(ty));
     }

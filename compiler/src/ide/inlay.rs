@@ -86,7 +86,7 @@ fn type_of(facts: &Facts, span: Span) -> Option<&Type> {
 }
 
 fn type_hint(offset: u32, ty: &Type) -> Option<Hint> {
-    let shown = ty.to_string();
+    let shown = super::shown(ty);
     let silent = matches!(ty, Type::Error | Type::Never);
     let text = if shown.chars().count() > LONGEST {
         let cut: String = shown.chars().take(LONGEST - 1).collect();

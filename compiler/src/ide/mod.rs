@@ -40,7 +40,7 @@ pub use symbols::{Symbol, SymbolKind, document_symbols, workspace_symbols};
 use crate::check::inspect::{Inspection, with_stack};
 use crate::sources::{self, Loaded};
 use crate::world::World;
-use imm_ir::{Edit, FileId, Sources, Span};
+use imm_ir::{Edit, FileId, Sources, Span, Type};
 use imm_syntax::ast;
 
 /// One version of a program, ready to be asked.
@@ -158,6 +158,22 @@ impl Analysis {
         let path = self.loaded.root.as_str();
         Self::new(&world, path)
     }
+}
+
+/// A type for people. The condition of a param is named after the param, which says nothing elsewhere: its base is shown.
+pub fn shown(ty: &Type) -> String {
+    fn plain(ty: &Type) -> Type {
+        match ty {
+            Type::Refined(refined) if refined.name.starts_with(|c: char| c.is_lowercase()) => plain(&refined.base),
+            Type::Late(inner) => Type::late(plain(inner)),
+            Type::Secret(inner) => Type::secret(plain(inner)),
+            Type::Option(inner) => Type::option(plain(inner)),
+            Type::List(inner) => Type::list(plain(inner)),
+            Type::Map(inner) => Type::map(plain(inner)),
+            other => other.clone(),
+        }
+    }
+    plain(ty).to_string()
 }
 
 /// Whether a span holds an offset, its end included.

@@ -1,0 +1,195 @@
+//! `imm repl`: through a pipe, and by keys in a pseudo-terminal.
+
+use crate::harness::{Bench, IMM, Said};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What a session says to lines from a pipe.
+fn piped(bench: &Bench, lines: &str) -> Said {
+    let mut command = bench.command(&["repl"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+}
+
+#[test]
+fn expressions_items_and_params() {
+    let bench = Bench::example("hello");
+    let said = piped(
+        &bench,
+        "replicas * 2\nfront.url\nlet double = (\n  replicas * 2\n)\n:set replicas = 5\ndouble\n:type front\n:set\n",
+    );
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(
+        said.out.lines().collect::<Vec<_>>(),
+        [
+            "4 : Int",
+            "front.url : ~String   known only after create",
+            "declared double",
+            "10 : Int",
+            "route",
+            "replicas = 5",
+        ],
+        "{said:?}"
+    );
+    // A name may be declared again, and what was declared is seen by what follows.
+    let said = piped(&bench, "let a = 1\nlet a = \"x\"\na + \"y\"\nfn f(n: Int) -> Int = n + 1\nf(2)\n");
+    assert!(said.out.contains("\"xy\" : String") && said.out.contains("3 : Int"), "{said:?}");
+}
+
+#[test]
+fn mistakes_are_the_compilers_and_fail_the_pipe() {
+    let bench = Bench::example("hello");
+    let said = piped(&bench, "replica + 1\n1 + 1\n");
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.contains("unknown-name") && said.err.contains("<line>:1:1") && said.err.contains("`replicas`"),
+        "{said:?}"
+    );
+    assert!(said.out.contains("2 : Int"), "the lines after it still run: {said:?}");
+    for (line, part) in [
+        (":plam\n", "did you mean `:plan`?"),
+        (":set replicas = \"x\"\n", "replicas"),
+        (":set nothing = 1\n", "nothing"),
+        (":at 3\n", "nothing was applied yet"),
+        (":why\n", ":why ADDR"),
+        ("[1,\n", "unclosed-bracket"),
+    ] {
+        let said = piped(&bench, line);
+        assert_eq!(said.code, 1, "{line} {said:?}");
+        assert!(said.err.contains(part), "{line} {said:?}");
+    }
+}
+
+#[test]
+fn plans_and_time_travel() {
+    let bench = Bench::example("hello");
+    let said = piped(&bench, ":plan\n:set replicas = 3\n:plan web\n:outputs\n:kind volume\n:explain overflow\n");
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("first generation") && said.out.contains("web.instance[\"2\"]"), "{said:?}");
+    assert!(said.out.contains("url = front.url : ~String"), "{said:?}");
+    assert!(said.out.contains("size: Bytes"), "{said:?}");
+    assert!(!bench.module.join(".imm").exists(), "looking makes no ledger");
+    bench.ok(&["apply", "--yes", "--param", "replicas=1"]);
+    bench.edit("param greeting: String = \"Hello\"", "param greeting: String = \"Changed\"");
+    let said =
+        piped(&bench, "greeting\n:at 1\ngreeting\nreplicas\n:plan\n:at now\ngreeting\n:generations\nfront.url\n");
+    let lines: Vec<&str> = said.out.lines().collect();
+    assert_eq!(
+        lines.iter().take(4).collect::<Vec<_>>(),
+        [&"\"Changed\" : String", &"\"Hello\" : String", &"1 : Int", &"\"Changed\" : String"],
+        "{said:?}"
+    );
+    assert!(said.err.contains("`:at now` goes back"), "{said:?}");
+    assert!(said.out.contains("committed") && said.out.contains("in generation 1"), "{said:?}");
+    bench.ok(&["destroy", "--yes"]);
+}
+
+/// A terminal with a session in it.
+struct Terminal {
+    socket: String,
+}
+
+impl Terminal {
+    fn start(bench: &Bench) -> Option<Self> {
+        if Command::new("tmux").arg("-V").output().is_err() {
+            eprintln!("skipped: there is no tmux");
+            return None;
+        }
+        let terminal = Self { socket: bench.path("tmux").display().to_string() };
+        let line = format!(
+            "env IMM_HOME={} TERM=screen NO_COLOR=1 {IMM} repl {}",
+            bench.home().display(),
+            bench.module.display()
+        );
+        terminal.tmux(&["new-session", "-d", "-x", "100", "-y", "40", &line]);
+        terminal.tmux(&["set-option", "-g", "remain-on-exit", "on"]);
+        Some(terminal)
+    }
+
+    fn tmux(&self, words: &[&str]) -> String {
+        let output = Command::new("tmux").args(["-S", &self.socket, "-f", "/dev/null"]).args(words).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn keys(&self, keys: &[&str]) {
+        let mut words = vec!["send-keys"];
+        words.extend(keys);
+        self.tmux(&words);
+    }
+
+    /// The screen, once it has a text.
+    fn screen(&self, text: &str) -> String {
+        let began = Instant::now();
+        loop {
+            let screen = self.tmux(&["capture-pane", "-p"]);
+            if screen.contains(text) {
+                return screen;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "{text:?} is not on\n{screen}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Terminal {
+    /// Waits until the session is over.
+    fn ended(&self) {
+        let began = Instant::now();
+        while !self.tmux(&["list-panes", "-F", "#{pane_dead}"]).starts_with('1') {
+            assert!(began.elapsed() < Duration::from_secs(60), "the session goes on");
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
+#[test]
+fn keys_in_a_terminal() {
+    let bench = Bench::example("hello");
+    let Some(terminal) = Terminal::start(&bench) else { return };
+    terminal.screen("hello> ");
+    // Completion of a name, and of a field after a dot.
+    terminal.keys(&["repl", "Tab"]);
+    terminal.screen("hello> replicas");
+    terminal.keys(&[" + 1", "Enter"]);
+    terminal.screen("3 : Int");
+    terminal.keys(&["front.ur", "Tab"]);
+    terminal.screen("hello> front.url");
+    // Ctrl-C takes the line back.
+    terminal.keys(&["C-c"]);
+    // Open brackets go on in the next line.
+    terminal.keys(&["[1,", "Enter"]);
+    terminal.keys(&["2]", "Enter"]);
+    terminal.screen("[1, 2] : [Int]");
+    // Commands complete, and say what they take.
+    terminal.keys(&[":gener", "Tab"]);
+    terminal.screen("hello> :generations");
+    terminal.keys(&["C-c"]);
+    terminal.keys(&[":why"]);
+    terminal.screen("hello> :why ADDR");
+    terminal.keys(&["C-c"]);
+    // History, in this session and in the next.
+    terminal.keys(&["Up", "Up"]);
+    terminal.screen("hello> ");
+    terminal.keys(&["C-c"]);
+    terminal.keys(&["C-d"]);
+    terminal.ended();
+    assert!(bench.home().join("repl-history").exists());
+    drop(terminal);
+    let Some(again) = Terminal::start(&bench) else { return };
+    again.screen("hello> ");
+    again.keys(&["repl"]);
+    again.screen("hello> replicas + 1");
+    assert!(!Path::new(&bench.module).join(".imm").exists());
+}
