@@ -173,14 +173,19 @@ pub enum Command {
     #[command(subcommand, after_help = "Examples:\n  imm audit verify\n  imm audit verify --json examples/hello")]
     Audit(Audit),
     /// Tell what is missing, changed or unknown outside
+    #[command(
+        after_help = "Examples:\n  imm drift\n  imm drift --exit-code     for CI: ends with 3 when something differs\n  imm drift --json examples/hello"
+    )]
     Drift(Drift),
     /// Make new objects for what is missing or changed
+    #[command(after_help = "Examples:\n  imm heal\n  imm heal --yes --because 'disk replaced'")]
     Heal(Heal),
     /// Drop objects from the record; what they are stays
     Forget(Forget),
     /// Go on with a ledger that was copied or restored, or with another platform
     Lineage(LineageArgs),
     /// Show how often, how soon and how well changes go
+    #[command(after_help = "Examples:\n  imm metrics\n  imm metrics --prometheus > imm.prom")]
     Metrics(Metrics),
     /// Show or change for whom the secrets of a ledger are sealed
     Key(KeyArgs),
@@ -338,6 +343,9 @@ pub struct Graph {
     /// dot, mermaid, svg or json
     #[arg(long, value_enum, default_value = "dot", hide_possible_values = true, value_name = "FORMAT")]
     pub format: GraphFormat,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
     /// Of a recorded generation, instead of the program
     #[arg(long, value_name = "N")]
     pub generation: Option<u64>,

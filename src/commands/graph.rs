@@ -19,10 +19,13 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let style = Style::choose(global.color);
     let project = Project::find(global, args.module.path.as_deref())?;
     let only = args.at.as_deref().map(Addr::parse).transpose().map_err(Failure::usage)?;
+    let format = if args.json { GraphFormat::Json } else { args.format };
     let (graph, of) = match args.generation {
         Some(generation) => (recorded(&project, generation, style)?, format!("generation {generation}")),
         None => {
-            let json = args.format == GraphFormat::Json;
+            // What was interrupted is said here too.
+            drop(records::read(&project, style)?);
+            let json = format == GraphFormat::Json;
             let Compiled { graph, .. } = compile::compile(&project, &args.params, &args.tuning, style, json)?;
             (graph, project.environment.clone())
         }
@@ -31,7 +34,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     if let Some(only) = only.filter(|_| picture.nodes.is_empty()) {
         return Err(Failure::new(format!("nothing is declared at {only}")).help("`imm graph` shows everything"));
     }
-    let text = match args.format {
+    let text = match format {
         GraphFormat::Dot => ui::graph::dot(&picture, &project.name),
         GraphFormat::Mermaid => ui::graph::mermaid(&picture),
         GraphFormat::Json => format!("{}\n", serde_json::to_string(&picture).map_err(|e| Failure::new(e.to_string()))?),
