@@ -96,6 +96,8 @@ impl Seen {
     pub fn warnings(&self) -> Vec<String> {
         let said = self.objects.values().flat_map(|o| o.warnings.iter().map(move |w| format!("{}: {w}", o.address)));
         let ailing = self.objects.values().filter_map(|o| match o.health.level {
+            // A job that ended well is what it was to become.
+            Level::Exited if o.kind == "job" && o.health.exit_code == Some(0) => None,
             Level::Unhealthy | Level::Exited => {
                 let reason = o.health.reason.as_deref().unwrap_or("it is not healthy");
                 Some(format!("{}: {reason} (run {})", o.address, o.health.run))

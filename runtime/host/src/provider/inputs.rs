@@ -161,7 +161,9 @@ fn file(request: &Request) -> Result<File> {
     let Ok(mode) = u32::from_str_radix(&mode, 8) else {
         return Err(permanent(format!("{}: mode {mode:?} is not octal, like 0644", request.address), None));
     };
-    Ok(File { content: BASE64.encode(bytes), mode, secret: content.is_some_and(Value::has_secret) })
+    // Asked of what was given: `field` has revealed it.
+    let secret = request.inputs.get("content").is_some_and(Value::has_secret);
+    Ok(File { content: BASE64.encode(bytes), mode, secret })
 }
 
 fn volume(request: &Request) -> Result<Volume> {
@@ -288,6 +290,24 @@ mod tests {
         assert_eq!(text_map(&fields(&[("env", env)]), "env").unwrap()["TOKEN"], "hunter2");
         let cause = texts(&fields(&[("cmd", secret)]), "cmd").unwrap_err();
         assert!(!cause.message.contains("hunter2"), "{cause}");
+    }
+
+    #[test]
+    fn a_file_of_a_secret_is_a_secret_file() {
+        let made = |content: Value| {
+            let request = Request {
+                object: imm_runtime::id::ObjectId(imm_ir::Digest([1; 32])),
+                address: imm_ir::Addr::root("conf"),
+                kind: Arc::from("file"),
+                spec: imm_ir::Digest([2; 32]),
+                inputs: fields(&[("content", content)]),
+                bound: BTreeMap::new(),
+                dormant: false,
+            };
+            file(&request).unwrap()
+        };
+        assert!(made(Value::text("hunter2").into_secret()).secret);
+        assert!(!made(Value::text("plain")).secret);
     }
 
     #[test]
