@@ -466,6 +466,9 @@ pub struct Rollback {
     /// The generation [default: the newest one that differs and was never rolled back from]
     #[arg(value_name = "GEN")]
     pub generation: Option<u64>,
+    /// Only prove that it would work: make what it needs, move no traffic, take it down again
+    #[arg(long)]
+    pub drill: bool,
     /// Go back behind this job although its effect is breaking (wants --because)
     #[arg(long, value_name = "JOB", requires = "because")]
     pub across: Vec<String>,

@@ -301,6 +301,18 @@ impl Session {
                 };
                 Err(failure.help("`imm logs` shows what the containers printed; correct the program and apply again"))
             }
+            Outcome::Drilled { generation, error, covered, not_covered, leftovers, took_ms } => {
+                ui::err(&ui::events::leftovers(leftovers, self.style));
+                if let Some(error) = error {
+                    let message = format!("{error}\nA rollback to generation {generation} would not work as it is.");
+                    return Err(Failure { exit: Exit::Unwound, ..Failure::new(message) }
+                        .help("nothing that serves was touched; `imm logs` shows what the containers printed"));
+                }
+                if !self.json {
+                    ui::out(&ui::events::drilled(*generation, covered.len(), not_covered, *took_ms, self.style));
+                }
+                Ok(Exit::Done)
+            }
             Outcome::Stuck { error, why, .. } => Err(stuck(error, why)),
         }
     }

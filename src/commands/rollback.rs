@@ -30,7 +30,7 @@ pub fn run(global: &Global, args: &Rollback) -> Outcome {
         let graph = session.graph(to)?;
         let because = args.because.clone().unwrap_or_default();
         let plan = session.plan(&graph, |options| {
-            options.verb = Verb::Rollback { to };
+            options.verb = if args.drill { Verb::Drill { of: to } } else { Verb::Rollback { to } };
             (options.across, options.never, options.because) = (across, never, because);
         });
         let plan = plan.await?;

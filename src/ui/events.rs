@@ -99,6 +99,17 @@ pub fn committed(generation: u64, outputs: &Fields<Value>, took_ms: u64, empty: 
     out
 }
 
+/// The last lines of a drill that passed.
+pub fn drilled(generation: u64, covered: usize, not_covered: &[(Addr, String)], took_ms: u64, style: Style) -> String {
+    let mut out: String = not_covered.iter().map(|(address, why)| format!("not covered: {address}: {why}\n")).collect();
+    if covered == 0 {
+        out.push_str("Nothing could be proven: everything it would need stays at rest in a drill.\n");
+    }
+    let last = format!("A rollback to generation {generation} works, as far as it was covered ({}).", seconds(took_ms));
+    out.push_str(&format!("{}\n", style.paint("1;32", &last)));
+    out
+}
+
 /// What could not be cleaned up.
 pub fn leftovers(leftovers: &[(Addr, String)], style: Style) -> String {
     let warn = style.paint("1;33", "warning");

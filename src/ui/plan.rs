@@ -2,6 +2,7 @@
 
 use super::Style;
 use super::table::columns;
+use imm_runtime::entry::Verb;
 use imm_runtime::explain::Cascade;
 use imm_runtime::explain::overlap::{Overlaps, Until};
 use imm_runtime::plan::{Action, Plan, Step, Undo};
@@ -28,8 +29,11 @@ pub struct Shown<'a> {
 pub fn render(shown: Shown<'_>) -> String {
     let Shown { plan, cascades, estimate, name, verbose, style } = shown;
     let next = plan.base_generation.unwrap_or(0) + 1;
-    let from =
-        plan.base_generation.map_or_else(|| "first generation".to_owned(), |g| format!("generation {g} → {next}"));
+    let from = match (plan.base_generation, &plan.verb) {
+        (_, Verb::Drill { of }) => format!("rehearses a rollback to generation {of}"),
+        (None, _) => "first generation".to_owned(),
+        (Some(g), _) => format!("generation {g} → {next}"),
+    };
     let mut out = format!("{} · {} · {from}\n", style.paint("1", name), plan.environment);
     let overlaps = Overlaps::of(plan);
     let rows: Vec<Vec<String>> = plan.steps.iter().map(|step| row(step, style)).collect();

@@ -7,11 +7,15 @@ use super::{Engine, EngineError, Event};
 use crate::entry::{Body, Proof};
 use crate::id::ObjectId;
 use crate::plan::Plan;
-use crate::provider::{Error, ErrorKind, Happened, Level};
+use crate::provider::{Ctx, Error, ErrorKind, Handle, Happened, Level, Provider};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use imm_ir::{Addr, FieldClass, Fields, Value};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// How long what was told to act may seem to rest.
+const RISE: Duration = Duration::from_secs(5);
 
 /// Objects that did not do as they were told, and why.
 pub(super) type Unwilling = Vec<(ObjectId, Error)>;
@@ -91,9 +95,16 @@ impl Engine {
         let schema = provider.schemas().get(&object.kind);
         let policy = |name: &str| schema.and_then(|s| s.field(name)).is_some_and(|f| f.class == FieldClass::Policy);
         let policy: Fields<Value> = inputs.into_iter().filter(|(name, _)| policy(name)).collect();
-        let (ctx, handle) = (self.ctx(timeout), self.handle(id));
         let patience = Patience { timeout, ..self.patience(self.limits.settle_retries) };
-        patience.call(|| provider.health(&ctx, &object.kind, id, &handle, &policy)).await
+        let ask = Ask {
+            provider: Arc::clone(provider),
+            ctx: self.ctx(timeout),
+            kind: object.kind.clone(),
+            object: id,
+            handle: self.handle(id),
+            policy,
+        };
+        ask.level(patience).await
     }
 
     /// The addresses of objects, as people know them.
@@ -142,6 +153,33 @@ impl Engine {
             }
         }
         Ok(None)
+    }
+}
+
+/// The question how an object is that was told to act.
+pub(super) struct Ask {
+    pub provider: Arc<dyn Provider>,
+    pub ctx: Ctx,
+    pub kind: Arc<str>,
+    pub object: ObjectId,
+    pub handle: Handle,
+    pub policy: Fields<Value>,
+}
+
+impl Ask {
+    /// Asks until it is known. One that was told to act and still rests has not begun yet.
+    pub(super) async fn level(self, patience: Patience) -> Result<Level, Error> {
+        let began = Instant::now();
+        loop {
+            let timeout = self.ctx.timeout.saturating_sub(began.elapsed());
+            let ctx = Ctx { timeout, ..self.ctx.clone() };
+            let ask = || self.provider.health(&ctx, &self.kind, self.object, &self.handle, &self.policy);
+            let level = Patience { timeout, ..patience }.call(ask).await?;
+            if level != Level::Dormant || began.elapsed() >= self.ctx.timeout.min(RISE) {
+                return Ok(level);
+            }
+            tokio::time::sleep(RISE / 50).await;
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Building: everything new is made and verified, as much at once as allowed. All intents that are ready go to disk in one
 //! write before their effects begin; results are written as they come, several at a time.
 
+use super::active::Ask;
 use super::call::Patience;
 use super::job::Ran;
 use super::{Engine, EngineError, Event, Step, Stop};
-use crate::entry::{Body, CreateIntent, UnwindCause};
+use crate::entry::{Body, CreateIntent, UnwindCause, Verb};
 use crate::id::ObjectId;
 use crate::plan::start::Job;
 use crate::plan::{Action, Fate, Plan, PlannedSwitch, Start};
@@ -42,6 +43,8 @@ pub(super) struct Progress {
     pub moved: BTreeSet<ObjectId>,
     /// While nobody serves, how long waiting for health may take.
     pub bound: Option<Duration>,
+    /// Nothing takes over and nothing moves.
+    drill: bool,
     pub work: Work,
 }
 
@@ -55,10 +58,13 @@ impl Engine {
             early: plan.switches.iter().filter(|s| s.early).cloned().collect(),
             moved: BTreeSet::new(),
             bound: None,
+            drill: matches!(plan.verb, Verb::Drill { .. }),
             work: Work::new(),
         };
+        let left_out = if progress.drill { super::drill::left_out(plan) } else { BTreeMap::new() };
         for (addr, planned) in &plan.nodes {
             match planned.fate {
+                Fate::Create | Fate::Reuse if left_out.contains_key(addr) => progress.done.insert(addr.clone()),
                 Fate::Create | Fate::Reuse => progress.waiting.insert(addr.clone()),
                 Fate::Keep | Fate::Rename(_) | Fate::Attach => progress.done.insert(addr.clone()),
             };
@@ -221,9 +227,7 @@ impl Engine {
         progress.work.push(Box::pin(async move {
             let began = Instant::now();
             let level = match nature {
-                Nature::Process if !rests => {
-                    patience.call(|| provider.health(&ctx, &kind, object, &handle, &policy)).await
-                }
+                Nature::Process if !rests => Ask { provider, ctx, kind, object, handle, policy }.level(patience).await,
                 // It is there or it is not.
                 Nature::Process | Nature::Job | Nature::Content | Nature::Plain => patience
                     .call(|| provider.find(&ctx, &kind, object))
@@ -255,11 +259,13 @@ impl Engine {
                             let nature = plan.graph.nodes.get(&addr).and_then(|n| self.schema(n)).map(|s| s.nature);
                             match (&planned.start, nature) {
                                 (Start::Job(_), _) => _ = progress.made.insert(addr),
-                                (Start::Handover(handover), _) if !handover.stop_first => {
+                                (Start::Handover(handover), _) if !handover.stop_first && !progress.drill => {
                                     progress.made.insert(addr);
                                 }
                                 // It rests until the final stage; nothing that needs it waits for that.
-                                (Start::Final, _) => _ = progress.done.insert(addr),
+                                (Start::Final | Start::Handover(_), _) if planned.start.dormant() => {
+                                    progress.done.insert(addr);
+                                }
                                 (_, Some(Nature::Process)) => verify.push((addr, object, step)),
                                 _plain => _ = progress.done.insert(addr),
                             }
@@ -284,7 +290,7 @@ impl Engine {
                             self.done("verify", &addr, object, began);
                             let took_ms = millis(began.elapsed());
                             bodies.push(Body::Verified { step, object, took_ms });
-                            if rests && matches!(planned.start, Start::Handover(_)) {
+                            if rests && matches!(planned.start, Start::Handover(_)) && !progress.drill {
                                 progress.made.insert(addr);
                             } else {
                                 progress.done.insert(addr);
@@ -385,7 +391,7 @@ impl Engine {
             let patience = Patience { timeout, ..self.patience(3) };
             let kept = plan.nodes.get(addr).is_some_and(|n| n.fate != Fate::Create) && !plan.proves.contains(&id);
             calls.push(async move {
-                let level = patience.call(|| provider.health(&ctx, &kind, id, &handle, &policy)).await;
+                let level = Ask { provider, ctx, kind, object: id, handle, policy }.level(patience).await;
                 (addr, kept, level)
             });
         }

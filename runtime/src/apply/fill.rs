@@ -1,7 +1,7 @@
 //! From planned nodes to requests and settings: holes are filled with the outputs of objects that are there by now.
 
 use super::{Engine, Step, Stop};
-use crate::entry::UnwindCause;
+use crate::entry::{UnwindCause, Verb};
 use crate::plan::{Plan, PlannedSwitch};
 use crate::provider::{Bound, Handle, Request, Setting, Target};
 use crate::rollout;
@@ -58,6 +58,7 @@ impl Engine {
                 let object = plan.nodes.get(&of).map(|n| n.object).ok_or_else(gone)?;
                 bound.insert(of, Bound { object, handle: self.handle(object) });
             }
+            let value = if matches!(plan.verb, Verb::Drill { .. }) { read_only(value) } else { value };
             inputs.insert(name.clone(), value);
         }
         Ok(Request {
@@ -109,5 +110,17 @@ impl Engine {
             inputs.insert(name.clone(), self.fill(plan, term, &format!("{}.{name}", switch.address))?);
         }
         Ok(Setting { targets: targets.collect(), inputs })
+    }
+}
+
+/// The same with every volume mounted read-only: a rehearsal changes no data.
+fn read_only(value: Value) -> Value {
+    match value {
+        Value::Map(map) => Value::Map(map.into_iter().map(|(key, value)| (key, read_only(value))).collect()),
+        Value::Variant(tag, mut fields) if &*tag == "volume" && fields.contains_key("of") => {
+            fields.insert("read_only".into(), Value::Bool(true));
+            Value::Variant(tag, fields)
+        }
+        other => other,
     }
 }

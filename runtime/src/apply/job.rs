@@ -20,6 +20,9 @@ use tokio::time::Instant;
 /// How often a running job is asked for.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// How long a job that was told to run may seem not to have begun.
+const RISE: Duration = Duration::from_secs(1);
+
 /// How long undoing waits for a job that still runs: killing it half-way would be worse.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
@@ -292,16 +295,21 @@ impl Run {
     /// Begins it and waits for its end.
     async fn whole(&self) -> Called<Ran> {
         self.patience.call(|| self.provider.activate(&self.ctx, &self.kind, self.object, &self.handle)).await?;
-        let ended = self.end(self.ctx.timeout).await?;
-        Ok(ended.unwrap_or_else(|| Ran { outcome: JobOutcome::Lost, outputs: Fields::new(), last: String::new() }))
+        let ended = self.wait(self.ctx.timeout, self.ctx.timeout).await?;
+        Ok(ended.unwrap_or_else(|| Ran::without(JobOutcome::Lost, "it was told to run and never began")))
     }
 
     /// Waits for its end, at most so long; then it is killed. `None`: it was never begun.
     async fn end(&self, limit: Duration) -> Called<Option<Ran>> {
+        self.wait(limit, RISE).await
+    }
+
+    /// As [`end`](Self::end); it may take `rise` from being told to run to running.
+    async fn wait(&self, limit: Duration, rise: Duration) -> Called<Option<Ran>> {
         let began = Instant::now();
         let none = Fields::new();
         loop {
-            let left = limit.saturating_sub(began.elapsed());
+            let left = limit.max(rise).saturating_sub(began.elapsed());
             let ctx = Ctx { timeout: left, ..self.ctx.clone() };
             let ask = || self.provider.health(&ctx, &self.kind, self.object, &self.handle, &none);
             let patience = Patience { timeout: left, ..self.patience };
@@ -311,12 +319,12 @@ impl Run {
                     let outputs = self.patience.call(find).await?.map(|c| c.outputs).unwrap_or_default();
                     return Ok(Some(Ran { outcome: JobOutcome::Exit(status), outputs, last }));
                 }
-                Level::Dormant => return Ok(None),
+                Level::Dormant if began.elapsed() >= rise => return Ok(None),
                 Level::Missing => return Ok(Some(Ran::without(JobOutcome::Lost, "it is not there"))),
                 Level::Unhealthy(why) => return Ok(Some(Ran::without(JobOutcome::Lost, &why))),
-                Level::Starting | Level::Healthy => {}
+                Level::Dormant | Level::Starting | Level::Healthy => {}
             }
-            if began.elapsed() >= limit {
+            if began.elapsed() >= limit.max(rise) {
                 let kill = || self.provider.deactivate(&self.ctx, &self.kind, self.object, &self.handle);
                 self.patience.call(kill).await?;
                 return Ok(Some(Ran::without(JobOutcome::Timeout, "it took too long")));

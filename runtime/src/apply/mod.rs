@@ -1,7 +1,7 @@
 //! The executor: one transaction over the whole graph.
 //!
 //! In order: `build` (create, verify, bind new pointers early), `handover` (old ones give way to new ones), `job` (runs that
-//! are never repeated), `stage` (levels, active set, switch, commit), `forward` (confirm, drain, retire), `back` (unwind);
+//! are never repeated), `stage` (levels, active set, switch, commit), `drill` (a rollback that is taken down again), `forward` (confirm, drain, retire), `back` (unwind);
 //! `demolish` ends objects for both, `active` lets them act and stops them, `call` makes one provider call with its retries,
 //! `fill` fills holes. `forward` and `back` work from recorded state alone, so a recovery runs the same code as the apply
 //! that was interrupted. Single-threaded; all waiting is on tokio's timer.
@@ -11,6 +11,7 @@ mod back;
 mod build;
 mod call;
 mod demolish;
+mod drill;
 mod event;
 mod fill;
 mod forward;
@@ -23,7 +24,7 @@ mod stage;
 pub use event::Event;
 pub use outcome::{EngineError, Outcome};
 
-use crate::entry::{ApplyStarted, Body, ConsentKind, SignalVerb, UnwindCause};
+use crate::entry::{ApplyStarted, Body, ConsentKind, SignalVerb, UnwindCause, Verb};
 use crate::id::{ApplyId, ObjectId};
 use crate::lease::{Holder, TookOver};
 use crate::ledger::{Ledger, LedgerError};
@@ -320,7 +321,11 @@ impl Engine {
 
     async fn drive(&mut self, plan: &Plan, began: Instant) -> Result<Outcome, EngineError> {
         let stop = self.signalled(1);
+        let drill = if let Verb::Drill { of } = plan.verb { Some(of) } else { None };
         let forward = async {
+            if drill.is_some() {
+                return self.rehearse(plan).await;
+            }
             let moved = self.build(plan).await?;
             self.roll_out(plan, &moved).await?;
             self.commit(plan)
@@ -331,6 +336,9 @@ impl Engine {
             () = stop => Err(Stop::Unwind(UnwindCause::Signal, "stopped by a signal".to_owned())),
             done = forward => done,
         };
+        if let Some(generation) = drill {
+            return self.end_drill(plan, generation, done, began).await;
+        }
         match done {
             Ok(()) => self.forward(began).await,
             Err(Stop::Unwind(cause, error)) => {

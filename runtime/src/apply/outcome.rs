@@ -34,6 +34,21 @@ pub enum Outcome {
         /// How long it took.
         took_ms: u64,
     },
+    /// A rollback was rehearsed, and everything it made is gone again.
+    Drilled {
+        /// To which generation.
+        generation: u64,
+        /// Why it would not work.
+        error: Option<String>,
+        /// What was proven.
+        covered: Vec<Addr>,
+        /// What could not be, and why.
+        not_covered: Vec<(Addr, String)>,
+        /// What could not be cleaned up, and why.
+        leftovers: Vec<(Addr, String)>,
+        /// How long it took.
+        took_ms: u64,
+    },
     /// Settling failed; nothing more was destroyed. `imm recover` tries again.
     Stuck {
         /// What went wrong first, if it was being undone.

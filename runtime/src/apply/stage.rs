@@ -2,7 +2,7 @@
 
 use super::call::doubted;
 use super::{Engine, EngineError, Event, Step, Stop, aborted};
-use crate::entry::{Body, Commit, Moved, RecordedMove, SwitchIntent, UnwindCause};
+use crate::entry::{Body, Commit, Moved, RecordedMove, SwitchIntent, UnwindCause, Verb};
 use crate::id::ObjectId;
 use crate::plan::{Fate, Plan, PlannedSwitch, Start};
 use crate::provider::{Error, ErrorKind, Happened, Move, Provider, Setting};
@@ -67,7 +67,9 @@ impl Engine {
             .filter_map(|s| {
                 let node = plan.graph.nodes.get(&s.address).filter(|n| n.class == Class::Pointer)?;
                 let old_side = self.state().pointers.get(&s.object).is_some_and(|p| !p.setting.targets.is_empty());
-                let strategy = node.known("rollout").map_or(Strategy::AllAtOnce, Strategy::read);
+                // Going back is one switch, never through a canary.
+                let back = matches!(plan.verb, Verb::Rollback { .. } | Verb::AutoRollback { .. });
+                let strategy = node.known("rollout").filter(|_| !back).map_or(Strategy::AllAtOnce, Strategy::read);
                 Some(strategy.stages(old_side))
             })
             .collect();
@@ -88,7 +90,7 @@ impl Engine {
         self.check_levels(plan).await
     }
 
-    fn check_asserts(&mut self, plan: &Plan) -> Step<()> {
+    pub(super) fn check_asserts(&mut self, plan: &Plan) -> Step<()> {
         let mut bodies = Vec::new();
         let mut failure = None;
         for assert in &plan.graph.asserts {

@@ -293,7 +293,8 @@ pub struct PlanError {
 impl Plan {
     /// Whether there is anything to do: equal graph, and every object there.
     pub fn is_empty(&self, state: &State) -> bool {
-        self.switches.is_empty() && unchanged(state, self.graph_root, &self.nodes)
+        let drill = matches!(self.verb, Verb::Drill { .. });
+        !drill && self.switches.is_empty() && unchanged(state, self.graph_root, &self.nodes)
     }
 
     /// Names the plan: what an approval is for.
@@ -333,15 +334,24 @@ pub fn plan(graph: &Graph, recorded: Recorded<'_>, observed: &Observed, options:
         nodes = matching::assign(graph, recorded, observed, options, lineage, &order, true)?;
         switches = settings::switches(graph, recorded, &nodes, options);
     }
-    let rests = start::decide(graph, recorded, &mut nodes, &options.schemas)?;
+    let drill = matches!(options.verb, Verb::Drill { .. });
+    let rests = start::decide(graph, recorded, &mut nodes, &options.schemas, drill)?;
+    if drill {
+        // Nothing moves.
+        switches.clear();
+    }
     // A destroy leaves nothing warm: a rollback from there is cold.
     let keep = if options.verb == Verb::Destroy { 0 } else { options.keep.unwrap_or(graph.policy.keep) };
     let proves = settings::proves(graph, recorded, &nodes, options);
     let mut steps = Vec::new();
     reasons::forward(graph, recorded, observed, &nodes, &order, options, &mut steps);
-    active::steps(graph, state, &nodes, &rests, &mut steps);
+    if !drill {
+        active::steps(graph, state, &nodes, &rests, &mut steps);
+    }
     settings::steps(graph, recorded, &switches, &nodes, options, &mut steps);
-    retire::steps(graph, recorded, &nodes, keep, &mut steps);
+    if !drill {
+        retire::steps(graph, recorded, &nodes, keep, &mut steps);
+    }
     let consents = consent::given(graph, state, &nodes, options, graph_root)?;
     let kept = nodes.values().filter(|n| n.fate == Fate::Keep).count() as u64;
     Ok(Plan {

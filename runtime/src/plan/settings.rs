@@ -192,7 +192,14 @@ pub(super) fn steps(
             match (old.is_empty(), new.is_empty()) {
                 (true, _) => format!("→ {} target{}", new.len(), if new.len() == 1 { "" } else { "s" }),
                 (false, true) => "closed".to_owned(),
-                (false, false) => format!("{} old → {} new targets{how}, no outage", old.len(), new.len()),
+                (false, false) => {
+                    let outage = switch.targets.iter().filter_map(|(addr, _)| nodes.get(addr)?.start.outage_ms()).max();
+                    let outage = outage.map_or_else(
+                        || "no outage".to_owned(),
+                        |ms| format!("at most {} s without service", ms.div_ceil(1000)),
+                    );
+                    format!("{} old → {} new targets{how}, {outage}", old.len(), new.len())
+                }
             }
         });
         steps.push(Step {

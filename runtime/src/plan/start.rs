@@ -86,6 +86,14 @@ impl Job {
 }
 
 impl Start {
+    /// How long nobody may serve while it begins to act, if anybody has to give way to it.
+    pub fn outage_ms(&self) -> Option<u64> {
+        match self {
+            Self::Handover(handover) if !handover.olds.is_empty() => Some(handover.max_outage_ms),
+            Self::AtOnce | Self::Final | Self::Handover(_) | Self::Job(_) => None,
+        }
+    }
+
     /// Whether it is made without acting.
     pub fn dormant(&self) -> bool {
         match self {
@@ -122,6 +130,7 @@ pub(super) fn decide(
     recorded: Recorded<'_>,
     nodes: &mut BTreeMap<Addr, Planned>,
     schemas: &BTreeMap<Arc<str>, SchemaSet>,
+    drill: bool,
 ) -> Result<Vec<ObjectId>, PlanError> {
     let state = recorded.state;
     let acting = acting(graph, schemas);
@@ -134,9 +143,13 @@ pub(super) fn decide(
         planned.start = match nature {
             Some(Nature::Job) => Start::Job(Job::read(|name| node.known(name))),
             Some(Nature::Process) if acting.contains(addr) => Start::Final,
+            Some(Nature::Process) if drill => rehearsed(state, node, planned),
             Some(Nature::Process) => takes_over(state, addr, node, planned, &chosen, &holders),
             Some(Nature::Content | Nature::Plain) | None => Start::AtOnce,
         };
+    }
+    if drill {
+        return Ok(Vec::new());
     }
     check_claims(graph, nodes, &holders, &rests)?;
     Ok(rests)
@@ -172,6 +185,15 @@ fn takes_over(
     // A warm one is ready: there is nothing that could only be made later.
     let stop_first = stop_first && planned.fate == Fate::Create;
     Start::Handover(Handover { olds: olds.into_iter().collect(), max_outage_ms, stop_first })
+}
+
+/// In a drill what would take over, or hold something alone, is made and stays at rest.
+fn rehearsed(state: &State, node: &Node, planned: &Planned) -> Start {
+    let fresh = matches!(planned.fate, Fate::Create | Fate::Reuse);
+    let dormant = state.objects.get(&planned.object).is_some_and(|o| o.state == ObjectState::Dormant);
+    let alone = node.with.replace != Replace::Beside || planned.claims.iter().any(|c| c.exclusive);
+    let handover = Handover { olds: Vec::new(), max_outage_ms: 0, stop_first: false };
+    if fresh && (dormant || alone) { Start::Handover(handover) } else { Start::AtOnce }
 }
 
 /// What acts by itself and is no part of the new generation.

@@ -70,7 +70,7 @@ pub fn history(state: &State) -> History {
         created: a.created,
         destroyed: a.destroyed,
         seconds: a.took_ms.map(|ms| std::time::Duration::from_millis(ms).as_secs_f64()),
-        rollback_proven_at: None,
+        rollback_proven_at: a.generation.and_then(|g| state.generations.get(&g)?.proven_at_ms).map(super::instant),
         error: a.error.clone(),
     });
     History { format: 1, applies: applies.collect() }

@@ -46,6 +46,8 @@ pub enum Command {
     Apply(Box<Graph>),
     /// Goes back to an earlier generation's graph.
     Rollback(u64),
+    /// Rehearses going back.
+    Drill(u64),
     /// Ends everything.
     Destroy,
     /// Settles what was interrupted.
@@ -127,7 +129,10 @@ impl Scene {
                 }
                 Command::Apply(graph) => ((**graph).clone(), Verb::Apply),
                 Command::Destroy => (Graph::default(), Verb::Destroy),
-                Command::Rollback(to) => match engine.graph(Some(*to)) {
+                Command::Rollback(to) | Command::Drill(to) => match engine.graph(Some(*to)) {
+                    Ok(graph) if matches!(command, Command::Drill(_)) => {
+                        (graph.unwrap_or_default(), Verb::Drill { of: *to })
+                    }
                     Ok(graph) => (graph.unwrap_or_default(), Verb::Rollback { to: *to }),
                     Err(e) => return Ended::Refused(e.to_string()),
                 },

@@ -138,6 +138,7 @@ impl Rehearsal {
         self.scene.world.calm();
         let (ending, error) = match ended {
             Ended::Outcome(Outcome::NothingToDo | Outcome::Committed { .. }) => (Ending::Committed, None),
+            Ended::Outcome(Outcome::Drilled { error, .. }) => (Ending::RolledBack, error),
             Ended::Outcome(Outcome::RolledBack { error, .. }) => (Ending::RolledBack, Some(error)),
             Ended::Outcome(Outcome::Stuck { error, why, .. }) => (Ending::Interrupted, Some(format!("{error}: {why}"))),
             Ended::Died(instant) => (Ending::Interrupted, Some(format!("the engine died {instant}"))),
@@ -162,7 +163,9 @@ impl Rehearsal {
     fn objects_at(&self, command: &Command, at: &Addr) -> BTreeSet<ObjectId> {
         let planned = match command {
             Command::Apply(graph) => self.plan(graph).map(|plan| plan.nodes).unwrap_or_default(),
-            Command::Rollback(_) | Command::Destroy | Command::Recover | Command::AcceptLost(_) => BTreeMap::new(),
+            Command::Rollback(_) | Command::Drill(_) | Command::Destroy | Command::Recover | Command::AcceptLost(_) => {
+                BTreeMap::new()
+            }
         };
         let recorded = self.scene.state().map(|state| state.objects).unwrap_or_default();
         let new = planned.into_iter().filter(|(address, _)| address.is_within(at)).map(|(_, node)| node.object);

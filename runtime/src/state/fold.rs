@@ -196,9 +196,15 @@ impl State {
                 self.with_apply(|a| a.destroyed += 1);
             }
             Body::Signalled { signal, .. } => self.signal = self.signal.max(*signal),
-            Body::UnwindStarted { error, .. } => self.with_apply(|a| {
+            // A drill that passed is taken down for no error.
+            Body::UnwindStarted { error, .. } if !error.is_empty() => self.with_apply(|a| {
                 a.error.get_or_insert_with(|| error.clone());
             }),
+            Body::DrillFinished { generation, passed: true, .. } => {
+                if let Some(generation) = self.generations.get_mut(generation) {
+                    generation.proven_at_ms = Some(header.at_ms);
+                }
+            }
             Body::Committed(commit) => self.commit(header, commit),
             Body::Renamed { object, to, .. } => {
                 if let Some(o) = self.objects.get_mut(object) {
@@ -349,6 +355,7 @@ impl State {
             objects: Arc::new(objects),
             outputs: commit.outputs,
             rolled_back_from: false,
+            proven_at_ms: None,
         };
         self.generations.insert(commit.generation, generation);
         self.current = Some(commit.generation);

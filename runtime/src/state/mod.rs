@@ -144,6 +144,8 @@ pub struct Generation {
     pub outputs: Digest,
     /// A rollback left it.
     pub rolled_back_from: bool,
+    /// When a rollback to it was last rehearsed with success, UTC milliseconds.
+    pub proven_at_ms: Option<i64>,
 }
 
 /// One apply.

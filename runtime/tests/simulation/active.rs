@@ -232,3 +232,37 @@ fn a_job_of_every_apply_runs_when_something_changes_and_never_by_itself() {
         none(&scene.judge_at_rest(), "every apply");
     });
 }
+
+/// A drill makes and proves what a cold rollback would need, moves nothing, and leaves nothing.
+#[test]
+fn a_drill_proves_and_moves_nothing() {
+    in_virtual_time(async {
+        let old = Program { worker: Some("one".into()), ..migration("one", "compatible", false) };
+        let versions = ["two", "three"].map(|t| apply(&Program { greeting: t.into(), ..old.clone() }));
+        let [two, three] = versions;
+        let mut scene = scene(3, &[apply(&old), two, three]).await;
+        let (settings, objects) = (count(&scene, |d| matches!(d, Deed::Switched { .. })), scene.world.objects());
+        let outcome = run(&mut scene, &Command::Drill(1)).await;
+        let Outcome::Drilled { error: None, covered, not_covered, leftovers, .. } = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert!(covered.contains(&Addr::root("web").child("instance").key("0")), "{covered:?}");
+        let not: Vec<String> = not_covered.iter().map(|(a, _)| a.to_string()).collect();
+        assert_eq!(not, ["mailer.instance[\"0\"]", "mailer.instance[\"1\"]", "pg.instance[\"0\"]"]);
+        assert!(leftovers.is_empty(), "{leftovers:?}");
+        assert_eq!(count(&scene, |d| matches!(d, Deed::Switched { .. })), settings);
+        let mut after = scene.world.objects();
+        after.retain(|o| !objects.contains(o));
+        // Content is left to the collector.
+        assert!(after.len() <= 1, "{after:?}");
+        none(&scene.judge_at_rest(), "drill");
+        assert!(scene.state().unwrap().generations[&1].proven_at_ms.is_some());
+    });
+}
+
+#[test]
+fn a_drill_that_dies_is_unwound() {
+    let old = Program { worker: Some("one".into()), ..migration("one", "compatible", false) };
+    let next = |t: &str| apply(&Program { greeting: t.into(), ..old.clone() });
+    every_other("drill", &[apply(&old), next("two"), next("three")], &Command::Drill(1));
+}

@@ -46,6 +46,7 @@ fn command(random: &mut Random, scene: &Scene) -> Command {
     let generations = scene.generations();
     match random.below(10) {
         0 => Command::Destroy,
+        1 if generations > 0 && random.below(3) == 0 => Command::Drill(1 + random.below(generations)),
         1 | 2 if generations > 0 => Command::Rollback(1 + random.below(generations)),
         _more => Command::Apply(Box::new(program(random).graph())),
     }
@@ -108,6 +109,7 @@ fn tell(story: &mut String, command: &Command, ended: &Ended) {
     let what = match command {
         Command::Apply(graph) => format!("apply {} nodes", graph.nodes.len()),
         Command::Rollback(to) => format!("rollback {to}"),
+        Command::Drill(of) => format!("drill {of}"),
         Command::Destroy => "destroy".to_owned(),
         Command::Recover => "recover".to_owned(),
         Command::AcceptLost(at) => format!("give up {at}"),

@@ -36,6 +36,7 @@ pub fn dies(
             Ended::Outcome(Outcome::Committed { leftovers, .. }) => commits && leftovers.is_empty(),
             Ended::Outcome(Outcome::RolledBack { leftovers, .. }) => !commits && leftovers.is_empty(),
             Ended::Outcome(Outcome::NothingToDo) => !commits,
+            Ended::Outcome(Outcome::Drilled { error: None, leftovers, .. }) => leftovers.is_empty(),
             _other => false,
         };
         assert!(fits, "{name}: {ended:?}");
@@ -65,6 +66,7 @@ pub fn dies(
                 assert_eq!((scene.records().len(), scene.world.log().len()), (entries, effects), "{when}");
                 match scene.run(command, None, &Life::default()).await {
                     Ended::Outcome(Outcome::Committed { .. } | Outcome::NothingToDo) if commits => {}
+                    Ended::Outcome(Outcome::Drilled { error: None, .. }) => {}
                     Ended::Outcome(Outcome::RolledBack { .. } | Outcome::NothingToDo) if !commits => {}
                     other => panic!("{when}, again: {other:?}"),
                 }
