@@ -129,6 +129,8 @@ pub enum Command {
     /// Run the tests of a program on the simulator; nothing real is touched
     #[command(after_help = "Examples:\n  imm test\n  imm test --filter starts\n  imm test --json examples/hello")]
     Test(Test),
+    /// Try the next apply in a simulated world: failures, crashes, faults; nothing real is touched
+    Simulate(Simulate),
     /// Show what an apply would do, and why
     #[command(
         after_help = "Examples:\n  imm plan\n  imm plan --param greeting=Hi -v      with cost and overlap of each step\n  imm plan --out next.immplan          to be applied later, as it is\n  imm plan --exit-code                 for CI: ends with 3 when there is something to do\n  imm plan --refresh                   look at what runs first"
@@ -268,6 +270,29 @@ pub struct Test {
     #[arg(long)]
     pub list: bool,
     /// A JSON line for each test, and one for all
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `imm simulate`
+#[derive(Debug, Args)]
+pub struct Simulate {
+    #[command(flatten)]
+    pub module: Module,
+    #[command(flatten)]
+    pub params: Params,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// Let the engine die at every instant there is, and recover
+    #[arg(long)]
+    pub crash_everywhere: bool,
+    /// Let what is declared there fail; may be repeated, each is a trial of its own
+    #[arg(long, value_name = "ADDR")]
+    pub fail: Vec<String>,
+    /// Decides latencies and faults; the same seed gives the same report
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// One JSON document
     #[arg(long)]
     pub json: bool,
 }

@@ -48,6 +48,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::Check(args) => commands::check::run(global, args),
         Command::Fmt(args) => commands::fmt::run(global, args),
         Command::Test(args) => commands::test::run(global, args),
+        Command::Simulate(args) => commands::simulate::run(global, args),
         Command::Plan(args) => commands::plan::run(global, args),
         Command::Show(args) => commands::show::run(global, args),
         Command::Diff(args) => commands::diff::run(global, args),

@@ -173,6 +173,7 @@ impl Traces {
                 ("committed", None)
             }
             Ok(Outcome::RolledBack { error, .. }) => ("rolled_back", Some(error.clone())),
+            Ok(Outcome::Drilled { error, .. }) => ("drilled", error.clone()),
             Ok(Outcome::Stuck { error, why, .. }) => ("stuck", Some(format!("{error}: {why}"))),
             Err(error) => ("interrupted", Some(error)),
         };

@@ -26,6 +26,7 @@ pub mod recover;
 pub mod rollback;
 pub mod serve;
 pub mod show;
+pub mod simulate;
 pub mod status;
 pub mod test;
 pub mod why;

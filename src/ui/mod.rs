@@ -6,6 +6,7 @@
 pub mod diagnostics;
 pub mod doc;
 pub mod events;
+pub mod forecast;
 pub mod generation;
 pub mod graph;
 pub mod html;

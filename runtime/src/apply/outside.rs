@@ -134,7 +134,9 @@ impl Engine {
                 kind: ErrorKind::Permanent,
                 happened: Happened::Maybe,
             })),
-            Outcome::NothingToDo | Outcome::Committed { .. } | Outcome::RolledBack { .. } => Ok(()),
+            Outcome::NothingToDo | Outcome::Committed { .. } | Outcome::RolledBack { .. } | Outcome::Drilled { .. } => {
+                Ok(())
+            }
         }
     }
 }

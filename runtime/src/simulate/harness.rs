@@ -14,14 +14,14 @@ use crate::id::{Lineage, ObjectId};
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::saved::Attached;
 use crate::plan::{Action, Fate, Options, Plan, Start, Undo};
-use crate::provider::Provider;
+use crate::provider::{Level, Provider};
 use crate::random::Random;
 use crate::state::State;
 use crate::store::memory::MemoryStore;
 use crate::store::{Record, Store};
 use imm_ir::{Digest, Graph};
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 
 /// One environment and its world.
@@ -35,6 +35,8 @@ pub struct Scene {
     fence: u64,
     began: Instant,
     promises: Vec<(Digest, Promise)>,
+    /// Its clock says anything.
+    wild: bool,
     /// Objects that a fault after their commit made unhealthy.
     pub degraded: BTreeSet<ObjectId>,
 }
@@ -71,11 +73,18 @@ pub enum Ended {
 
 /// The clock of virtual time.
 #[derive(Debug)]
-struct Virtual(Instant);
+struct Virtual {
+    began: Instant,
+    /// Says anything within two hours, another one each time.
+    wild: Option<Mutex<Random>>,
+}
 
 impl Clock for Virtual {
     fn now_ms(&self) -> i64 {
-        1_700_000_000_000 + i64::try_from(self.0.elapsed().as_millis()).unwrap_or(0)
+        let now = 1_700_000_000_000 + i64::try_from(self.began.elapsed().as_millis()).unwrap_or(0);
+        let Some(wild) = &self.wild else { return now };
+        let jump = wild.lock().unwrap_or_else(PoisonError::into_inner).below(7_200_000);
+        now + i64::try_from(jump).unwrap_or(0) - 3_600_000
     }
 }
 
@@ -86,7 +95,7 @@ impl Scene {
         let head = disk.clone();
         let world = World::new(seed, Box::new(move || head.synced()));
         let (promises, degraded) = (Vec::new(), BTreeSet::new());
-        Self { world, disk, seed, fence: 0, began: Instant::now(), promises, degraded }
+        Self { world, disk, seed, fence: 0, began: Instant::now(), promises, wild: false, degraded }
     }
 
     /// The same environment as another process sees it: same disk, same world, later fences.
@@ -99,8 +108,49 @@ impl Scene {
             fence: self.fence + 1,
             began: self.began,
             promises: self.promises.clone(),
+            wild: self.wild,
             degraded: self.degraded.clone(),
         }
+    }
+
+    /// Whether the clock jumps up to an hour, forwards and back, each time that it is read.
+    pub fn wild_clock(&mut self, wild: bool) {
+        self.wild = wild;
+    }
+
+    /// What there is, by address and without names that differ from run to run: what of the newest generation exists and how
+    /// it is, where its pointers lead.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn shape(&self) -> Result<BTreeMap<String, String>, String> {
+        let state = self.state()?;
+        let mut shape = BTreeMap::new();
+        let Some(generation) = state.generation() else { return Ok(shape) };
+        for (address, id) in generation.objects.iter() {
+            let Some(object) = state.objects.get(id) else { continue };
+            let pointer = self.world.pointer(*id);
+            let targets: Vec<String> =
+                pointer.iter().flat_map(|(_, s, _)| &s.targets).map(|t| t.address.to_string()).collect();
+            let level = if object.nature == imm_ir::Nature::Process { self.world.level(*id) } else { Level::Healthy };
+            shape.insert(address.to_string(), format!("{} {} {level:?} {targets:?}", object.kind, object.spec.hex()));
+        }
+        Ok(shape)
+    }
+
+    /// What is there of the world, but for content: objects and how they are, and where pointers lead.
+    pub fn there(&self) -> Vec<String> {
+        let log = self.world.log();
+        let made =
+            log.iter().filter_map(|e| if let super::effect::Deed::Created(made) = &e.deed { Some(made) } else { None });
+        let nature: BTreeMap<ObjectId, _> = made.map(|m| (m.object, (m.nature, m.class))).collect();
+        let keeps =
+            |id: &ObjectId| !matches!(nature.get(id), Some((imm_ir::Nature::Content, _) | (_, imm_ir::Class::Durable)));
+        let show = |id: ObjectId| {
+            let targets = self.world.pointer(id).map(|(_, s, _)| s);
+            format!("{} {:?} {targets:?}", id.short(), self.world.level(id))
+        };
+        self.world.objects().into_iter().filter(keeps).map(show).collect()
     }
 
     /// Runs one command with an engine of its own. `keep` overrules the program's.
@@ -224,7 +274,8 @@ impl Scene {
 
     fn open(&self, life: &Life) -> Result<Engine, LedgerError> {
         let store = MortalStore { disk: self.disk.clone(), life: life.clone() };
-        let clock = Arc::new(Virtual(self.began));
+        let wild = self.wild.then(|| Mutex::new(Random::seeded(self.fence)));
+        let clock = Arc::new(Virtual { began: self.began, wild });
         let actor = Actor { user: "simulated".into(), host: "simulated".into(), tool_version: "0".into() };
         let mut ledger = Ledger::open(Box::new(store), clock, actor, self.fence)?;
         let mut lineage = [0; 16];

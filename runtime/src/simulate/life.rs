@@ -20,7 +20,7 @@ pub struct Life {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Inner {
     span: Mutex<Span>,
     died: Notify,
@@ -28,7 +28,10 @@ struct Inner {
     resumed: Notify,
 }
 
-#[derive(Debug, Default)]
+/// Something that happens at an instant.
+type Action = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
 struct Span {
     /// Instants passed.
     passed: u64,
@@ -36,10 +39,18 @@ struct Span {
     /// Ends after an entry with this name about one of these.
     ends_after: Option<(BTreeSet<ObjectId>, String)>,
     pauses_at: Option<u64>,
+    /// Happens at an instant.
+    does_at: Option<(u64, Action)>,
     /// Where it ended.
     ended: Option<String>,
     /// Names of the instants passed, for reports.
     instants: Vec<String>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Life")
+    }
 }
 
 impl Life {
@@ -62,6 +73,13 @@ impl Life {
     pub fn pausing_at(instant: u64) -> Self {
         let life = Self::default();
         life.span().pauses_at = Some(instant);
+        life
+    }
+
+    /// Lives on; something happens at an instant.
+    pub fn doing_at(instant: u64, action: impl FnOnce() + Send + 'static) -> Self {
+        let life = Self::default();
+        life.span().does_at = Some((instant, Box::new(action)));
         life
     }
 
@@ -123,6 +141,10 @@ impl Life {
         span.passed += 1;
         let name = name();
         span.instants.push(name.clone());
+        let passed = span.passed;
+        if let Some((_, action)) = span.does_at.take_if(|(at, _)| *at == passed) {
+            action();
+        }
         if span.ends_at == Some(span.passed) {
             span.ended = Some(name);
             drop(span);

@@ -26,6 +26,17 @@ pub enum Ending {
     Interrupted,
 }
 
+impl Ending {
+    /// As documents say it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Committed => "committed",
+            Self::RolledBack => "rolled_back",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
 /// What a command did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -175,7 +186,7 @@ impl Rehearsal {
 }
 
 /// The same graph on the simulated platform.
-fn simulated(graph: &Graph) -> Graph {
+pub(super) fn simulated(graph: &Graph) -> Graph {
     let mut graph = graph.clone();
     graph.nodes.values_mut().for_each(|node| node.provider = IDENTITY.into());
     graph
@@ -183,7 +194,7 @@ fn simulated(graph: &Graph) -> Graph {
 
 /// How long pointers had no target that acted since the effect number `from`, in milliseconds: the longest, and all
 /// together.
-fn outages(log: &[Effect], from: usize) -> (u64, u64) {
+pub(super) fn outages(log: &[Effect], from: usize) -> (u64, u64) {
     let mut acting: BTreeSet<ObjectId> = BTreeSet::new();
     let mut targets: BTreeMap<ObjectId, Vec<ObjectId>> = BTreeMap::new();
     let mut lost: BTreeMap<ObjectId, u64> = BTreeMap::new();

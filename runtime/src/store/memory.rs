@@ -44,6 +44,13 @@ impl MemoryStore {
         self.locked().appends
     }
 
+    /// How many bytes there are, of entries and of what they name.
+    pub fn bytes(&self) -> usize {
+        let disk = self.locked();
+        let entries: usize = disk.records.iter().map(|r| r.bytes.len()).sum();
+        entries + disk.blobs.values().map(Vec::len).sum::<usize>()
+    }
+
     /// How many entries a crash cannot take.
     pub fn synced(&self) -> u64 {
         self.locked().synced as u64

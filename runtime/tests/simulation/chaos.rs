@@ -1,4 +1,4 @@
-//! Two hundred seeds: programs, faults, late calls and deaths in any order. And: the same seed gives the same bytes.
+//! Five hundred seeds: programs, faults, late calls and deaths in any order. And: the same seed gives the same bytes.
 
 use crate::stage::{broken, in_virtual_time, none};
 use imm_runtime::apply::Outcome;
@@ -117,10 +117,30 @@ fn tell(story: &mut String, command: &Command, ended: &Ended) {
     story.push_str(&format!("  {what}: {ended:?}\n"));
 }
 
+/// These histories, on all cores; answers how many engines died in them.
+fn histories(seeds: std::ops::Range<u64>) -> u64 {
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    std::thread::scope(|scope| {
+        let share = |core: u64| seeds.clone().filter(move |seed| seed % cores == core);
+        let working: Vec<_> =
+            (0..cores).map(|core| scope.spawn(move || share(core).map(|seed| history(seed).1).sum::<u64>())).collect();
+        working.into_iter().map(|w| w.join().unwrap()).sum()
+    })
+}
+
 #[test]
-fn two_hundred_histories() {
-    let deaths: u64 = (0..200).map(|seed| history(seed).1).sum();
-    assert!(deaths > 100, "only {deaths} engines died");
+fn five_hundred_histories() {
+    let deaths = histories(0..500);
+    assert!(deaths > 250, "only {deaths} engines died");
+}
+
+/// `tests/soak/histories` runs this one.
+#[test]
+#[ignore = "takes minutes: tests/soak/histories"]
+fn soak() {
+    let count = std::env::var("IMM_SOAK_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(5_000);
+    let deaths = histories(0..count);
+    println!("{count} histories, {deaths} engines died in them, no invariant was violated");
 }
 
 #[test]

@@ -41,14 +41,16 @@ pub fn dies(
         };
         assert!(fits, "{name}: {ended:?}");
         none(&scene.judge_at_rest(), name);
-        life
+        (life, scene.shape().unwrap())
     });
+    let (whole, shape) = whole;
     for instant in 1..=whole.instants() {
         for power_cut in power_cuts(instant).iter().copied() {
             in_virtual_time(async {
                 let when = || format!("{name}, instant {instant} of {}, power cut {power_cut}", whole.instants());
                 let mut scene = scene(1, before).await;
                 spoil(&scene);
+                let there = scene.there();
                 let ended = scene.run(command, None, &Life::ending_at(Some(instant))).await;
                 let Ended::Died(at) = ended else { panic!("{}: {ended:?}", when()) };
                 let when = format!("{} ({at})", when());
@@ -56,7 +58,9 @@ pub fn dies(
                     scene.disk.lose_unsynced();
                 }
                 match scene.run(&Command::Recover, None, &Life::default()).await {
-                    Ended::Outcome(Outcome::Committed { .. } | Outcome::RolledBack { .. }) | Ended::Nothing => {}
+                    // Q7: what is undone leaves the world as it was.
+                    Ended::Outcome(Outcome::RolledBack { .. }) => assert_eq!(scene.there(), there, "{when}: Q7"),
+                    Ended::Outcome(Outcome::Committed { .. }) | Ended::Nothing => {}
                     other => panic!("{when}: {other:?}"),
                 }
                 none(&scene.judge_at_rest(), &when);
@@ -71,6 +75,7 @@ pub fn dies(
                     other => panic!("{when}, again: {other:?}"),
                 }
                 none(&scene.judge_at_rest(), &when);
+                assert_eq!(scene.shape().unwrap(), shape, "{when}: Q5: another end than without the crash");
                 if let (Command::Apply(graph), true) = (command, commits) {
                     assert!(scene.plan(graph).unwrap().1, "{when}: Q6: the second plan is not empty");
                 }

@@ -7,4 +7,5 @@ mod chaos;
 mod consents;
 mod crashes;
 mod judge;
+mod quiet;
 mod stage;

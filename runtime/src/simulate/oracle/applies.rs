@@ -11,6 +11,8 @@ struct Seen {
     commits: u32,
     unwound: bool,
     aborted: bool,
+    /// Something came after its start; what was said before that was not meant for it.
+    begun: bool,
     confirmed: bool,
     ended: bool,
     creates: BTreeSet<ObjectId>,
@@ -60,6 +62,7 @@ pub(super) fn judge(entries: &[(u64, Entry)], promises: &BTreeMap<ApplyId, Promi
 
 impl Seen {
     fn follow(&mut self, seq: u64, body: &Body, findings: &mut Findings) {
+        self.begun |= !matches!(body, Body::Signalled { .. } | Body::Consented { .. } | Body::Approved { .. });
         match body {
             Body::Committed(_) => {
                 self.commits += 1;
@@ -79,7 +82,7 @@ impl Seen {
                 }
                 self.unwound = true;
             }
-            Body::Signalled { verb: SignalVerb::Abort, .. } => self.aborted = true,
+            Body::Signalled { verb: SignalVerb::Abort, .. } => self.aborted |= self.begun,
             Body::Confirmed { remaining: 0, .. } => self.confirmed = true,
             // What a job did is taken back by a job.
             Body::IntentCreate(intent) if self.unwound && intent.nature == Nature::Job => {}
