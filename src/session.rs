@@ -74,6 +74,9 @@ impl Session {
             traces.recovery(&self.project.name);
         }
         let outcome = self.engine.recover().await;
+        if matches!(outcome, Ok(Some(_))) {
+            self.engine.anchor().await;
+        }
         if let (Some(traces), Some(ended)) = (self.screen.traces(), outcome.as_ref().map(Option::as_ref).transpose()) {
             traces.end(ended.map_err(ToString::to_string));
         }
@@ -205,6 +208,9 @@ impl Session {
             traces.apply(plan, &self.project.name);
         }
         let outcome = self.engine.apply(plan, attached).await;
+        if outcome.is_ok() {
+            self.engine.anchor().await;
+        }
         self.screen.end();
         if let Some(traces) = self.screen.traces() {
             traces.end(outcome.as_ref().map_err(ToString::to_string));

@@ -267,7 +267,6 @@ impl Engine {
             outcome = self.drive(plan, began) => outcome?,
             () = heart => return Err(EngineError::Interrupted),
         };
-        self.anchor().await;
         Ok(outcome)
     }
 
@@ -294,7 +293,6 @@ impl Engine {
             outcome = settle => outcome?,
             () = heart => return Err(EngineError::Interrupted),
         };
-        self.anchor().await;
         Ok(Some(outcome))
     }
 
@@ -438,7 +436,7 @@ impl Engine {
 
     /// Leaves the head with every provider, so that a copy, or what is cut off here later, is found. A provider that does
     /// not answer has the head of the beginning.
-    async fn anchor(&self) {
+    pub async fn anchor(&self) {
         let (ctx, head) = (self.ctx(self.limits.call_timeout), self.ledger.head());
         for provider in self.providers.values() {
             drop(provider.announce(&ctx, head).await);
