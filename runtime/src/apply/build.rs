@@ -4,8 +4,9 @@
 use super::active::Ask;
 use super::call::Patience;
 use super::job::Ran;
+use super::progress::Progress;
 use super::{Engine, EngineError, Event, Step, Stop};
-use crate::entry::{Body, CreateIntent, UnwindCause, Verb};
+use crate::entry::{Body, CreateIntent, UnwindCause};
 use crate::id::ObjectId;
 use crate::plan::start::Job;
 use crate::plan::{Action, Fate, Plan, PlannedSwitch, Start};
@@ -29,46 +30,10 @@ pub(super) enum Done {
 
 pub(super) type Work = FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>;
 
-/// How far building is.
-pub(super) struct Progress {
-    /// Not started.
-    pub waiting: BTreeSet<Addr>,
-    /// Made ready and not acting: waits for its handover or its run.
-    pub made: BTreeSet<Addr>,
-    /// Verified, or kept as it is.
-    pub done: BTreeSet<Addr>,
-    /// New pointers to set as soon as their targets are verified.
-    early: Vec<PlannedSwitch>,
-    /// Pointers that a handover has moved.
-    pub moved: BTreeSet<ObjectId>,
-    /// While nobody serves, how long waiting for health may take.
-    pub bound: Option<Duration>,
-    /// Nothing takes over and nothing moves.
-    drill: bool,
-    pub work: Work,
-}
-
 impl Engine {
     /// Answers the pointers that handovers have moved already.
     pub(super) async fn build(&mut self, plan: &Plan) -> Step<BTreeSet<ObjectId>> {
-        let mut progress = Progress {
-            waiting: BTreeSet::new(),
-            made: BTreeSet::new(),
-            done: BTreeSet::new(),
-            early: plan.switches.iter().filter(|s| s.early).cloned().collect(),
-            moved: BTreeSet::new(),
-            bound: None,
-            drill: matches!(plan.verb, Verb::Drill { .. }),
-            work: Work::new(),
-        };
-        let left_out = if progress.drill { super::drill::left_out(plan) } else { BTreeMap::new() };
-        for (addr, planned) in &plan.nodes {
-            match planned.fate {
-                Fate::Create | Fate::Reuse if left_out.contains_key(addr) => progress.done.insert(addr.clone()),
-                Fate::Create | Fate::Reuse => progress.waiting.insert(addr.clone()),
-                Fate::Keep | Fate::Rename(_) | Fate::Attach => progress.done.insert(addr.clone()),
-            };
-        }
+        let mut progress = Progress::new(plan);
         loop {
             self.check_stop()?;
             self.bind_early(plan, &mut progress).await?;
@@ -115,11 +80,8 @@ impl Engine {
     async fn launch(&mut self, plan: &Plan, progress: &mut Progress) -> Step<()> {
         let room = self.limits.parallel.saturating_sub(progress.work.len());
         let later = |start: &Start| matches!(start, Start::Handover(handover) if handover.stop_first);
-        let ready = |a: &&Addr| {
-            let planned = plan.nodes.get(*a).filter(|n| !later(&n.start));
-            planned.is_some_and(|n| n.after.iter().all(|d| progress.done.contains(d)))
-        };
-        let ready: Vec<Addr> = progress.waiting.iter().filter(ready).take(room).cloned().collect();
+        let now = |a: &&Addr| plan.nodes.get(*a).is_some_and(|n| !later(&n.start));
+        let ready: Vec<Addr> = progress.ready.iter().filter(now).take(room).cloned().collect();
         self.launch_these(plan, &ready, progress)?;
         for job in Self::harmless_jobs(plan, progress) {
             self.start_job(plan, &job, progress).await?;
@@ -133,7 +95,7 @@ impl Engine {
         let (mut intents, mut starts) = (Vec::new(), Vec::new());
         for addr in ready.iter().cloned() {
             let Some(planned) = plan.nodes.get(&addr) else { continue };
-            progress.waiting.remove(&addr);
+            progress.start(&addr);
             if planned.fate == Fate::Reuse {
                 self.verify(plan, &addr, planned.object, step, progress)?;
                 step += 1;
@@ -264,10 +226,10 @@ impl Engine {
                                 }
                                 // It rests until the final stage; nothing that needs it waits for that.
                                 (Start::Final | Start::Handover(_), _) if planned.start.dormant() => {
-                                    progress.done.insert(addr);
+                                    progress.finish(addr);
                                 }
                                 (_, Some(Nature::Process)) => verify.push((addr, object, step)),
-                                _plain => _ = progress.done.insert(addr),
+                                _plain => progress.finish(addr),
                             }
                         }
                         Err(error) => {
@@ -293,7 +255,7 @@ impl Engine {
                             if rests && matches!(planned.start, Start::Handover(_)) && !progress.drill {
                                 progress.made.insert(addr);
                             } else {
-                                progress.done.insert(addr);
+                                progress.finish(addr);
                             }
                         }
                         other => {
@@ -322,7 +284,7 @@ impl Engine {
                     match why {
                         None => {
                             self.done("run", &addr, object, began);
-                            progress.done.insert(addr);
+                            progress.finish(addr);
                         }
                         Some(why) => {
                             self.step_failed("run", &addr, object, &why);

@@ -73,39 +73,60 @@ impl Engine {
     /// Destroys objects, dependents before what they depend on. What cannot be is left over, and what it binds with it.
     pub(super) async fn demolish(&mut self, mut open: BTreeSet<ObjectId>) -> Result<Vec<Leftover>, EngineError> {
         let mut leftovers: Vec<Leftover> = Vec::new();
-        while !open.is_empty() {
+        // What is worth a look: everything at first, then what a destroyed one depended on.
+        let mut candidates = open.clone();
+        let followers = self.followers(&open);
+        loop {
             // Whoever binds or follows it goes first, be it in this set or not.
-            let ready: Vec<ObjectId> =
-                open.iter().filter(|id| self.depended_on(**id, &open).is_none()).copied().collect();
+            let ready = |id: &&ObjectId| self.depended_on(**id, &open, &followers).is_none();
+            let ready: Vec<ObjectId> = candidates.iter().filter(ready).copied().collect();
             if ready.is_empty() {
-                for id in &open {
-                    let why = self.depended_on(*id, &open).unwrap_or_default();
-                    leftovers.push(Leftover { object: *id, why });
-                }
                 break;
             }
+            candidates.clear();
             for batch in ready.chunks(self.limits.parallel.max(1)) {
                 for id in batch {
                     open.remove(id);
+                    let object = self.state().objects.get(id);
+                    candidates.extend(object.into_iter().flat_map(|o| o.bindings.iter().chain(&o.after)));
                 }
                 leftovers.extend(self.destroy_all(batch).await?);
             }
+            candidates.retain(|id| open.contains(id));
+        }
+        for id in &open {
+            let why = self.depended_on(*id, &open, &followers).unwrap_or_default();
+            leftovers.push(Leftover { object: *id, why });
         }
         Ok(leftovers)
     }
 
+    /// Which of these objects come after each.
+    fn followers(&self, open: &BTreeSet<ObjectId>) -> BTreeMap<ObjectId, Vec<ObjectId>> {
+        let mut followers: BTreeMap<ObjectId, Vec<ObjectId>> = BTreeMap::new();
+        for id in open {
+            for before in self.state().objects.get(id).into_iter().flat_map(|o| &o.after) {
+                followers.entry(*before).or_default().push(*id);
+            }
+        }
+        followers
+    }
+
     /// Why an object cannot go yet.
-    fn depended_on(&self, id: ObjectId, open: &BTreeSet<ObjectId>) -> Option<String> {
+    fn depended_on(
+        &self,
+        id: ObjectId,
+        open: &BTreeSet<ObjectId>,
+        followers: &BTreeMap<ObjectId, Vec<ObjectId>>,
+    ) -> Option<String> {
         let state = self.state();
         if state.may_point(id) {
             return Some("a pointer may still point at it".to_owned());
         }
-        let by = state.bound_by(id).or_else(|| {
-            let after = |(other, o): &(&ObjectId, &crate::state::Object)| {
-                open.contains(other) && o.state.exists() && o.after.contains(&id)
-            };
-            state.objects.iter().find(after).map(|(_, o)| o)
-        });
+        let after = followers.get(&id).into_iter().flatten().filter(|other| open.contains(other));
+        let by = state
+            .bound_by(id)
+            .or_else(|| after.filter_map(|other| state.objects.get(other)).find(|o| o.state.exists()));
         by.map(|o| format!("{} still needs it", o.address))
     }
 

@@ -1,7 +1,8 @@
 //! Handover: what cannot be there beside its predecessor takes over from it. The old ones stop, the new ones begin and are
 //! proven, the pointers to them move; the time without either is measured. Undone in reverse by `back`.
 
-use super::build::{Progress, millis};
+use super::build::millis;
+use super::progress::Progress;
 use super::{Engine, Event, Step, Stop};
 use crate::entry::UnwindCause;
 use crate::id::ObjectId;

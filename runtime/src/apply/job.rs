@@ -1,8 +1,9 @@
 //! Jobs: each runs at most once for ever. Forward: run and wait. Backward: find out how a run ended that nobody heard of,
 //! and take back what can be taken back. Completion is a fact that stays, whatever becomes of the apply.
 
-use super::build::{Done, Progress};
+use super::build::Done;
 use super::call::Patience;
+use super::progress::Progress;
 use super::{Engine, EngineError, Event, Step, Stop};
 use crate::entry::{Body, ConsentKind, CreateIntent, JobOutcome, Leftover, Proof, UnwindCause};
 use crate::id::ObjectId;

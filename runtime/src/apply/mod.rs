@@ -19,6 +19,7 @@ mod handover;
 mod job;
 mod outcome;
 mod outside;
+mod progress;
 mod stage;
 
 pub use event::Event;
@@ -222,8 +223,11 @@ impl Engine {
         let schema = |provider: &str, kind: &str| self.providers.get(provider)?.schemas().get(kind);
         let sealed = self.ledger.vault().sealed_graph(graph, &schema).map_err(LedgerError::from)?;
         let graph = sealed.as_ref().unwrap_or(graph);
-        let recorded = self.graph(None)?;
-        let recorded = crate::plan::Recorded { state: self.state(), graph: recorded.as_ref() };
+        // Of equal roots the record says the same, and need not be read node by node.
+        let same = self.state().generation().is_some_and(|g| g.graph_root == graph.root());
+        let before = if same { None } else { self.graph(None)? };
+        let recorded =
+            crate::plan::Recorded { state: self.state(), graph: if same { Some(graph) } else { before.as_ref() } };
         Ok(crate::plan::plan(graph, recorded, seen, options)?)
     }
 

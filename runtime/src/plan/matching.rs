@@ -25,8 +25,8 @@ struct Matcher<'a> {
     options: &'a Options,
     lineage: Lineage,
     /// Objects of the base by key, warm ones by key; each in address order.
-    current: BTreeMap<Key, Vec<(Addr, ObjectId)>>,
-    warm: BTreeMap<Key, Vec<(Addr, ObjectId)>>,
+    current: BTreeMap<Key, BTreeSet<(Addr, ObjectId)>>,
+    warm: BTreeMap<Key, BTreeSet<(Addr, ObjectId)>>,
     /// Content that was left to the collector: bytes are the same whenever they are made, so it is made again as it was.
     released: BTreeMap<Key, Vec<(u64, ObjectId)>>,
     serials: BTreeMap<Key, u64>,
@@ -75,6 +75,13 @@ pub(super) fn assign(
     Ok(nodes)
 }
 
+/// Takes the first object at an address.
+fn take_at(side: &mut BTreeSet<(Addr, ObjectId)>, addr: &Addr) -> Option<(Addr, ObjectId)> {
+    let least = (addr.clone(), ObjectId(Digest([0; 32])));
+    let found = side.range(least..).next().filter(|(at, _)| at == addr).cloned()?;
+    side.take(&found)
+}
+
 impl<'a> Matcher<'a> {
     fn new(state: &'a State, observed: &'a Observed, options: &'a Options, lineage: Lineage) -> Self {
         let mut matcher = Self {
@@ -102,10 +109,9 @@ impl<'a> Matcher<'a> {
             let side = if in_use.contains(id) { &mut matcher.current } else { &mut matcher.warm };
             // Out of the base, only what was in service once and is known to work is taken back.
             if in_use.contains(id) || object.since.is_some() {
-                side.entry(key).or_default().push((object.address.clone(), *id));
+                side.entry(key).or_default().insert((object.address.clone(), *id));
             }
         }
-        matcher.current.values_mut().chain(matcher.warm.values_mut()).for_each(|side| side.sort());
         matcher
     }
 
@@ -147,12 +153,11 @@ impl<'a> Matcher<'a> {
             for same_address in [true, false] {
                 let mut rest = Vec::new();
                 for candidate in open {
-                    let at = side.iter().position(|(addr, _)| !same_address || addr == candidate.addr);
-                    let Some(at) = at else {
+                    let found = if same_address { take_at(side, candidate.addr) } else { side.pop_first() };
+                    let Some((from, object)) = found else {
                         rest.push(candidate);
                         continue;
                     };
-                    let (from, object) = side.remove(at);
                     let fate = match (*current, same_address) {
                         (true, true) => Fate::Keep,
                         (true, false) => Fate::Rename(from),

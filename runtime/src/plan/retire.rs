@@ -4,7 +4,7 @@ use super::reasons::{Reason, undo_of_end};
 use super::{Action, Fate, Planned, Recorded, Step};
 use crate::id::ObjectId;
 use crate::state::{Object, ObjectState};
-use imm_ir::{Addr, Class, Graph, Nature};
+use imm_ir::{Addr, Class, Digest, Graph, Nature};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What happens to an object that exists and is not part of the newest generation.
@@ -27,6 +27,24 @@ pub fn tier(object: &Object, warm: bool) -> Option<Action> {
 
 fn in_use_at(recorded: Recorded<'_>, at: &Addr) -> bool {
     recorded.state.at(at).is_some()
+}
+
+type Same<'a> = (Digest, &'a [ObjectId]);
+
+/// For what is retained: where a new object is made that is like it, the first one of each kind.
+fn successors<'a>(
+    recorded: Recorded<'_>,
+    nodes: &'a BTreeMap<Addr, Planned>,
+    leaving: &[(&Addr, ObjectId, &Object, Action)],
+) -> BTreeMap<Same<'a>, &'a Addr> {
+    let mut found = BTreeMap::new();
+    if leaving.iter().any(|(.., action)| *action == Action::Retain) {
+        let new = nodes.iter().filter(|(at, n)| n.fate == Fate::Create && !in_use_at(recorded, at));
+        for (at, planned) in new {
+            found.entry((planned.spec, planned.bindings.as_slice())).or_insert(at);
+        }
+    }
+    found
 }
 
 pub(super) fn steps(
@@ -55,6 +73,7 @@ pub(super) fn steps(
         .filter(|(_, id, _, action)| *action != Action::Warm || in_use.contains(id))
         .collect();
     leaving.sort_by_key(|(addr, id, ..)| (*addr, *id));
+    let successors = successors(recorded, nodes, &leaving);
     for (addr, id, object, action) in leaving {
         let reason = match action {
             Action::Warm => Reason::plain(format!("kept for rollback (keep = {keep})")),
@@ -67,10 +86,8 @@ pub(super) fn steps(
         };
         let mut reasons = vec![reason];
         // A likely rename is offered, never assumed: two equal volumes could swap their data.
-        let successor = nodes.iter().find(|(at, n)| {
-            n.fate == Fate::Create && n.spec == object.spec && n.bindings == object.bindings && !in_use_at(recorded, at)
-        });
-        if let (Action::Retain, Some((at, _))) = (action, successor) {
+        let successor = successors.get(&(object.spec, object.bindings.as_slice()));
+        if let (Action::Retain, Some(at)) = (action, successor) {
             let how = format!("to keep its data at {at}, add `--rename {addr}={at} --because TEXT`");
             reasons.push(Reason::plain(how));
         }

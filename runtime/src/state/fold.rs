@@ -151,6 +151,9 @@ impl State {
             Body::IntentCreate(intent) => {
                 let count = self.serials.entry((intent.spec, intent.bindings.clone())).or_default();
                 *count = (*count).max(intent.serial + 1);
+                for bound in &intent.bindings {
+                    self.links.bound.entry(*bound).or_default().push(intent.object);
+                }
                 self.step(intent.step);
             }
             Body::Created { object, handle, outputs, .. } => {
@@ -269,6 +272,9 @@ impl State {
             }
         });
         for m in &intent.moves {
+            for target in m.from.targets.iter().chain(&m.to.targets) {
+                self.links.aimed.entry(target.object).or_default().insert(m.object);
+            }
             let pointer = self.pointers.entry(m.object).or_insert_with(|| Pointer {
                 epoch: m.from_epoch,
                 setting: m.from.clone(),

@@ -55,6 +55,17 @@ pub struct State {
     pub consents: BTreeSet<(ConsentKind, ObjectId)>,
     /// The last signal that was recorded.
     pub signal: u64,
+    /// Who may refer to an object: so that ending one need not look at all.
+    pub(crate) links: Links,
+}
+
+/// Who ever referred to an object. Whether it still does is for [`State`] to say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Links {
+    /// Objects that were made to bind it.
+    pub bound: BTreeMap<ObjectId, Vec<ObjectId>>,
+    /// Pointers with a setting that had it as a target.
+    pub aimed: BTreeMap<ObjectId, BTreeSet<ObjectId>>,
 }
 
 /// One object.

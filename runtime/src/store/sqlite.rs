@@ -209,10 +209,11 @@ impl Store for SqliteStore {
     }
 
     fn blob(&self, name: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
-        self.connection
-            .query_row("SELECT bytes FROM blob WHERE digest = ?1", [name.0], |row| row.get(0))
-            .optional()
-            .map_err(|e| sql(&self.path, &e))
+        let read = || -> rusqlite::Result<Option<Vec<u8>>> {
+            let mut query = self.connection.prepare_cached("SELECT bytes FROM blob WHERE digest = ?1")?;
+            query.query_row([name.0], |row| row.get(0)).optional()
+        };
+        read().map_err(|e| sql(&self.path, &e))
     }
 
     fn blobs(&self) -> Result<Vec<(Digest, Vec<u8>)>, StoreError> {
