@@ -45,6 +45,81 @@ impl Seeded {
     }
 }
 
+/// A program of `count` files in a shape, with a param that one leaf of them depends on. Flat and component programs come
+/// from a `for`, so that a million nodes are a few lines.
+pub fn shaped(shape: Shape, count: usize, seed: u64) -> String {
+    let mut text = String::from("param leaf: String = \"a\"\n\nresource leaf = file { content = leaf }\n");
+    let rest = count.saturating_sub(1);
+    let mut seeded = Seeded(seed | 1);
+    match shape {
+        Shape::Flat => {
+            let _infallible = write!(
+                text,
+                "\nresource unit for n in 0..{rest} = file {{ content = \"unit ${{n}}\\n\", mode = \"0640\" }}\n"
+            );
+        }
+        Shape::Chain => {
+            text.push_str("\nresource unit_0 = file { content = \"first\\n\" }\n");
+            for n in 1..rest {
+                let _infallible = write!(text, "resource unit_{n} = file {{ content = unit_{}.path }}\n", n - 1);
+            }
+        }
+        Shape::Layered => {
+            text.push('\n');
+            for n in 0..rest {
+                let _infallible = if n < 100 {
+                    writeln!(text, "resource unit_{n} = file {{ content = \"unit {n}\\n\" }}")
+                } else {
+                    let below = n / 100 * 100 - 100;
+                    let (a, b) = (below as u64 + seeded.below(100), below as u64 + seeded.below(100));
+                    writeln!(
+                        text,
+                        "resource unit_{n} = file {{ content = \"{n} ${{unit_{a}.path}} ${{unit_{b}.path}}\\n\" }}"
+                    )
+                };
+            }
+        }
+        Shape::Components => {
+            let uses = rest / 3;
+            let _infallible = write!(
+                text,
+                r#"
+component cell {{
+  param n: Int
+
+  resource base = file {{ content = "cell ${{n}}\n" }}
+  resource left = file {{ content = base.path }}
+  resource right = file {{ content = "${{base.path}} right\n" }}
+}}
+
+use cells for n in 0..{uses} = cell {{ n }}
+"#
+            );
+        }
+    }
+    text
+}
+
+/// The same number of flat resources for the usual tool, and the state that it would have recorded for them.
+pub fn for_terraform(count: usize) -> (String, String) {
+    let (mut text, mut resources) = (String::new(), Vec::with_capacity(count));
+    for n in 0..count {
+        let _infallible = write!(
+            text,
+            "# What unit {n} has to know.\nresource \"terraform_data\" \"unit_{n}\" {{\n  input = \"unit {n} of the team\"\n}}\n\n"
+        );
+        let value = format!("{{\"value\":\"unit {n} of the team\",\"type\":\"string\"}}");
+        resources.push(format!(
+            "{{\"mode\":\"managed\",\"type\":\"terraform_data\",\"name\":\"unit_{n}\",\"provider\":\"provider[\\\"terraform.io/builtin/terraform\\\"]\",\"instances\":[{{\"schema_version\":0,\"attributes\":{{\"id\":\"{n:08}-0000-4000-8000-000000000000\",\"input\":{value},\"output\":{value},\"triggers_replace\":null}}}}]}}"
+        ));
+    }
+    let state = format!(
+        "{{\"version\":4,\"terraform_version\":\"1.5.0\",\"serial\":1,\"lineage\":\"00000000-0000-4000-8000-000000000000\",\"outputs\":{{}},\"resources\":[{}]}}",
+        resources.join(",")
+    );
+    (text, state)
+}
+
 /// A program of `count` resources written one by one, about 300 bytes each: images, configuration files, services,
 /// routes and volumes, as people write them.
 pub fn written_out(count: usize, seed: u64) -> String {

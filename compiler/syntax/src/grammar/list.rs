@@ -52,13 +52,16 @@ impl Grammar<'_> {
         loop {
             all.push(element(self)?);
             if self.take(close) {
-                return Ok(all);
+                break;
             }
             self.separator(separator)?;
             if self.take(close) {
-                return Ok(all);
+                break;
             }
         }
+        // Most have one to three elements, and the tree lives long.
+        all.shrink_to_fit();
+        Ok(all)
     }
 
     /// `ELEMENT { BETWEEN ELEMENT }`
