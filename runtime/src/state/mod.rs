@@ -56,12 +56,12 @@ pub struct State {
     /// The last signal that was recorded.
     pub signal: u64,
     /// Who may refer to an object: so that ending one need not look at all.
-    pub(crate) links: Links,
+    pub links: Links,
 }
 
 /// Who ever referred to an object. Whether it still does is for [`State`] to say.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Links {
+pub struct Links {
     /// Objects that were made to bind it.
     pub bound: BTreeMap<ObjectId, Vec<ObjectId>>,
     /// Pointers with a setting that had it as a target.
