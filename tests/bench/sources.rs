@@ -61,7 +61,7 @@ pub fn shaped(shape: Shape, count: usize, seed: u64) -> String {
         Shape::Chain => {
             text.push_str("\nresource unit_0 = file { content = \"first\\n\" }\n");
             for n in 1..rest {
-                let _infallible = write!(text, "resource unit_{n} = file {{ content = unit_{}.path }}\n", n - 1);
+                let _infallible = writeln!(text, "resource unit_{n} = file {{ content = unit_{}.path }}", n - 1);
             }
         }
         Shape::Layered => {
