@@ -156,7 +156,7 @@ fn a_stopped_holder_is_overruled_and_does_no_harm_when_it_wakes() {
     let sleeper = bench.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let pid = Pid::from_raw(sleeper.id() as i32);
     eventually("it verifies what will never be healthy", || {
-        bench.json(&["agent", "ps"]).to_string().matches("\"container\"").count() > 2
+        bench.json(&["agent", "ps"]).to_string().matches("\"kind\":\"container\"").count() > 2
     });
     kill(pid, Signal::SIGSTOP).unwrap();
     let held = bench.imm(&["apply", "--yes"]);

@@ -96,12 +96,12 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn start(bench: &Bench) -> Option<Self> {
+    fn start(bench: &Bench, name: &str) -> Option<Self> {
         if Command::new("tmux").arg("-V").output().is_err() {
             eprintln!("skipped: there is no tmux");
             return None;
         }
-        let terminal = Self { socket: bench.path("tmux").display().to_string() };
+        let terminal = Self { socket: bench.path(name).display().to_string() };
         let line = format!(
             "env IMM_HOME={} TERM=screen NO_COLOR=1 {IMM} repl {}",
             bench.home().display(),
@@ -138,6 +138,19 @@ impl Terminal {
 }
 
 impl Terminal {
+    /// Waits until it asks for a line, and nothing is typed yet: a key before that is not the editor's.
+    fn asks(&self) {
+        let began = Instant::now();
+        loop {
+            let screen = self.tmux(&["capture-pane", "-p"]);
+            if screen.trim_end().lines().last().is_some_and(|line| line.trim_end() == "hello>") {
+                return;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "it does not ask\n{screen}");
+            std::thread::yield_now();
+        }
+    }
+
     /// Waits until the session is over.
     fn ended(&self) {
         let began = Instant::now();
@@ -157,8 +170,8 @@ impl Drop for Terminal {
 #[test]
 fn keys_in_a_terminal() {
     let bench = Bench::example("hello");
-    let Some(terminal) = Terminal::start(&bench) else { return };
-    terminal.screen("hello> ");
+    let Some(terminal) = Terminal::start(&bench, "first") else { return };
+    terminal.asks();
     // Completion of a name, and of a field after a dot.
     terminal.keys(&["repl", "Tab"]);
     terminal.screen("hello> replicas");
@@ -168,6 +181,7 @@ fn keys_in_a_terminal() {
     terminal.screen("hello> front.url");
     // Ctrl-C takes the line back.
     terminal.keys(&["C-c"]);
+    terminal.asks();
     // Open brackets go on in the next line.
     terminal.keys(&["[1,", "Enter"]);
     terminal.keys(&["2]", "Enter"]);
@@ -176,19 +190,22 @@ fn keys_in_a_terminal() {
     terminal.keys(&[":gener", "Tab"]);
     terminal.screen("hello> :generations");
     terminal.keys(&["C-c"]);
+    terminal.asks();
     terminal.keys(&[":why"]);
     terminal.screen("hello> :why ADDR");
     terminal.keys(&["C-c"]);
     // History, in this session and in the next.
+    terminal.asks();
     terminal.keys(&["Up", "Up"]);
-    terminal.screen("hello> ");
+    terminal.screen("hello> replicas + 1\n");
     terminal.keys(&["C-c"]);
+    terminal.asks();
     terminal.keys(&["C-d"]);
     terminal.ended();
     assert!(bench.home().join("repl-history").exists());
     drop(terminal);
-    let Some(again) = Terminal::start(&bench) else { return };
-    again.screen("hello> ");
+    let Some(again) = Terminal::start(&bench, "second") else { return };
+    again.asks();
     again.keys(&["repl"]);
     again.screen("hello> replicas + 1");
     assert!(!Path::new(&bench.module).join(".imm").exists());

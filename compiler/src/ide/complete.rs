@@ -555,7 +555,7 @@ mod tests {
         assert_eq!(web("  image = app\n  hea$0\n\nlet a = 1\n"), "health");
         // Nothing typed yet.
         assert_eq!(web("  $0\n"), "image");
-        assert_eq!(web("  image = app\n  $0\n\nlet a = 1\n"), "health");
+        assert_eq!(web("  image = app\n  $0\n\nlet a = 1\n"), "port");
     }
 
     #[test]
