@@ -249,6 +249,8 @@ fn an_engine_that_wakes_up_after_a_take_over() {
         scene(7, &hello).await.run(&apply(&greeting("Hi")), None, &life).await;
         life.names()
     });
+    // What comes after the last entry only tells providers about it.
+    let recorded = names.iter().rposition(|name| name.contains("append")).unwrap() as u64 + 1;
     let mut refused = 0;
     let calls = (1..).zip(&names).filter(|(_, name)| name.contains("call"));
     for (instant, name) in calls {
@@ -270,8 +272,11 @@ fn an_engine_that_wakes_up_after_a_take_over() {
             };
             let hi = apply(&greeting("Hi"));
             let (woken, (other, effects)) = tokio::join!(sleeper.run(&hi, None, &life), takes_over);
-            assert!(matches!(woken, Ended::Refused(_)), "{instant} {name}: {woken:?}");
-            refused += 1;
+            match woken {
+                Ended::Refused(_) => refused += 1,
+                Ended::Outcome(Outcome::Committed { .. }) if instant > recorded => {}
+                other => panic!("{instant} {name}: {other:?}"),
+            }
             let after: Vec<_> = other.world.log().split_off(effects);
             let harmless = |deed: &Deed| matches!(deed, Deed::Refused(_) | Deed::Probed(..));
             assert!(after.iter().all(|e| harmless(&e.deed)), "{instant} {name}: {after:?}");

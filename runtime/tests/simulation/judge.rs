@@ -216,7 +216,10 @@ fn i9_something_bound_goes_first() {
 
 #[test]
 fn i10_an_older_fence() {
-    caught("I10", |effects| effects.last_mut().unwrap().fence = 1);
+    caught("I10", |effects| {
+        let last = effects.iter_mut().rev().find(|e| matches!(e.deed, Deed::Drained(_) | Deed::Confirmed));
+        last.unwrap().fence = 1;
+    });
     caught("I10", |effects| effects.retain(|e| e.deed != Deed::Announced));
     caught_in_entries("I10", |entries| entries.last_mut().unwrap().header.fence = 1);
 }
