@@ -203,3 +203,42 @@ fn every_diagnostic_has_a_case() {
         .collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
 }
+
+/// Sections of `name` with what `made` makes of each written behind `// --- expected`.
+fn made_is_what_is_written(name: &str, made: impl Fn(&str) -> String) {
+    const MARK: &str = "// --- expected\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite").join(name);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut now = String::new();
+    let mut cases = 0;
+    for section in text.split("// === ").skip(1) {
+        let (title, rest) = section.split_once('\n').unwrap();
+        let source = rest.split_once(MARK).map_or(rest, |(source, _)| source);
+        write!(now, "// === {title}\n{source}{MARK}{}", made(source)).unwrap();
+        cases += 1;
+    }
+    if std::env::var_os("IMM_BLESS").is_some() {
+        std::fs::write(&path, &now).unwrap();
+    } else {
+        assert_eq!(now, text, "{name} differs (IMM_BLESS=1 rewrites it)");
+    }
+    assert!(cases >= 3, "only {cases} cases were found");
+}
+
+#[test]
+fn programs_are_laid_out_as_written() {
+    made_is_what_is_written("fmt.golden", |source| {
+        let once = imm_syntax::format(source).unwrap_or_else(|errors| panic!("{source}\n{errors:?}"));
+        assert_eq!(imm_syntax::format(&once).as_ref(), Ok(&once), "twice is another than once");
+        once
+    });
+}
+
+#[test]
+fn documentation_says_what_is_written() {
+    made_is_what_is_written("doc.golden", |source| {
+        let world = MemoryWorld::new([("main.imm", source)]);
+        let page = imm_compiler::doc::program(&world, "").unwrap_or_else(|f| panic!("{source}\n{:?}", f.diagnostics));
+        imm_compiler::doc::markdown(&page, 1)
+    });
+}
