@@ -560,6 +560,9 @@ pub struct Logs {
     /// Only the last while, for example 5m or 2h
     #[arg(long, value_name = "DURATION")]
     pub since: Option<String>,
+    /// Requests to routes, instead of what containers printed
+    #[arg(long)]
+    pub access: bool,
     /// Go on as lines arrive
     #[arg(short, long)]
     pub follow: bool,
@@ -780,7 +783,15 @@ pub struct Lsp {
 #[derive(Debug, Subcommand)]
 pub enum Agent {
     /// Run the agent in the foreground; `imm apply` starts it by itself
-    Run,
+    Run {
+        /// Take the place of the one that runs, with its sockets
+        #[arg(long)]
+        take_over: bool,
+    },
+    /// Replace the agent that runs by this program's; no request is lost
+    Upgrade,
+    /// Print the root certificate that `tls = dev` is proved by
+    Ca,
     /// Tell whether it runs
     Status {
         /// One JSON document

@@ -13,9 +13,17 @@ use std::process::ExitCode;
 pub fn run(args: &Agent) -> Outcome {
     let home = platform::home()?;
     match args {
-        Agent::Run => {
-            let ended = imm_host::agent::run(&home, imm_host::agent::Options::this_program());
+        Agent::Run { take_over } => {
+            let options =
+                imm_host::agent::Options { take_over: *take_over, ..imm_host::agent::Options::this_program() };
+            let ended = imm_host::agent::run(&home, options);
             ended.map(|()| Exit::Done).map_err(|e| Failure::new(e.to_string()))
+        }
+        Agent::Upgrade => upgrade(&home),
+        Agent::Ca => {
+            let root = imm_host::DevCa::of(&home).root().map(str::to_owned);
+            ui::out(&root.map_err(|e| Failure::new(e.to_string()))?);
+            Ok(Exit::Done)
         }
         Agent::Status { json } => status(&home, *json),
         Agent::Stop => stop(&home),
@@ -58,6 +66,16 @@ fn status(home: &Home, as_json: bool) -> Outcome {
         )),
         (None, false) => ui::out(&format!("no agent runs with {}\n", home.root().display())),
     }
+    Ok(Exit::Done)
+}
+
+fn upgrade(home: &Home) -> Outcome {
+    let program = std::env::current_exe().map_err(|e| Failure::new(format!("this program cannot be found: {e}")))?;
+    let report = platform::block_on(async {
+        let client = client::upgrade(home, program.as_os_str()).await.map_err(|e| Failure::new(e.to_string()))?;
+        client.agent().await.map_err(|e| platform::agent(&e))
+    })??;
+    ui::out(&format!("agent {} runs as process {}\n", report.version, report.pid));
     Ok(Exit::Done)
 }
 

@@ -22,7 +22,7 @@ pub fn run(global: &Global, args: &Logs) -> Outcome {
         return Ok(Exit::Done);
     };
     let address = address.map(|a| a.to_string());
-    let base = LogQuery { address, generation: args.generation, since_ms, ..LogQuery::default() };
+    let base = LogQuery { access: args.access, address, generation: args.generation, since_ms, ..LogQuery::default() };
     let home = platform::home()?;
     platform::block_on(async {
         let client = platform::connect(&home).await?;

@@ -58,6 +58,12 @@ impl Home {
         self.root.join("agent.lock")
     }
 
+    /// The development CA: root and key.
+    #[must_use]
+    pub fn dev_ca(&self) -> PathBuf {
+        self.root.join("dev-ca.pem")
+    }
+
     /// What the agent process itself says: starts, stops, and errors that no request was there to carry.
     #[must_use]
     pub fn agent_log(&self) -> PathBuf {
@@ -98,6 +104,12 @@ impl Home {
         } else {
             self.short_dir().join("agent.sock")
         }
+    }
+
+    /// Where the agent is asked for its place; beside its socket, and as short.
+    #[must_use]
+    pub fn hand_over_socket(&self) -> PathBuf {
+        self.socket().with_file_name("agent.next")
     }
 
     /// Makes the socket's directory safe to bind in. Where the socket is not in the home, leaves `agent.sock.at` there, which

@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod client;
+mod dev_ca;
 mod disk;
 pub mod doctor;
 mod home;
@@ -16,6 +17,7 @@ mod seal;
 mod server;
 mod site;
 
+pub use dev_ca::DevCa;
 pub use home::Home;
 pub use provider::HostProvider;
 

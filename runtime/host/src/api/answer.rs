@@ -68,6 +68,9 @@ pub struct ObjectReport {
     pub host: Option<String>,
     /// The reserved port, for routes and for containers with one.
     pub port: Option<u16>,
+    /// What is spoken there, for routes: `http`, `https` or `tcp`.
+    #[serde(default)]
+    pub scheme: Option<String>,
     /// Where its bytes lie, for volumes and files.
     pub path: Option<String>,
     /// Size in bytes, for files.
@@ -152,6 +155,9 @@ pub struct Cleared {
 /// What `GET lineages/L/logs` asks, as its query string.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogQuery {
+    /// Whether requests to routes are asked for, not what containers printed.
+    #[serde(default)]
+    pub access: bool,
     /// Only this object.
     pub object: Option<String>,
     /// Only this address, or what lies below it.

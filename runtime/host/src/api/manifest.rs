@@ -55,6 +55,15 @@ pub struct Route {
     /// How long requests wait while no target can be reached, milliseconds.
     #[serde(default)]
     pub hold_ms: u64,
+    /// How it is encrypted.
+    #[serde(default)]
+    pub tls: Tls,
+    /// Whether a client stays with its target.
+    #[serde(default)]
+    pub sticky: bool,
+    /// Requests that reach the group `fresh` at once.
+    #[serde(default)]
+    pub preview: Option<imm_router::Mark>,
     /// The caller's own record of this setting, kept as it is. May be secret.
     #[serde(default)]
     pub record: String,
@@ -62,6 +71,19 @@ pub struct Route {
 
 fn slash() -> String {
     "/".to_owned()
+}
+
+/// How a route is encrypted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tls {
+    /// Not at all.
+    #[default]
+    Off,
+    /// With a certificate of the home's development CA.
+    Dev,
+    /// With this one. The key is secret.
+    Pem(imm_router::Certificate),
 }
 
 /// One share of a route.

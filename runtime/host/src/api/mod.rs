@@ -15,6 +15,7 @@ pub use answer::{
 pub use error::{ApiError, Code, Happened};
 pub use manifest::{
     Activity, Announce, Answers, Cell, Confirm, LedgerHead, Manifest, ObjectSetting, PutManifest, Renew, Route, Target,
+    Tls,
 };
 pub use object::{
     Alphabet, Backoff, Container, DeleteObject, Drain, File, HealthCheck, IsolationWish, Limits, Mount, ObjectSpec,

@@ -368,6 +368,9 @@ pub struct RoutePort {
     /// What is spoken.
     #[serde(default)]
     pub protocol: imm_router::Protocol,
+    /// Whether its address is said to be encrypted. Whether it is, the setting says.
+    #[serde(default)]
+    pub encrypted: bool,
 }
 
 /// `PUT lineages/L/objects/ID/policy`.

@@ -122,7 +122,8 @@ impl Client {
             ("limit", query.limit),
             ("wait_ms", query.wait_ms),
         ];
-        let words = [("object", query.object.as_deref()), ("address", query.address.as_deref())];
+        let access = query.access.then_some("true");
+        let words = [("object", query.object.as_deref()), ("address", query.address.as_deref()), ("access", access)];
         let numbers = numbers.iter().filter_map(|(key, value)| Some(format!("{key}={}", (*value)?)));
         let words = words.iter().filter_map(|(key, value)| Some(format!("{key}={}", encode((*value)?))));
         let query: Vec<String> = numbers.chain(words).collect();

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use crate::api::{ApiError, Happened};
 use crate::home::Home;
 
-pub use start::{StartError, connect_or_start, running, stop};
+pub use start::{StartError, connect_or_start, running, stop, upgrade};
 
 /// How long a request may take that does not say otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,7 +1,7 @@
 //! Starting the agent, and replacing one of another version.
 //!
-//! An agent of another version is asked to stop; containers and their monitors live on and the new one finds them. Between the two the
-//! routes' ports are closed for the moment that this takes: clients are refused, not kept waiting.
+//! An agent of another version is replaced: the new one takes its sockets over, so that no request is lost. One that cannot give them is asked to stop first;
+//! then the routes' ports are closed for the moment that this takes. Containers and their monitors live on either way.
 
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
@@ -83,11 +83,11 @@ pub async fn running(home: &Home) -> Result<Option<(Client, AgentReport)>, Clien
 /// The agent of a home: the one that runs, else a new one as `program agent run`, in a session of its own.
 pub async fn connect_or_start(home: &Home, program: &OsStr) -> Result<Client, StartError> {
     let deadline = Instant::now() + BOUND;
-    if let Some(client) = current(home, deadline).await? {
+    if let Some(client) = current(home, program, deadline).await? {
         return Ok(client);
     }
     let log = home.agent_log();
-    let mut child = spawn(home, program)
+    let mut child = spawn(home, program, false)
         .map_err(|cause| StartError::Spawn { program: program.to_string_lossy().into_owned(), cause })?;
     loop {
         if let Ok(Some((client, _))) = running(home).await {
@@ -117,10 +117,42 @@ pub async fn stop(home: &Home) -> Result<bool, StartError> {
     Ok(true)
 }
 
-/// The agent that runs, if it is of this version; another one is ended first.
-async fn current(home: &Home, deadline: Instant) -> Result<Option<Client>, StartError> {
+/// Replaces the agent that runs by `program agent run`, without losing a request; starts one when none runs.
+pub async fn upgrade(home: &Home, program: &OsStr) -> Result<Client, StartError> {
+    if running(home).await?.is_none() {
+        return connect_or_start(home, program).await;
+    }
+    replace(home, program, Instant::now() + BOUND).await
+}
+
+async fn replace(home: &Home, program: &OsStr, deadline: Instant) -> Result<Client, StartError> {
+    let log = home.agent_log();
+    let mut child = spawn(home, program, true)
+        .map_err(|cause| StartError::Spawn { program: program.to_string_lossy().into_owned(), cause })?;
+    loop {
+        if let Ok(Some((client, report))) = running(home).await
+            && report.pid == child.id()
+        {
+            return Ok(client);
+        }
+        if let Ok(Some(status)) = child.try_wait() {
+            let (how, words) = (status.to_string(), tail(&log));
+            return Err(StartError::Ended { how, log: log.display().to_string(), words });
+        }
+        if Instant::now() >= deadline {
+            return Err(StartError::Silent { log: log.display().to_string() });
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The agent that runs, if it is of this version or could be replaced; one that cannot give its place is ended.
+async fn current(home: &Home, program: &OsStr, deadline: Instant) -> Result<Option<Client>, StartError> {
     let Some((client, report)) = running(home).await? else { return Ok(None) };
     if report.api == API && report.version == env!("CARGO_PKG_VERSION") {
+        return Ok(Some(client));
+    }
+    if let Ok(client) = replace(home, program, deadline).await {
         return Ok(Some(client));
     }
     end(home, &client, report, deadline).await?;
@@ -150,10 +182,11 @@ fn held(home: &Home) -> bool {
     }
 }
 
-fn spawn(home: &Home, program: &OsStr) -> io::Result<Child> {
+fn spawn(home: &Home, program: &OsStr, take_over: bool) -> io::Result<Child> {
     let open = || OpenOptions::new().append(true).create(true).mode(0o600).open(home.agent_log());
     Command::new(program)
         .args(["agent", "run"])
+        .args(take_over.then_some("--take-over"))
         .env("IMM_HOME", home.root())
         .current_dir("/")
         .stdin(Stdio::null())

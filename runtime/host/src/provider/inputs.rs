@@ -192,6 +192,7 @@ fn route(request: &Request) -> Result<RoutePort> {
         bind,
         listen: number(&request.inputs, "listen").and_then(|port| u16::try_from(port).ok()),
         protocol: if tcp { imm_router::Protocol::Tcp } else { imm_router::Protocol::Http },
+        encrypted: !matches!(tag(&request.inputs, "tls"), None | Some("off")),
     })
 }
 

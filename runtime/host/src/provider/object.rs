@@ -177,7 +177,8 @@ fn created(object: ObjectId, report: &ObjectReport) -> Created {
         // An address that contains colons is written in brackets before a port.
         let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         if report.kind == "route" {
-            tell("url", Value::text(format!("http://{address}")));
+            let scheme = report.scheme.as_deref().unwrap_or("http");
+            tell("url", Value::text(format!("{scheme}://{address}")));
         } else {
             tell("host", Value::text(host.as_str()));
         }

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use data_encoding::BASE64;
-use imm_ir::Value;
+use imm_ir::{Fields, Value};
+use imm_router::{Certificate, Mark};
 use imm_runtime::id::ObjectId;
 use imm_runtime::provider::{Ctx, Move, Result, Setting};
 
-use crate::api::{Announce, Cell, Confirm, LineageReport, Manifest, PutManifest, Renew, Route, Target};
+use crate::api::{Announce, Cell, Confirm, LineageReport, Manifest, PutManifest, Renew, Route, Target, Tls};
 
 use super::failure::permanent;
-use super::inputs::{field, number, tag, text};
+use super::inputs::{field, number, text};
 use super::object::{known, moved};
 use super::{HostProvider, handle};
 
@@ -121,15 +122,6 @@ fn epoch_of(manifest: &Manifest, id: &str) -> Option<u64> {
 
 fn route(one: &Move) -> Result<Route> {
     let inputs = &one.to.inputs;
-    let not_provided = |what: &str| {
-        Err(permanent(format!("{}: `{what}` is not provided by platform host in this version", one.address), None))
-    };
-    if !matches!(tag(inputs, "tls"), None | Some("off")) {
-        return not_provided("tls");
-    }
-    if field(inputs, "sticky").and_then(Value::as_bool) == Some(true) {
-        return not_provided("sticky = true");
-    }
     let targets = one.to.targets.iter().map(|target| Target {
         object: target.object.to_string(),
         answers: handle::answers(&target.handle),
@@ -143,8 +135,36 @@ fn route(one: &Move) -> Result<Route> {
         targets: targets.collect(),
         timeout_ms: number(inputs, "timeout").unwrap_or(60_000),
         hold_ms: number(inputs, "hold").unwrap_or(0),
+        tls: tls(one)?,
+        sticky: field(inputs, "sticky").and_then(Value::as_bool) == Some(true),
+        preview: preview(inputs)?,
         record: pack(&one.to)?,
     })
+}
+
+fn tls(one: &Move) -> Result<Tls> {
+    let Some(Value::Variant(tag, fields)) = field(&one.to.inputs, "tls") else { return Ok(Tls::Off) };
+    let pem = |name: &str| {
+        let missing = || permanent(format!("{}: `tls = pem` has no {name}", one.address), None);
+        text(fields, name)?.ok_or_else(missing)
+    };
+    match &**tag {
+        "off" => Ok(Tls::Off),
+        "dev" => Ok(Tls::Dev),
+        "pem" => Ok(Tls::Pem(Certificate { chain: pem("cert")?, key: pem("key")? })),
+        other => Err(permanent(
+            format!("{}: `tls = {other}` is not provided by platform host in this version", one.address),
+            None,
+        )),
+    }
+}
+
+/// What marks the requests that reach the new generation at once.
+fn preview(inputs: &Fields<Value>) -> Result<Option<Mark>> {
+    let Some(Value::Variant(_, rollout)) = field(inputs, "rollout") else { return Ok(None) };
+    let Some(Value::Variant(by, mark)) = field(rollout, "preview") else { return Ok(None) };
+    let (Some(name), Some(value)) = (text(mark, "name")?, text(mark, "value")?) else { return Ok(None) };
+    Ok(Some(if &**by == "cookie" { Mark::Cookie { name, value } } else { Mark::Header { name, value } }))
 }
 
 /// The setting as the engine gave it, to be given back as it was.
@@ -168,6 +188,39 @@ mod tests {
     use imm_runtime::provider::{Handle, Target};
 
     use super::*;
+
+    fn moved_to(inputs: Fields<Value>) -> Move {
+        Move {
+            address: Addr::root("front"),
+            kind: Arc::from("route"),
+            object: ObjectId(Digest([1; 32])),
+            handle: Handle(Vec::new()),
+            from_epoch: 0,
+            to: Setting { targets: Vec::new(), inputs },
+        }
+    }
+
+    #[test]
+    fn encryption_stickiness_and_preview_are_read() {
+        let record = |pairs: &[(&str, Value)]| {
+            pairs.iter().map(|(name, value)| (Arc::from(*name), value.clone())).collect::<Fields<Value>>()
+        };
+        let pem = record(&[("cert", Value::text("c")), ("key", Value::text("k").into_secret())]);
+        let mark =
+            Value::Variant(Arc::from("header"), record(&[("name", Value::text("x")), ("value", Value::text("1"))]));
+        let canary = Value::Variant(Arc::from("canary"), record(&[("preview", mark)]));
+        let read = route(&moved_to(record(&[
+            ("tls", Value::Variant(Arc::from("pem"), pem)),
+            ("sticky", Value::Bool(true)),
+            ("rollout", canary),
+        ])))
+        .unwrap();
+        assert_eq!(read.tls, Tls::Pem(Certificate { chain: "c".to_owned(), key: "k".to_owned() }));
+        assert!(read.sticky && !format!("{read:?}").contains("\"k\""), "{read:?}");
+        assert_eq!(read.preview, Some(Mark::Header { name: "x".to_owned(), value: "1".to_owned() }));
+        let read = route(&moved_to(record(&[("tls", Value::tag("dev"))]))).unwrap();
+        assert_eq!((read.tls, read.sticky, read.preview), (Tls::Dev, false, None));
+    }
 
     #[test]
     fn a_setting_is_given_back_as_it_was() {

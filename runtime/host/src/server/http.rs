@@ -38,13 +38,15 @@ const MAX_WAIT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Api {
     /// All lineages.
-    pub registry: Registry,
+    pub registry: Arc<Registry>,
     /// The agent's home.
     pub home: Home,
     /// Since when it runs.
     pub started_at_ms: u64,
     /// Set to stop the agent.
     pub stop: watch::Sender<bool>,
+    /// Held by every request that is worked on.
+    pub busy: watch::Sender<()>,
 }
 
 /// Accepts until the agent stops.
@@ -74,9 +76,12 @@ async fn connection(stream: UnixStream, api: Arc<Api>) {
     let own = nix::unistd::geteuid().as_raw();
     let allowed = stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0);
     let service = service_fn(move |request| {
-        let api = Arc::clone(&api);
+        let (api, busy) = (Arc::clone(&api), api.busy.subscribe());
         // A task of its own: what was begun is finished also when the caller goes away.
-        let answer = tokio::spawn(async move { if allowed { answer(&api, request).await } else { refuse() } });
+        let answer = tokio::spawn(async move {
+            let _busy = busy;
+            if allowed { answer(&api, request).await } else { refuse() }
+        });
         async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|cause| broken(&cause.to_string()))) }
     });
     // An error is a caller that went away in the middle of a request.
@@ -179,7 +184,9 @@ async fn agent_report(api: &Api) -> AgentReport {
 }
 
 async fn logs(lineage: &Lineage, query: &Query) -> Result<LogPage, ApiError> {
+    let access = query.word("access").is_some_and(|asked| asked == "true");
     let asked = LogQuery {
+        access,
         object: query.word("object"),
         address: query.word("address"),
         generation: query.number("generation")?,
@@ -188,7 +195,7 @@ async fn logs(lineage: &Lineage, query: &Query) -> Result<LogPage, ApiError> {
         limit: query.number("limit")?,
         wait_ms: query.number("wait_ms")?,
     };
-    let logs = &lineage.records.logs;
+    let logs = if access { &lineage.records.access } else { &lineage.records.logs };
     let until = tokio::time::Instant::now() + query.wait()?;
     let mut grown = logs.grown();
     loop {

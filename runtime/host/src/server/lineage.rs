@@ -20,7 +20,7 @@ use crate::api::{
 };
 
 use super::Site;
-use super::board::{self, Asker, Places};
+use super::board::{Asker, Places};
 use super::claims::Holder;
 use super::journal::{Event, Journal};
 use super::logs::Logs;
@@ -41,6 +41,8 @@ pub struct Records {
     pub journal: Journal,
     /// What containers printed.
     pub logs: Logs,
+    /// Requests to its routes.
+    pub access: Logs,
 }
 
 /// One lineage.
@@ -64,10 +66,11 @@ impl Lineage {
         let tombstones = Tombstones::open(&dir.join("tombstones"))?;
         let journal = Journal::open(&dir.join("journal.jsonl"))?;
         let logs = Logs::open(&dir.join("logs"), site.log_bounds)?;
+        let access = Logs::open(&dir.join("access"), site.log_bounds)?;
         Ok(Self {
             id: id.to_owned(),
             site,
-            records: Arc::new(Records { dir, journal, logs }),
+            records: Arc::new(Records { dir, journal, logs, access }),
             tombstones,
             settings: AsyncMutex::new(settings),
             objects: Mutex::default(),
@@ -343,7 +346,7 @@ impl Lineage {
         for id in manifest.cells.keys() {
             self.object(id)?;
         }
-        board::check(&self.id, manifest, &self.places(manifest).await?)
+        self.site.board.check(&self.id, manifest, &self.places(manifest).await?)
     }
 
     /// What a setting needs to be in force.

@@ -28,13 +28,17 @@ pub fn render(lineages: &[Arc<Lineage>]) -> String {
 
 fn routes(families: &mut Families, lineage: &Lineage) {
     let address = |id: &str| lineage.object(id).map_or_else(|_| id.to_owned(), |object| object.record().address);
+    let generation =
+        |id: &str| lineage.object(id).ok().and_then(|object| object.record().generation).unwrap_or_default();
     for sample in lineage.samples().samples {
         let labels = format!(
-            "lineage=\"{}\",route=\"{}\",target=\"{}\",object=\"{}\"",
+            "lineage=\"{}\",route=\"{}\",target=\"{}\",object=\"{}\",generation=\"{}\",group=\"{}\"",
             escape(&lineage.id),
             escape(&address(&sample.route)),
             escape(&address(&sample.target)),
-            escape(&sample.target)
+            escape(&sample.target),
+            generation(&sample.target),
+            escape(&sample.group)
         );
         line(families, "imm_requests_total", "counter", "Requests sent to a target.", &labels, sample.requests);
         line(families, "imm_request_errors_total", "counter", "Requests that a target failed.", &labels, sample.errors);

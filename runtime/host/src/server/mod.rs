@@ -2,14 +2,16 @@
 //!
 //! `run` takes the lock, restores every lineage (setting first, sockets second), serves the API, and on TERM leaves containers and
 //! their monitors running. Read on: `http` (requests), `lineage` (what they do), `settings` (the pointer), `object` and `supervise`
-//! (containers), `board` (routes), `logs`, `journal`. Nothing listens on TCP but the routes that were declared.
+//! (containers), `board` (routes), `hand_over` and `tail` (the next agent), `logs`, `journal`. Nothing listens on TCP but the routes that were declared.
 
+mod access;
 mod board;
 mod claims;
 mod clock;
 mod collect;
 mod content;
 mod create;
+mod hand_over;
 mod http;
 mod journal;
 mod launch;
@@ -25,6 +27,7 @@ mod run;
 mod settings;
 mod snapshot;
 mod supervise;
+mod tail;
 mod tombstones;
 
 use std::ffi::OsString;
@@ -48,7 +51,7 @@ struct Site {
     store: imm_image::Store,
     ports: ports::Ports,
     claims: claims::Claims,
-    board: board::Board,
+    board: std::sync::Arc<board::Board>,
     log_bounds: logs::Bounds,
 }
 

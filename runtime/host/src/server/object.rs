@@ -21,7 +21,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::api::{
-    Activity, ApiError, Code, Container, Health, Level, Mount, ObjectReport, ObjectSpec, Policy, VolumeAccess,
+    Activity, ApiError, Code, Container, Health, Level, Mount, ObjectReport, ObjectSpec, Policy, RoutePort,
+    VolumeAccess,
 };
 use crate::disk;
 use crate::home::private_dir;
@@ -340,6 +341,10 @@ impl Object {
             health: seen.health,
             host,
             port: record.port,
+            scheme: match &record.spec {
+                ObjectSpec::Route(route) => Some(scheme(route).to_owned()),
+                ObjectSpec::Container(_) | ObjectSpec::Volume(_) | ObjectSpec::File(_) | ObjectSpec::Secret(_) => None,
+            },
             size: match &record.spec {
                 ObjectSpec::File(_) => path.as_deref().and_then(|path| fs::metadata(path).ok()).map(|meta| meta.len()),
                 _other => None,
@@ -356,6 +361,14 @@ impl Object {
 /// Which start of the machine this is.
 fn this_boot() -> Option<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
+}
+
+fn scheme(route: &RoutePort) -> &'static str {
+    match (route.protocol, route.encrypted) {
+        (imm_router::Protocol::Tcp, _) => "tcp",
+        (imm_router::Protocol::Http, true) => "https",
+        (imm_router::Protocol::Http, false) => "http",
+    }
 }
 
 /// Objects that a container binds by its mounts, with whether it may write to them.

@@ -395,6 +395,9 @@ mod tests {
             targets: Vec::new(),
             timeout_ms: 1,
             hold_ms: 0,
+            tls: crate::api::Tls::Off,
+            sticky: false,
+            preview: None,
             record: record.to_owned(),
         };
         let mut manifest = Manifest { routes: [("r".to_owned(), route("one"))].into(), ..Manifest::default() };

@@ -119,8 +119,12 @@ impl World {
     }
 
     pub async fn route(&self, lineage: &str, id: &str) -> u16 {
-        let route =
-            RoutePort { bind: "127.0.0.1".parse().unwrap(), listen: None, protocol: imm_router::Protocol::Http };
+        let route = RoutePort {
+            bind: "127.0.0.1".parse().unwrap(),
+            listen: None,
+            protocol: imm_router::Protocol::Http,
+            encrypted: false,
+        };
         self.put(lineage, id, ObjectSpec::Route(route)).await.unwrap().port.unwrap()
     }
 
@@ -233,6 +237,9 @@ pub fn leading(route: &str, targets: &[&str]) -> Manifest {
         targets,
         timeout_ms: 10_000,
         hold_ms: 0,
+        tls: imm_host::api::Tls::Off,
+        sticky: false,
+        preview: None,
         record: "mine".to_owned(),
     };
     Manifest { routes: BTreeMap::from([(route.to_owned(), one)]), ..Manifest::default() }

@@ -20,6 +20,7 @@ mod program;
 mod restart;
 mod secrets;
 mod settings;
+mod upgrade;
 
 use std::panic::catch_unwind;
 use std::path::Path;
@@ -32,9 +33,11 @@ fn main() {
     match words.as_slice() {
         ["__container", dir] => std::process::exit(imm_sandbox::monitor_main(Path::new(dir))),
         ["__serve"] | ["__serve", "check"] => program::serve(),
-        ["agent", "run"] => {
+        ["agent", "run", rest @ ..] => {
             let home = imm_host::Home::locate().unwrap();
-            if let Err(cause) = imm_host::agent::run(&home, imm_host::agent::Options::this_program()) {
+            let take_over = rest.contains(&"--take-over");
+            let options = imm_host::agent::Options { take_over, ..imm_host::agent::Options::this_program() };
+            if let Err(cause) = imm_host::agent::run(&home, options) {
                 eprintln!("{cause}");
                 std::process::exit(1);
             }
@@ -43,7 +46,8 @@ fn main() {
         _ => {}
     }
     let tests: Vec<Test> =
-        [engine::TESTS, jobs::TESTS, objects::TESTS, restart::TESTS, secrets::TESTS, settings::TESTS].concat();
+        [engine::TESTS, jobs::TESTS, objects::TESTS, restart::TESTS, secrets::TESTS, settings::TESTS, upgrade::TESTS]
+            .concat();
     let exact = words.contains(&"--exact");
     let filters: Vec<&str> = words.iter().copied().filter(|word| !word.starts_with('-') && *word != "terse").collect();
     let wanted =
