@@ -117,6 +117,7 @@ pub(super) fn build<'a>(text: &'a str, lexed: &Lexed, layout: &Layout) -> Vec<En
                 let whole = Token { kind: Tok::Str, start: open.start, end: token.end };
                 let apart = open.start > end;
                 build.token(whole, lines, apart);
+                while starts.next_if(|s| *s < token.end).is_some() {}
                 (string, lines, end) = (None, 0, token.end);
             }
             continue;
@@ -142,7 +143,7 @@ pub(super) fn build<'a>(text: &'a str, lexed: &Lexed, layout: &Layout) -> Vec<En
     build.finish()
 }
 
-/// Where entries begin by a new line: the first token after each that separates, and of each item.
+/// Where entries begin: the first token after each new line that separates and each `{`, and of each item.
 fn starts(layout: &Layout) -> Vec<u32> {
     let mut starts = Vec::new();
     for item in &layout.items {
@@ -153,8 +154,9 @@ fn starts(layout: &Layout) -> Vec<u32> {
                 Tok::Doc => {}
                 _ if fresh => {
                     starts.push(token.start);
-                    fresh = false;
+                    fresh = token.kind == Tok::LBrace;
                 }
+                Tok::LBrace => fresh = true,
                 _ => {}
             }
         }

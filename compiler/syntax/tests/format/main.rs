@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests read files; the ban is for the compiler itself")]
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
 
+mod grown;
+
 use imm_ir::FileId;
 use imm_syntax::{Tok, format, lex, parse};
 use proptest::prelude::*;
@@ -90,6 +92,7 @@ fn one_style() {
         ("type T = a|b{c:Int,d : [ Map[Int] ]}", "type T = a | b { c: Int, d: [Map[Int]] }\n"),
         ("let a = { for k,v in m if v>1:[k]=v }", "let a = { for k, v in m if v > 1: [k] = v }\n"),
         ("let a = m . keys ( ) [ 0 ] ?. x", "let a = m.keys()[0]?.x\n"),
+        ("component a { resource b for k,v in m=c{}\n}", "component a {\n  resource b for k, v in m = c {}\n}\n"),
         ("let a = {\r\n  b = 1\r\n}\r\n", "let a = {\n  b = 1\n}\n"),
     ];
     for (from, to) in cases {
