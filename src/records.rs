@@ -112,7 +112,7 @@ pub fn write(project: &Project) -> Result<Writer, Failure> {
     open(project, lease, Tenure { holder: Holder::current(), took_over, because: None })
 }
 
-/// As [`write`], also from a holder that lives and does not answer. What it still does is refused.
+/// As [`write()`], also from a holder that lives and does not answer. What it still does is refused.
 pub fn take_over(project: &Project, because: &str) -> Result<Writer, Failure> {
     let (lease, took_over) = Lease::take_over(&project.state, Holder::current()).map_err(|e| refused(&e))?;
     open(project, lease, Tenure { holder: Holder::current(), took_over, because: Some(because.to_owned()) })

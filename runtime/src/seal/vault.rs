@@ -1,6 +1,6 @@
 //! The secrets of one ledger: sealed when they come in, opened when a provider needs them.
 //!
-//! What was sealed since the last append waits in [`Vault::fresh`] and goes to disk with the entries that name it. A name is
+//! What was sealed since the last append waits in `Vault::fresh` and goes to disk with the entries that name it. A name is
 //! the secret's digest under the lineage's key, so what is opened is checked against its name, and sealing it again for
 //! other recipients changes no name.
 
