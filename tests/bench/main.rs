@@ -138,7 +138,7 @@ impl Bench {
                 let folder = self.program(&format!("{}-{size}", shape.name()), &sources::shaped(shape, size, SEED))?;
                 here(&folder, "apply-here")?;
                 let same = least(self.rounds, &folder, &[IMM, "plan", "."])?;
-                let leaf = least(self.rounds, &folder, &[IMM, "plan", ".", "--param", "leaf=b"])?;
+                let leaf = least(self.rounds, &folder, &[IMM, "plan", ".", "--param", "word=b"])?;
                 let theirs = self.peer(shape == Shape::Flat && size <= PEER_PLAN, size, &["plan", "-refresh=true"])?;
                 let each = format!("{:.1}", same.cpu * 1e6 / size as f64);
                 row(&[

@@ -48,7 +48,7 @@ impl Seeded {
 /// A program of `count` files in a shape, with a param that one leaf of them depends on. Flat and component programs come
 /// from a `for`, so that a million nodes are a few lines.
 pub fn shaped(shape: Shape, count: usize, seed: u64) -> String {
-    let mut text = String::from("param leaf: String = \"a\"\n\nresource leaf = file { content = leaf }\n");
+    let mut text = String::from("param word: String = \"a\"\n\nresource leaf = file { content = word }\n");
     let rest = count.saturating_sub(1);
     let mut seeded = Seeded(seed | 1);
     match shape {
