@@ -184,6 +184,8 @@ pub enum Command {
     Heal(Heal),
     /// Drop objects from the record; what they are stays
     Forget(Forget),
+    /// Drop what only expired generations need
+    Gc(Gc),
     /// Go on with a ledger that was copied or restored, or with another platform
     Lineage(LineageArgs),
     /// Show how often, how soon and how well changes go
@@ -679,6 +681,22 @@ pub struct Forget {
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     pub because: String,
+}
+
+/// `imm gc`
+#[derive(Debug, Args)]
+pub struct Gc {
+    #[command(flatten)]
+    pub module: Module,
+    /// How many earlier generations can be made again [default: what the newest apply said]
+    #[arg(long, value_name = "N")]
+    pub retain: Option<u32>,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub because: Option<String>,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `imm lineage`

@@ -65,6 +65,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::Key(args) => commands::key::run(global, args.verb.as_ref().unwrap_or(&cli::Key::Show { json: false })),
         Command::Drift(args) => commands::drift::run(global, args),
         Command::Heal(args) => commands::heal::run(global, args),
+        Command::Gc(args) => commands::gc::run(global, args),
         Command::Forget(args) => commands::forget::run(global, args),
         Command::Lineage(args) => {
             commands::lineage::run(global, args.verb.as_ref().unwrap_or(&cli::Lineage::Show { json: false }))

@@ -9,7 +9,7 @@ use crate::records::{self, Writer};
 use crate::ui::screen::Screen;
 use crate::ui::{self, Style, events::Watcher};
 use imm_ir::{Addr, Graph};
-use imm_runtime::apply::{Engine, EngineError, Limits, Outcome};
+use imm_runtime::apply::{Collected, Engine, EngineError, Limits, Outcome};
 use imm_runtime::entry::Verb;
 use imm_runtime::explain::cascade::{Cascade, cascades};
 use imm_runtime::lease::Lease;
@@ -143,6 +143,11 @@ impl Session {
                 .help("`imm heal` replaces it"));
         }
         self.engine.forget(&ids, because).map_err(|e| self.failure(e))
+    }
+
+    /// Expires generations beyond the retained ones.
+    pub fn collect(&mut self, retain: Option<u32>, because: &str) -> Result<Collected, Failure> {
+        self.engine.collect(retain, because).map_err(|e| self.failure(e))
     }
 
     /// Makes the fence at least this high.
@@ -350,6 +355,8 @@ pub fn failure(project: &Project, open: bool, error: EngineError) -> Failure {
         EngineError::Plan(e) => plan_failure(&e),
         EngineError::Refused(_) => Failure::new(message).help("make the plan again: imm plan --out FILE"),
         EngineError::NothingOpen => Failure::new(message),
+        EngineError::Expired(_) => Failure::new(message)
+            .help("check out the commit that `imm history` shows for it, and apply that; `--retain N` keeps more of them"),
         EngineError::NoGeneration(_) => Failure::new(message).help("`imm history` lists the generations"),
         EngineError::Forked { .. } => Failure::new(message).help(
             "use the ledger that was used last; or `imm lineage take --because TEXT` to go on with this one, `imm lineage fork --because TEXT` to begin anew beside it",

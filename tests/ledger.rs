@@ -1,6 +1,6 @@
 //! The record under stress: damage, copies, a lost home, a stopped holder, a disk that says no, a clock that jumps.
 
-use crate::harness::{Bench, Said, eventually, finish};
+use crate::harness::{Bench, IMM, Said, eventually, finish};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::path::Path;
@@ -173,4 +173,61 @@ fn a_stopped_holder_is_overruled_and_does_no_harm_when_it_wakes() {
     bench.ok(&["apply", "--yes", "--param", "greeting=Hi"]);
     assert!(bench.page().contains("Hi, world"));
     bench.ok(&["audit", "verify"]);
+}
+
+#[test]
+fn expired_generations_are_dropped_and_a_rollback_to_one_is_refused() {
+    let bench = Bench::example("hello");
+    for word in ["One", "Two", "Three", "Four"] {
+        bench.ok(&["apply", "--yes", "--param", &format!("greeting={word}")]);
+    }
+    assert_eq!(bench.json(&["gc"])["expired"], serde_json::json!([]), "20 are retained by default");
+    let collected = bench.json(&["gc", "--retain", "2", "--because", "space"]);
+    assert_eq!(collected["expired"], serde_json::json!([1]));
+    assert!(collected["blobs"].as_u64().unwrap() > 0, "{collected}");
+    let said = bench.imm(&["rollback", "1", "--yes"]);
+    assert!(said.code == 1 && said.err.contains("generation 1 has expired"), "{said:?}");
+    bench.ok(&["audit", "verify"]);
+    bench.ok(&["rollback", "2", "--yes"]);
+    assert!(bench.page().contains("Two, world"));
+    assert_eq!(bench.json(&["history"])["applies"].as_array().unwrap().len(), 5, "entries stay");
+}
+
+/// A ledger on a disk of its own that fills up. Where no such disk can be mounted, nothing is tried.
+#[test]
+fn a_full_disk_ends_an_apply_with_words_and_a_whole_ledger() {
+    let bench = Bench::example("hello");
+    bench.ok(&["apply", "--yes"]);
+    let disk = bench.path("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let script = r#"
+        mount -t tmpfs -o size=600k none "$DISK" || { echo no-mount; exit 0; }
+        cp -a .imm/. "$DISK"/
+        dd if=/dev/zero of="$DISK"/filler bs=1k 2>/dev/null
+        "$IMM" --state "$DISK" apply --yes --param greeting=Full; echo "full: $?"
+        rm "$DISK"/filler
+        "$IMM" --state "$DISK" recover; echo "recover: $?"
+        "$IMM" --state "$DISK" audit verify; echo "verify: $?"
+        "$IMM" --state "$DISK" apply --yes --param greeting=Room; echo "room: $?"
+    "#;
+    let mut command = bench.command(&[]);
+    let environment: Vec<_> = command.get_envs().map(|(k, v)| (k.to_owned(), v.map(|v| v.to_owned()))).collect();
+    command = std::process::Command::new("unshare");
+    command.args(["-m", "sh", "-c", script]).current_dir(&bench.module).env("DISK", &disk).env("IMM", IMM);
+    for (name, value) in environment {
+        command.env(name, value.unwrap_or_default());
+    }
+    let Ok(child) = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() else { return };
+    let said = finish(child, &["in a full disk"]);
+    if said.out.contains("no-mount") || said.out.is_empty() {
+        return;
+    }
+    let code = |what: &str| {
+        let line = said.out.lines().find_map(|l| l.strip_prefix(&format!("{what}: ")));
+        line.unwrap_or_else(|| panic!("{said:?}")).to_owned()
+    };
+    assert!(["1", "5"].contains(&&*code("full")), "{said:?}");
+    assert!(said.err.contains("no space left") || said.err.contains("make room"), "{said:?}");
+    assert_eq!((&*code("recover"), &*code("verify"), &*code("room")), ("0", "0", "0"), "{said:?}");
+    assert!(bench.page().contains("Room, world"));
 }

@@ -69,6 +69,24 @@ pub fn load(ledger: &Ledger, generation: &Generation) -> Result<Graph, LedgerErr
     Ok(graph)
 }
 
+/// Adds every blob that a generation's graph needs.
+///
+/// # Errors
+/// A blob is missing or damaged.
+pub fn blobs(ledger: &Ledger, generation: &Generation, found: &mut BTreeSet<Digest>) -> Result<(), LedgerError> {
+    let mut next = Some(generation.record);
+    while let Some(digest) = next {
+        let record: GraphRecord = ledger.load(&digest)?;
+        found.insert(digest);
+        if digest == generation.record {
+            found.insert(record.rest);
+        }
+        next = record.parent;
+    }
+    found.extend(list(ledger, &generation.record)?.1.into_values());
+    Ok(())
+}
+
 /// The node list of a record and how many differences it took.
 fn list(ledger: &Ledger, record: &Digest) -> Result<(u32, BTreeMap<Addr, Digest>), LedgerError> {
     let mut chain = Vec::new();

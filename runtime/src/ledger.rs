@@ -64,6 +64,8 @@ pub struct Ledger {
     fence: u64,
     blobs: Vec<(Digest, Vec<u8>)>,
     vault: Arc<Vault>,
+    /// What the next append drops.
+    dropped: Vec<Digest>,
     /// A write failed half-way: state and disk may differ.
     failed: bool,
 }
@@ -89,6 +91,7 @@ impl Ledger {
             fence,
             blobs: Vec::new(),
             vault: Arc::default(),
+            dropped: Vec::new(),
             failed: false,
         };
         (ledger.state, ledger.head) = replay(&ledger.store.read(1)?)?;
@@ -175,8 +178,8 @@ impl Ledger {
                 Ok(_) | Err(_) => {}
             }
         }
-        let (blobs, vault) = (Vec::new(), Arc::default());
-        Self { store, state, head, clock, actor, fence: 0, blobs, vault, failed: true }.with_keys(keys)
+        let (blobs, dropped, vault) = (Vec::new(), Vec::new(), Arc::default());
+        Self { store, state, head, clock, actor, fence: 0, blobs, dropped, vault, failed: true }.with_keys(keys)
     }
 
     /// Takes an older ledger up: from here on entries of this version follow. Nothing that was written is changed.
@@ -270,6 +273,17 @@ impl Ledger {
     /// As [`append`](Self::append), and [`StoreError::Aborted`].
     pub fn append_commit(&mut self, apply: ApplyId, bodies: Vec<Body>, signal: u64) -> Result<(), LedgerError> {
         self.write(Some(apply), bodies, true, Some(signal))
+    }
+
+    /// Names and sizes of all blobs.
+    pub(crate) fn blobs(&self) -> Result<Vec<(Digest, u64)>, LedgerError> {
+        Ok(self.store.blobs()?.into_iter().map(|(name, bytes)| (name, bytes.len() as u64)).collect())
+    }
+
+    /// Appends entries and drops blobs, in one transaction.
+    pub(crate) fn append_dropping(&mut self, bodies: Vec<Body>, blobs: Vec<Digest>) -> Result<(), LedgerError> {
+        self.dropped = blobs;
+        self.write(None, bodies, true, None)
     }
 
     /// Makes everything read so far durable, and shuts out every writer with a lower fence. An engine that died may have left
@@ -367,8 +381,8 @@ impl Ledger {
             self.failed = false;
             return Ok(());
         }
-        let blobs = std::mem::take(&mut self.blobs);
-        self.store.append(Batch { records, blobs, sealed, fence: self.fence, sync, abort_checked_to })?;
+        let (blobs, dropped) = (std::mem::take(&mut self.blobs), std::mem::take(&mut self.dropped));
+        self.store.append(Batch { records, blobs, sealed, dropped, fence: self.fence, sync, abort_checked_to })?;
         self.vault.written();
         self.failed = false;
         self.head = head;

@@ -13,6 +13,7 @@ pub mod drift;
 pub mod explain;
 pub mod fmt;
 pub mod forget;
+pub mod gc;
 pub mod graph;
 pub mod heal;
 pub mod history;

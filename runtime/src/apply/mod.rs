@@ -15,6 +15,7 @@ mod drill;
 mod event;
 mod fill;
 mod forward;
+mod gc;
 mod handover;
 mod job;
 mod outcome;
@@ -23,6 +24,7 @@ mod progress;
 mod stage;
 
 pub use event::Event;
+pub use gc::Collected;
 pub use outcome::{EngineError, Outcome};
 
 use crate::entry::{ApplyStarted, Body, ConsentKind, SignalVerb, UnwindCause, Verb};
@@ -204,6 +206,9 @@ impl Engine {
     pub fn graph(&self, generation: Option<u64>) -> Result<Option<Graph>, EngineError> {
         let Some(number) = generation.or(self.state().current) else { return Ok(None) };
         let known = self.state().generations.get(&number).ok_or(EngineError::NoGeneration(number))?;
+        if known.expired {
+            return Err(EngineError::Expired(number));
+        }
         Ok(Some(crate::generation::load(&self.ledger, known)?))
     }
 

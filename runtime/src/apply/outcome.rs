@@ -78,6 +78,9 @@ pub enum EngineError {
     /// There is no such generation.
     #[error("there is no generation {0}")]
     NoGeneration(u64),
+    /// What it needs was dropped.
+    #[error("generation {0} has expired: its graph, sources and outputs are no longer in the ledger")]
+    Expired(u64),
     /// The provider has seen a later ledger than this one: it was copied or restored.
     #[error(
         "forked-ledger: {provider} has seen entry {seq} of this ledger, which ends with {head}: it is a copy, or was restored"

@@ -91,7 +91,7 @@ impl State {
         self.generations
             .range(..current)
             .rev()
-            .find(|(_, g)| g.graph_root != now.graph_root && !g.rolled_back_from)
+            .find(|(_, g)| g.graph_root != now.graph_root && !g.rolled_back_from && !g.expired)
             .map(|(number, _)| *number)
     }
 }

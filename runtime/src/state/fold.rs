@@ -186,6 +186,11 @@ impl State {
             | Body::IntentDrain { step, .. }
             | Body::IntentSnapshot { step, .. }
             | Body::IntentRun { step, .. } => self.step(*step),
+            Body::Expired { generation, .. } => {
+                if let Some(g) = self.generations.get_mut(generation) {
+                    g.expired = true;
+                }
+            }
             Body::Observed { object, seen, .. } => {
                 if let Some(o) = self.objects.get_mut(object) {
                     o.drifted = *seen != crate::entry::Seen::Intact;
@@ -362,6 +367,7 @@ impl State {
             outputs: commit.outputs,
             rolled_back_from: false,
             proven_at_ms: None,
+            expired: false,
         };
         self.generations.insert(commit.generation, generation);
         self.current = Some(commit.generation);

@@ -157,6 +157,8 @@ pub struct Generation {
     pub rolled_back_from: bool,
     /// When a rollback to it was last rehearsed with success, UTC milliseconds.
     pub proven_at_ms: Option<i64>,
+    /// It cannot be made again.
+    pub expired: bool,
 }
 
 /// One apply.

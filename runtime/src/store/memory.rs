@@ -100,6 +100,7 @@ impl Store for MemoryStore {
         disk.records.extend(batch.records);
         disk.blobs.extend(batch.blobs);
         disk.sealed.extend(batch.sealed);
+        disk.blobs.retain(|name, _| !batch.dropped.contains(name));
         if batch.sync {
             disk.synced = disk.records.len();
         }

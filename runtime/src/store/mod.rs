@@ -30,6 +30,8 @@ pub struct Batch {
     pub blobs: Vec<(Digest, Vec<u8>)>,
     /// Sealed secrets by their names; one that is there is replaced: it is the same, for other recipients.
     pub sealed: Vec<(Digest, Vec<u8>)>,
+    /// Names of blobs that go.
+    pub dropped: Vec<Digest>,
     /// Fence of the writer's lease. A store that has seen a higher one refuses.
     pub fence: u64,
     /// Durable when the call returns. Without it a crash may lose the tail, never its middle.

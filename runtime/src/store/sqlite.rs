@@ -171,6 +171,10 @@ impl SqliteStore {
             for (name, bytes) in &batch.blobs {
                 blob.execute(params![name.0, bytes]).map_err(fail)?;
             }
+            for name in &batch.dropped {
+                let mut gone = tx.prepare_cached("DELETE FROM blob WHERE digest = ?1").map_err(fail)?;
+                gone.execute([name.0]).map_err(fail)?;
+            }
             for (name, bytes) in &batch.sealed {
                 let mut sealed = tx.prepare_cached("INSERT OR REPLACE INTO sealed VALUES (?1, ?2)").map_err(fail)?;
                 sealed.execute(params![name.0, bytes]).map_err(fail)?;
@@ -269,8 +273,16 @@ fn signed(n: u64) -> i64 {
 fn sql(path: &Path, error: &rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DiskFull) => StoreError::DiskFull(path.display().to_string()),
+        // What it cannot map or lengthen, it calls a failure of the disk.
+        Some(rusqlite::ErrorCode::SystemIoFailure) if full(path) => StoreError::DiskFull(path.display().to_string()),
         _ => io(path, error),
     }
+}
+
+/// Whether not even a page or two can be written where this is.
+fn full(path: &Path) -> bool {
+    let place = nix::sys::statvfs::statvfs(path.parent().unwrap_or(path));
+    place.is_ok_and(|disk| disk.blocks_available().saturating_mul(disk.fragment_size()) < 64 * 1024)
 }
 
 fn io(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
