@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
+use crate::hashing::Hashing;
 use crate::oci::ImageConfig;
 use crate::recipe::host_architecture;
 use crate::{ContentDigest, ImageError, Result};
@@ -262,18 +263,5 @@ impl Opened {
 
     pub(crate) fn path(&self) -> PathBuf {
         self.source.path().to_owned()
-    }
-}
-
-struct Hashing<R> {
-    inner: R,
-    hash: Sha256,
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.hash.update(buffer.get(..count).unwrap_or_default());
-        Ok(count)
     }
 }

@@ -14,6 +14,7 @@ mod digest;
 pub mod elf;
 mod error;
 pub mod foreign;
+mod hashing;
 mod identity;
 mod layer;
 mod oci;

@@ -15,6 +15,7 @@ use tar::{Archive, EntryType};
 
 use super::Store;
 use super::blobs::flush_folder;
+use crate::hashing::Hashing;
 use crate::{ContentDigest, ImageError, Result};
 
 impl Store {
@@ -115,17 +116,4 @@ fn inside(path: &Path) -> io::Result<PathBuf> {
         return Ok(path.to_path_buf());
     }
     Err(io::Error::other(format!("its entry {} leads out of the layer", path.display())))
-}
-
-struct Hashing<R> {
-    inner: R,
-    hash: Sha256,
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.hash.update(buffer.get(..count).unwrap_or_default());
-        Ok(count)
-    }
 }
