@@ -41,14 +41,7 @@ fn a_fleet_replaces_only_the_site_that_changed() {
     assert!(!asked(&bench, "wiki.localhost").contains("wiki"));
     bench.edit("title = \"A blog\"", "title = \"The blog\"");
     let plan = bench.json(&["plan", "--param", &port]);
-    let created: Vec<&str> = plan["actions"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|action| action["action"] == "create")
-        .map(|action| action["address"].as_str().unwrap())
-        .collect();
-    assert_eq!(created, ["page[\"blog\"]", "web[\"blog\"].instance[\"0\"]"], "{plan}");
+    assert_eq!(created(&plan), ["page[\"blog\"]", "web[\"blog\"].instance[\"0\"]"], "{plan}");
     bench.ok(&["apply", "--yes", "--param", &port]);
     assert!(asked(&bench, "blog.localhost").contains("The blog"));
     assert!(asked(&bench, "shop.localhost").contains("A shop"));
@@ -86,14 +79,7 @@ fn a_worker_hands_over_and_its_volume_stays() {
     eventually("the worker has written twice", || count() >= 2);
     let before = count();
     let plan = bench.json(&["plan", "--param", "every=2"]);
-    let created: Vec<&str> = plan["actions"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|action| action["action"] == "create")
-        .map(|action| action["address"].as_str().unwrap())
-        .collect();
-    assert_eq!(created, ["writer.instance[\"0\"]"], "{plan}");
+    assert_eq!(created(&plan), ["writer.instance[\"0\"]"], "{plan}");
     bench.ok(&["apply", "--yes", "--param", "every=2"]);
     eventually("the new one counts on", || http::get(bench.port, "/").is_ok_and(|page| page.contains("every 2 s")));
     assert!(count() > before);
@@ -127,4 +113,10 @@ fn a_migration_must_succeed_before_the_service_switches() {
     assert_eq!(http::get(bench.port, "/history.html").unwrap(), ran);
     bench.ok(&["audit", "verify"]);
     bench.ok(&["destroy", "--yes"]);
+}
+
+/// The addresses that a plan creates, in its order.
+fn created(plan: &serde_json::Value) -> Vec<&str> {
+    let actions = plan["actions"].as_array().unwrap().iter().filter(|action| action["action"] == "create");
+    actions.map(|action| action["address"].as_str().unwrap()).collect()
 }
