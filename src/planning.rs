@@ -40,7 +40,7 @@ pub struct Wanted<'a> {
 
 /// An engine over a ledger that nothing is written to.
 pub fn reader(ledger: Ledger) -> Result<Engine, Failure> {
-    let providers = platform::providers(&platform::home()?)?;
+    let providers = platform::providers(&platform::home()?, None)?;
     Ok(Engine::new(ledger, providers, Limits::default(), Tenure::default(), Random::seeded(0)))
 }
 

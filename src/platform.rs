@@ -10,6 +10,7 @@ use imm_runtime::id::ObjectId;
 use imm_runtime::provider::Provider;
 use imm_runtime::state::State;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The machine's home of imm.
@@ -23,10 +24,14 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
     Ok(runtime.map_err(|e| Failure::new(format!("cannot wait for events: {}", plain(&e))))?.block_on(future))
 }
 
-/// What the engine works with.
-pub fn providers(home: &Home) -> Result<Providers, Failure> {
+/// What the engine works with. `folder` is the module's, for what is made anew from it.
+pub fn providers(home: &Home, folder: Option<PathBuf>) -> Result<Providers, Failure> {
     let program = imm_image::elf::running_program().map_err(|e| Failure::new(e.to_string()))?;
     let host = HostProvider::open(home, program).map_err(|e| Failure::new(e.to_string()))?;
+    let host = match folder {
+        Some(folder) => host.of_module(folder),
+        None => host,
+    };
     Ok(Providers::from([(Arc::from("host"), Arc::new(host) as Arc<dyn Provider>)]))
 }
 

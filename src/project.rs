@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// A module and where its state is.
 #[derive(Clone, Debug)]
 pub struct Project {
-    /// The folder or the one .imm file, absolute.
+    /// The folder or the one .imm file, absolute. Of a saved plan, its folder as it was.
     pub path: PathBuf,
     /// For titles: the folder's or file's name.
     pub name: String,
@@ -51,6 +51,12 @@ impl Project {
         }
         let state = root.join(&environment);
         Ok(Self { path, name, environment, state })
+    }
+
+    /// The module's folder, if it is known.
+    pub fn folder(&self) -> Option<PathBuf> {
+        let folder = if self.path.is_file() { self.path.parent()? } else { &self.path };
+        (!folder.as_os_str().is_empty()).then(|| folder.to_owned())
     }
 
     /// The ledger's file.

@@ -51,7 +51,7 @@ impl Session {
     fn with(project: Project, watcher: Watcher, writer: Writer) -> Result<Self, Failure> {
         let home = platform::home()?;
         let Writer { lease, ledger, tenure } = writer;
-        let providers = platform::providers(&home)?;
+        let providers = platform::providers(&home, project.folder())?;
         let random = Random::from_system().map_err(|e| Failure::new(crate::project::plain(&e)))?;
         let screen = Arc::new(Screen::new(watcher));
         let engine = Engine::new(ledger, providers, Limits::default(), tenure, random).with_events({

@@ -31,6 +31,7 @@ mod mutations;
 mod neovim;
 mod places;
 mod repl;
+mod reproducible;
 mod rootless;
 mod secrets;
 mod test_command;

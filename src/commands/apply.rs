@@ -8,7 +8,7 @@ use crate::platform;
 use crate::project::{Project, plain};
 use crate::session::Session;
 use crate::ui::Style;
-use imm_runtime::plan::saved::{Attached, SavedPlan};
+use imm_runtime::plan::saved::{Attached, Place, SavedPlan};
 use std::path::{Path, PathBuf};
 
 /// Applies a module, or a saved plan.
@@ -50,7 +50,8 @@ fn saved(global: &Global, args: &Apply, file: &Path) -> Outcome {
     }
     let state = state_of(global, file, &saved);
     let name = file.file_stem().map_or_else(|| "plan".to_owned(), |n| n.to_string_lossy().into_owned());
-    let project = Project { path: PathBuf::new(), name, environment: saved.plan.environment.clone(), state };
+    let path = found(file, &saved.module, Path::is_dir);
+    let project = Project { path, name, environment: saved.plan.environment.clone(), state };
     platform::block_on(async {
         let mut session = Session::open(project, global.watcher(args.answer.json)).await?;
         session.settled().await?;
@@ -63,11 +64,16 @@ fn saved(global: &Global, args: &Apply, file: &Path) -> Outcome {
     })?
 }
 
-/// `--state` wins; then the folder beside the plan as it was when it was made; then where it was on this machine.
+/// `--state` wins; then where it was.
 fn state_of(global: &Global, file: &Path, saved: &SavedPlan) -> PathBuf {
     if let Some(state) = &global.state {
         return state.join(&saved.plan.environment);
     }
-    let beside = saved.state_relative.as_ref().map(|r| file.parent().unwrap_or(Path::new("")).join(r));
-    beside.filter(|p| p.join("ledger.db").is_file()).unwrap_or_else(|| PathBuf::from(&saved.state_absolute))
+    found(file, &saved.state, |state| state.join("ledger.db").is_file())
+}
+
+/// Beside the plan as it was when it was made, if it is there; else where it was on this machine.
+fn found(file: &Path, place: &Place, there: impl Fn(&Path) -> bool) -> PathBuf {
+    let beside = place.relative.as_ref().map(|r| file.parent().unwrap_or(Path::new("")).join(r));
+    beside.filter(|p| there(p)).unwrap_or_else(|| PathBuf::from(&place.absolute))
 }

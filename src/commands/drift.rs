@@ -22,7 +22,7 @@ pub fn run(global: &Global, args: &Drift) -> Outcome {
         ui::err(&records::nothing_yet(&project));
         return Ok(Exit::Done);
     };
-    let providers = platform::providers(&platform::home()?)?;
+    let providers = platform::providers(&platform::home()?, None)?;
     let engine = Engine::new(ledger, providers, Limits::default(), Tenure::default(), Random::seeded(0));
     let told = platform::block_on(async {
         let (seen, orphans) = (engine.observe().await?, engine.orphans().await?);

@@ -9,7 +9,7 @@ use crate::records;
 use crate::ui::{self, Style};
 use imm_runtime::explain::cascade::cascades;
 use imm_runtime::plan::Recorded;
-use imm_runtime::plan::saved::SavedPlan;
+use imm_runtime::plan::saved::{Place, SavedPlan};
 use std::path::{Path, PathBuf};
 
 /// Shows the plan; with `--out` keeps it.
@@ -51,11 +51,14 @@ pub fn run(global: &Global, args: &Plan) -> Outcome {
     if let Some(file) = &args.out {
         let absolute =
             std::path::absolute(file).map_err(|e| Failure::new(format!("{}: {}", file.display(), plain(&e))))?;
-        let state_relative = relative(&absolute, &project.state).map(|p| p.display().to_string());
+        let place = |of: &Path| Place {
+            relative: relative(&absolute, of).map(|p| p.display().to_string()),
+            absolute: of.display().to_string(),
+        };
         let names = imm_runtime::seal::walk::names(&plan.graph);
         let sealed = engine.ledger().vault().export(&names).map_err(|e| records::unreadable(&project, &e.into()))?;
-        let saved =
-            SavedPlan { sealed, plan, state_relative, state_absolute: project.state.display().to_string(), attached };
+        let module = place(&project.folder().unwrap_or_default());
+        let saved = SavedPlan { sealed, plan, state: place(&project.state), module, attached };
         let bytes = saved.encode().map_err(|e| Failure::new(e.to_string()))?;
         let beside = absolute.with_extension("immplan.new");
         let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, &absolute));

@@ -62,7 +62,7 @@ fn plan(snapshot: &Snapshot) -> Option<(Plan, String)> {
         None => (records::empty(&project).ok()?, "nothing was applied yet".to_owned()),
     };
     let home = platform::home().ok()?;
-    let providers = platform::providers(&home).ok()?;
+    let providers = platform::providers(&home, None).ok()?;
     let engine = Engine::new(ledger, providers, Limits::default(), Tenure::default(), Random::seeded(0));
     let plan = engine.plan(&compiled.graph, &Options::new(engine.schemas())).ok()?;
     Some((plan, dated))

@@ -58,8 +58,8 @@ pub enum Content {
     /// A program of this machine with its library closure: `executable(p)`. The bytes stay where they are and are
     /// hashed again when an image is built.
     Executable(Executable),
-    /// An image that others made, as the base of one of ours: where it is, and the sha256 of its configuration, which covers all of
-    /// it. The bytes stay where they are until an image is built on it.
+    /// An image that others made, as the base of one of ours: where it is (relative to the root module's folder, or absolute), and
+    /// the sha256 of its configuration, which covers all of it. The bytes stay where they are until an image is built on it.
     Image(HostFile),
 }
 
@@ -85,7 +85,7 @@ pub struct Executable {
 /// A file of this machine, by what it held when it was read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HostFile {
-    /// Absolute path. Not part of the identity.
+    /// Its path: absolute for programs, as the program names it for images. Not part of the identity.
     pub path: Arc<str>,
     /// Digest of the bytes.
     pub digest: Digest,

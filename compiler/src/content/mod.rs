@@ -160,7 +160,11 @@ impl<'w> Files<'w> {
             (relative, place)
         };
         match self.world.image(&place, archive) {
-            Ok(image) => Ok(Some((Arc::from(name), image))),
+            // The graph is the same wherever the module lies: who builds on the image finds it from there.
+            Ok(image) => {
+                let name: Arc<str> = Arc::from(name);
+                Ok(Some((Arc::clone(&name), HostFile { path: name, ..image })))
+            }
             Err(WorldError::NotFound) => Ok(None),
             Err(WorldError::Unusable(why)) => {
                 let message = format!("`{written}` cannot be a base: {why}");

@@ -15,14 +15,23 @@ pub const FORMAT: u16 = 1;
 pub struct SavedPlan {
     /// The plan.
     pub plan: Plan,
-    /// Folder of the ledger, relative to the file's.
-    pub state_relative: Option<String>,
-    /// Folder of the ledger, absolute.
-    pub state_absolute: String,
+    /// Folder of the ledger.
+    pub state: Place,
+    /// Folder of the module, where what images stand on is found.
+    pub module: Place,
     /// The program's files, by name, and the params, for the record.
     pub attached: Attached,
     /// The secrets that the plan names, sealed for the ledger's recipients.
     pub sealed: Vec<(Digest, Vec<u8>)>,
+}
+
+/// Where something was when a plan was kept. The first that is there counts, so that a plan may move with what it names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Relative to the plan file's folder.
+    pub relative: Option<String>,
+    /// Absolute.
+    pub absolute: String,
 }
 
 /// What is recorded beside a graph and not hashed into it.

@@ -11,7 +11,7 @@ use imm_runtime::clock::Clock;
 use imm_runtime::entry::{Actor, Verb};
 use imm_runtime::id::Lineage;
 use imm_runtime::ledger::Ledger;
-use imm_runtime::plan::saved::{Attached, SavedPlan};
+use imm_runtime::plan::saved::{Attached, Place, SavedPlan};
 use imm_runtime::plan::{Action, Options, Plan};
 use imm_runtime::random::Random;
 use imm_runtime::state::ObjectState;
@@ -414,8 +414,8 @@ async fn a_saved_plan_needs_nothing_else_and_data_is_not_replaced_unasked() {
     let saved = SavedPlan {
         sealed: Vec::new(),
         plan,
-        state_relative: None,
-        state_absolute: "/x".into(),
+        state: Place { relative: None, absolute: "/x".into() },
+        module: Place { relative: None, absolute: "/m".into() },
         attached: Attached { because: Some("release".into()), ..Attached::default() },
     };
     let bytes = saved.encode().unwrap();

@@ -38,6 +38,8 @@ pub struct Images {
     home: Home,
     store: Arc<Store>,
     forgotten: Arc<Forgotten>,
+    /// Where relative paths of bases begin.
+    folder: Option<PathBuf>,
 }
 
 /// Notes that were removed by this process. A build goes on when whoever asked for it has stopped waiting: without this its note
@@ -54,7 +56,13 @@ impl Forgotten {
 
 impl Images {
     pub fn open(home: &Home) -> std::result::Result<Self, imm_image::ImageError> {
-        Ok(Self { home: home.clone(), store: Arc::new(Store::open(home.store())?), forgotten: Arc::default() })
+        let store = Arc::new(Store::open(home.store())?);
+        Ok(Self { home: home.clone(), store, forgotten: Arc::default(), folder: None })
+    }
+
+    /// Relative paths of bases begin in this folder.
+    pub fn below(self, folder: PathBuf) -> Self {
+        Self { folder: Some(folder), ..self }
     }
 
     /// Builds an image or a site, or finds it built.
@@ -62,7 +70,7 @@ impl Images {
         let (recipe, from) = if &*request.kind == "site" {
             (super::site::recipe(request)?, None)
         } else {
-            (recipe(request)?, foreign(request)?)
+            (recipe(request)?, foreign(request, self.folder.as_deref())?)
         };
         let store = Arc::clone(&self.store);
         let note_path = self.note_path(ctx, request.object);
@@ -238,7 +246,7 @@ struct Taken {
     config: ContentDigest,
 }
 
-fn foreign(request: &Request) -> Result<Option<Taken>> {
+fn foreign(request: &Request, folder: Option<&Path>) -> Result<Option<Taken>> {
     let Some(Value::Variant(tag, payload)) = field(&request.inputs, "from") else { return Ok(None) };
     let form = match &**tag {
         "layout" => Form::Layout,
@@ -249,7 +257,16 @@ fn foreign(request: &Request) -> Result<Option<Taken>> {
         return Err(permanent(format!("{}: there is no image at `from`", request.address), None));
     };
     let config = ContentDigest::from_bytes(image.digest.0);
-    Ok(Some(Taken { path: PathBuf::from(&*image.path), form, config }))
+    let path = Path::new(&*image.path);
+    let path = match folder {
+        Some(folder) => folder.join(path),
+        None if path.is_absolute() => path.to_owned(),
+        None => {
+            let text = format!("{}: `{}` is relative, and nothing says to what", request.address, path.display());
+            return Err(permanent(text, Some("run imm in the folder of the module".to_owned())));
+        }
+    };
+    Ok(Some(Taken { path, form, config }))
 }
 
 fn entry(blob: &imm_ir::Blob) -> Entry {
@@ -330,7 +347,22 @@ mod tests {
     #[test]
     fn a_base_that_was_not_there_is_said() {
         let layout = Value::Variant(Arc::from("layout"), Fields::from([(Arc::from("path"), Value::text("dist/app"))]));
-        let cause = foreign(&request(Fields::from([(Arc::from("from"), layout)]))).map(drop).unwrap_err();
+        let cause = foreign(&request(Fields::from([(Arc::from("from"), layout)])), None).map(drop).unwrap_err();
         assert!(cause.message.contains("no image at `from`"), "{cause}");
+    }
+
+    #[test]
+    fn a_base_lies_below_the_module() {
+        let based = |path: &str| {
+            let file = HostFile { path: Arc::from(path), digest: Digest([7; 32]), size: 1 };
+            let payload =
+                [(Arc::from("path"), Value::text(path)), (Arc::from("image"), Value::Content(Content::Image(file)))];
+            request(Fields::from([(Arc::from("from"), Value::Variant(Arc::from("layout"), Fields::from(payload)))]))
+        };
+        let found = |path: &str, folder| foreign(&based(path), folder).map(|taken| taken.unwrap().path);
+        assert_eq!(found("dist/app", Some(Path::new("/m"))).unwrap(), Path::new("/m/dist/app"));
+        assert_eq!(found("/dist/app", Some(Path::new("/m"))).unwrap(), Path::new("/dist/app"));
+        assert_eq!(found("/dist/app", None).unwrap(), Path::new("/dist/app"));
+        assert!(found("dist/app", None).unwrap_err().message.contains("is relative"));
     }
 }

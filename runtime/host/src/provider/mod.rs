@@ -17,6 +17,7 @@ mod site;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -69,6 +70,12 @@ impl HostProvider {
             set: Mutex::default(),
             samples: Mutex::default(),
         })
+    }
+
+    /// The platform of a module in this folder: bases that its program names by a relative path begin there.
+    #[must_use]
+    pub fn of_module(self, folder: PathBuf) -> Self {
+        Self { images: self.images.below(folder), ..self }
     }
 
     /// Asks the agent; starts it when nobody listens, in which case nothing was sent yet.
