@@ -18,6 +18,7 @@ mod crash;
 mod cutover;
 mod doc_command;
 mod documents;
+mod encrypted;
 mod examples;
 mod format;
 mod generations;

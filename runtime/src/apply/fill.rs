@@ -47,8 +47,15 @@ impl Engine {
         let mut bound = BTreeMap::new();
         for (name, input) in &node.inputs {
             let class = schema.field(name).map_or(FieldClass::Policy, |f| f.class);
-            // What a pointer is set to comes with the switch; its targets are not there yet.
-            if class == FieldClass::Shape || (class == FieldClass::Movable && node.class == Class::Pointer) {
+            if class == FieldClass::Shape {
+                continue;
+            }
+            // What a pointer is set to comes with the switch: its targets are not there yet. What is known and names no
+            // object is told at once, since outputs follow from it: the scheme of a route's address.
+            if class == FieldClass::Movable && node.class == Class::Pointer {
+                if let Some(value) = input.term.known().filter(|_| !names_objects(&input.term)) {
+                    inputs.insert(name.clone(), value.clone());
+                }
                 continue;
             }
             let value = self.fill(plan, &input.term, &format!("{addr}.{name}"))?;
@@ -123,4 +130,11 @@ fn read_only(value: Value) -> Value {
         }
         other => other,
     }
+}
+
+/// Whether a term holds a handle.
+fn names_objects(term: &Term) -> bool {
+    let mut found = false;
+    term.handles(&mut |_| found = true);
+    found
 }

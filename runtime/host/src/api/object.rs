@@ -368,7 +368,8 @@ pub struct RoutePort {
     /// What is spoken.
     #[serde(default)]
     pub protocol: imm_router::Protocol,
-    /// Whether its address is said to be encrypted. Whether it is, the setting says.
+    /// Whether its address is said to be encrypted: what the program said when the route was made. Whether it is, the
+    /// setting says.
     #[serde(default)]
     pub encrypted: bool,
 }
