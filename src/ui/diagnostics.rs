@@ -22,7 +22,7 @@ impl ariadne::Cache<Arc<str>> for Files<'_> {
                 .sources
                 .iter()
                 .find(|(_, f)| f.name == *name)
-                .map_or_else(|| Arc::from(""), |(_, f)| Arc::clone(&f.text));
+                .map_or_else(|| Arc::from(""), |(_, f)| visible(&f.text));
             self.parsed.insert(Arc::clone(name), ariadne::Source::from(text));
         }
         self.parsed.get(name).ok_or("no such file")
@@ -45,6 +45,23 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, color: bool) -> Str
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
+/// A text in which nothing commands the terminal or reverses what is read. Each character keeps its length, so that places stay
+/// where they are.
+fn visible(text: &str) -> Arc<str> {
+    let command = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
+    let turns = |c: char| matches!(c, '\u{200b}' | '\u{2060}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(|c| command(c) || turns(c)) {
+        return Arc::from(text);
+    }
+    let shown = text.chars().map(|c| match c {
+        c if turns(c) => '\u{fffd}',
+        c if command(c) && c.len_utf8() == 1 => '?',
+        c if command(c) => '\u{b7}',
+        c => c,
+    });
+    Arc::from(shown.collect::<String>())
+}
+
 fn place(span: Span, sources: &Sources) -> (Arc<str>, Range<usize>) {
     let Some(file) = sources.get(span.file) else { return (Arc::from(""), 0..0) };
     let end = (span.end as usize).min(file.text.len());
@@ -59,19 +76,19 @@ fn report(diagnostic: &Diagnostic, sources: &Sources, color: bool) -> Report<'st
     let mut report = Report::build(kind, place(diagnostic.span(), sources))
         .with_config(Config::default().with_index_type(IndexType::Byte).with_color(color))
         .with_code(diagnostic.code)
-        .with_message(&diagnostic.message);
+        .with_message(visible(&diagnostic.message));
     let mut labels: Vec<_> = diagnostic.labels.iter().enumerate().collect();
     labels.sort_by_key(|(_, label)| label.span);
     for (order, (index, label)) in (0..).zip(labels) {
         let color = if index == 0 { tint } else { Color::Cyan };
         let mut drawn = Label::new(place(label.span, sources)).with_color(color).with_order(order);
         if !label.text.is_empty() {
-            drawn = drawn.with_message(&label.text);
+            drawn = drawn.with_message(visible(&label.text));
         }
         report.add_label(drawn);
     }
-    diagnostic.notes.iter().for_each(|note| report.add_note(note));
-    diagnostic.helps.iter().for_each(|help| report.add_help(help));
+    diagnostic.notes.iter().for_each(|note| report.add_note(visible(note)));
+    diagnostic.helps.iter().for_each(|help| report.add_help(visible(help)));
     report.finish()
 }
 
@@ -124,6 +141,22 @@ pub fn document(diagnostic: &Diagnostic, sources: &Sources) -> serde_json::Value
 mod tests {
     use super::*;
     use imm_ir::{SourceFile, code};
+
+    #[test]
+    fn nothing_in_a_program_commands_the_terminal() {
+        let text = "let a = \"\u{1b}[31m\u{202e}\u{9b}x\" + 1\n";
+        let mut sources = Sources::default();
+        let file = sources.add(SourceFile::new("main.imm", text));
+        let one = text.find('1').unwrap();
+        let last = text.rfind('1').unwrap();
+        assert!(one < last);
+        let wrong =
+            Diagnostic::error(code::TYPE_MISMATCH, Span::new(file, last, last + 1), "not \u{1b}[2J").label("here");
+        let shown = render(std::slice::from_ref(&wrong), &sources, false);
+        assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{9b}']), "{shown:?}");
+        assert!(shown.contains("main.imm:1:22") && shown.contains("?[31m\u{fffd}\u{b7}x"), "{shown}");
+        assert_eq!(&*visible("wide 日本 and é"), "wide 日本 and é");
+    }
 
     #[test]
     fn both_forms_name_the_place() {

@@ -6,7 +6,7 @@ use crate::diagnose::{blocks as say, names};
 use crate::hir::{Access, Expr, ExprKind};
 use crate::resolve::{Def, Import, TypeDef};
 use crate::types::{Taint, peel, unrefined};
-use imm_ir::{Diagnostic, OutputFrom, Span, Type, code};
+use imm_ir::{Applicability, Diagnostic, OutputFrom, Span, Type, code};
 use imm_syntax::ast;
 use std::sync::Arc;
 
@@ -43,6 +43,9 @@ impl Checker<'_> {
         if let Some(ty) = self.imported_type(cx, base) {
             return self.variant_of_type(cx, &ty, name, None, span);
         }
+        if self.by_scope(cx, base, name) {
+            return self.name(cx, name, None);
+        }
         let base = self.expr(cx, base, None);
         let (outer, taint) = peel(&base.ty);
         let (inner, absent) = match (unrefined(&outer), optional) {
@@ -74,6 +77,25 @@ impl Checker<'_> {
         Expr { kind: ExprKind::Field { base: Arc::new(base), name, access, optional: absent }, ty, span }
     }
 
+    /// `var.region`, `local.size`: what other tools put before the name of a param or `let`. Reported here.
+    fn by_scope(&mut self, cx: &Cx, base: &ast::Expr, name: &ast::Name) -> bool {
+        let ast::ExprKind::Name(scope) = &base.kind else { return false };
+        let word = scope.as_str();
+        let foreign = matches!(word, "var" | "local" | "param" | "params" | "input" | "inputs");
+        let bound = |word: &str| self.program.value(cx.scope, word).is_some();
+        if !foreign || bound(word) || cx.locals.iter().any(|local| &*local.name == word) || !bound(name.as_str()) {
+            return false;
+        }
+        let span = base.span.to(name.span);
+        let title = format!("write `{name}`");
+        self.report(
+            Diagnostic::error(code::UNKNOWN_NAME, span, format!("`{word}.{name}` is written `{name}`"))
+                .label("params and lets are used by their names alone")
+                .fix(title, Applicability::Safe, span, name.as_str()),
+        );
+        true
+    }
+
     /// `?.` on something that is never absent.
     pub fn always_there(&mut self, base: &Expr, name: &ast::Name) {
         let source = self.text(base.span);
@@ -103,6 +125,17 @@ impl Checker<'_> {
                 let Some(output) = schema.output(word) else {
                     let known: Vec<&str> = schema.outputs.iter().map(|o| &*o.name).collect();
                     let mut diagnostic = say::unknown_member(&format!("a {kind}"), "output", word, name.span, &known);
+                    let member = schema.expands.as_ref().filter(|expansion| {
+                        self.schemas.get(&expansion.kind).is_some_and(|member| member.output(word).is_some())
+                    });
+                    if let Some(expansion) = member {
+                        let source = self.text(expr.span);
+                        let help =
+                            format!("each of its members has one: `{source}.{}[\"0\"].{word}`", expansion.member);
+                        diagnostic.helps = vec![help];
+                    } else if word == "url" {
+                        diagnostic = diagnostic.help("a `url` is what the route in front of it has");
+                    }
                     if schema.field(word).is_some() {
                         diagnostic =
                             diagnostic.note(format!("`{word}` is an input of {kind}; inputs cannot be read back"));

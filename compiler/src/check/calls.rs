@@ -77,7 +77,16 @@ impl Checker<'_> {
                     known.extend(builtin::CONTENT_FUNCTIONS);
                     known.push("some");
                     let mut diagnostic = names::unknown(code::UNKNOWN_NAME, "function", word, name.span, known);
-                    if builtin::methods().iter().any(|m| m.name == word) {
+                    let texts: Vec<&str> = args.iter().map(|arg| self.text(arg.span)).collect();
+                    if let Some(help) = crate::diagnose::habits::function(word, &texts) {
+                        diagnostic = diagnostic.help(help);
+                    } else if let Some(Type::Variant(variant)) = want.map(mismatch::bare)
+                        && variant.case(word).is_some()
+                    {
+                        let ty = &variant.name;
+                        diagnostic =
+                            diagnostic.help(format!("`{word}` is a variant of `{ty}`: write `{word} {{ … }}`"));
+                    } else if builtin::methods().iter().any(|m| m.name == word) {
                         let receiver = args.first().map_or("x", |arg| self.text(arg.span));
                         diagnostic = diagnostic.help(format!("`{word}` is a method: write `{receiver}.{word}(…)`"));
                     }
@@ -209,7 +218,8 @@ impl Checker<'_> {
         let names = program.fns.get(id.index()).map_or(&[][..], |decl| &decl.ast.params);
         let named = names.iter().zip(&params).map(|(param, ty)| format!("{}: {ty}", param.name)).collect();
         self.saw_call(|| known_call(name, named, result.to_string(), Symbol::Fn(id)));
-        let shown = format!("{name}({})", params.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+        let both = names.iter().zip(&params).map(|(param, ty)| format!("{}: {ty}", param.name));
+        let shown = format!("{name}({})", both.collect::<Vec<_>>().join(", "));
         if !self.count(name, &shown, params.len(), params.len(), args.len()) {
             return self.broken_args(cx, args, span);
         }
@@ -306,7 +316,11 @@ impl Checker<'_> {
         if let Type::Option(inner) = core
             && builtin::method(&peel(inner).0, word).is_some()
         {
-            diagnostic = diagnostic.help(format!("it may be `none`: write `{source}?.{word}(…)`"));
+            diagnostic.helps = vec![format!("it may be `none`: write `{source}?.{word}(…)`")];
+        } else if let Some(help) = crate::diagnose::habits::method(word, source) {
+            diagnostic = diagnostic.label("unknown");
+            diagnostic.fixes.clear();
+            diagnostic.helps = vec![help];
         }
         let is_field = match core {
             Type::Record(record) => record.field(word).is_some(),

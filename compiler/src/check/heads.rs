@@ -3,7 +3,7 @@
 use super::checker::{Checker, Cx};
 use crate::diagnose::mismatch::Place;
 use crate::diagnose::nodes;
-use crate::hir::ForHead;
+use crate::hir::{Expr, ForHead};
 use crate::types::{Taint, peel, unrefined};
 use imm_ir::{Diagnostic, Type, code};
 use imm_syntax::ast;
@@ -18,7 +18,11 @@ impl Checker<'_> {
             source = self.coerce(source, &core, Place::Count("what a `for` over nodes walks"));
             taint = Taint::default();
         }
-        let core = if source.ty == Type::Error { Type::Error } else { unrefined(&core).clone() };
+        let mut core = if source.ty == Type::Error { Type::Error } else { unrefined(&core).clone() };
+        if node && head.second.is_none() && self.late_names(&source, &core) {
+            // What uses the name is no second mistake.
+            core = Type::list(Type::Error);
+        }
         let warn = Some("`for` binding");
         let two = head.second.is_some();
         let (key, value) = match (&core, &head.second) {
@@ -70,6 +74,22 @@ impl Checker<'_> {
         (ForHead { value, key, source, filter, span: head.span }, taint)
     }
 
+    /// Reports a list whose elements would name nodes and are known too late.
+    fn late_names(&mut self, source: &Expr, core: &Type) -> bool {
+        let Type::List(item) = core else { return false };
+        let Type::Late(_) = unrefined(item) else { return false };
+        let text = "the names of nodes must be known at plan, but these are known only after create";
+        let diagnostic = Diagnostic::error(code::COUNT_NOT_KNOWN, source.span, text)
+            .label(format!("elements are `{item}`"))
+            .help("use a map whose keys are known: `for name, value in …`");
+        let late = self.late_source(source);
+        self.report(match late {
+            Some(late) => diagnostic.also(late.span, late.text),
+            None => diagnostic,
+        });
+        true
+    }
+
     /// Nodes over a list are named by its elements.
     fn named_by_value(&mut self, head: &ast::ForHead, item: &Type, two: bool) {
         if two {
@@ -78,14 +98,6 @@ impl Checker<'_> {
         }
         match unrefined(item) {
             Type::String | Type::Int | Type::Error | Type::Never => {}
-            Type::Late(_) => {
-                let text = "the names of nodes must be known at plan, but these are known only after create";
-                self.report(
-                    Diagnostic::error(code::COUNT_NOT_KNOWN, head.source.span, text)
-                        .label(format!("elements are `{item}`"))
-                        .help("use a map whose keys are known: `for name, value in …`"),
-                );
-            }
             Type::Secret(_) => self.report(
                 Diagnostic::error(code::SECRET_LEAK, head.source.span, "a secret cannot name a node")
                     .label(format!("elements are `{item}`"))

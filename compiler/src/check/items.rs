@@ -322,7 +322,7 @@ impl Checker<'_> {
             .map(|(name, ty)| FieldSpec { name, ty: ty.clone(), required: false, place: Place::Value })
             .collect();
         self.saw_block(block, &specs, BlockOf::Params(cx.scope));
-        let written = self.fields(cx, block, &specs, &"this program's params", given.span);
+        let written = self.fields(cx, block, &specs, &"this program", given.span);
         let id_of = |name: &str| declared.iter().find(|(_, known, _)| **known == *name).map(|(id, _, _)| *id);
         written.into_iter().filter_map(|field| Some((id_of(&field.name)?, field.value))).collect()
     }

@@ -156,7 +156,10 @@ impl Checker<'_> {
         }
         let types = self.types_with_variant(cx.scope, word);
         if types.is_empty() {
-            self.report(names::unknown(code::UNKNOWN_NAME, "binding", word, name.span, known));
+            let alike = crate::diagnose::similar(word, known.iter().copied()).is_some();
+            let unknown = names::unknown(code::UNKNOWN_NAME, "binding", word, name.span, known);
+            let hinted = if alike { unknown } else { crate::diagnose::habits::name(unknown, word, name.span, want) };
+            self.report(hinted);
         } else {
             self.report(names::variant_without_type(word, name.span, &types));
         }
@@ -279,9 +282,11 @@ impl Checker<'_> {
         let ty = Type::Variant(Arc::clone(variant));
         let Some(case) = variant.case(name.as_str()) else { return Expr::error(span) };
         self.saw(name.span, || Some(Symbol::Variant(Arc::clone(variant), Arc::clone(&case.tag))));
-        let owner = format!("variant `{}`", case.tag);
         let payload = match fields {
-            Some(block) => self.payload(cx, block, &case.payload, &owner, taint, name.span),
+            Some(block) => {
+                let owner = format!("variant `{}`", case.tag);
+                self.payload(cx, block, &case.payload, &owner, taint, name.span)
+            }
             None => {
                 let missing: Vec<&str> = case
                     .payload
@@ -291,9 +296,7 @@ impl Checker<'_> {
                     .map(|f| &*f.name)
                     .collect();
                 if !missing.is_empty() {
-                    let help =
-                        format!("write `{} {{ {} = … }}`", case.tag, missing.first().copied().unwrap_or_default());
-                    self.report(blocks::missing(&owner, &missing, span).help(help));
+                    self.report(blocks::missing_payload(&case.tag, &missing, span));
                     return Expr { kind: ExprKind::Error, ty, span };
                 }
                 super::blocks::complete(Vec::new(), &case.payload, span)

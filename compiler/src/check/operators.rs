@@ -64,6 +64,9 @@ impl Checker<'_> {
     ) -> Expr {
         match op {
             BinaryOp::And | BinaryOp::Or => {
+                if op == BinaryOp::Or && self.meant_default(cx, left, right) {
+                    return Expr::error(span);
+                }
                 let (left, a) = self.check_untainted(cx, left, &Type::Bool);
                 let (right, b) = self.check_untainted(cx, right, &Type::Bool);
                 return finish(op, left, right, a.and(b).on(Type::Bool), span);
@@ -125,6 +128,26 @@ impl Checker<'_> {
                 Expr::error(span)
             }
         }
+    }
+
+    /// `a || "default"`, where `a` may be absent: reported with what is written here for it.
+    fn meant_default(&mut self, cx: &mut Cx, left: &ast::Expr, right: &ast::Expr) -> bool {
+        // Only a name or a field is looked at twice.
+        if !matches!(left.kind, ast::ExprKind::Name(_) | ast::ExprKind::Field { .. }) {
+            return false;
+        }
+        let before = self.found.len();
+        let ty = self.expr(cx, left, None).ty;
+        let broken = self.found.len() > before;
+        self.found.truncate(before);
+        let Type::Option(inner) = peel(&ty).0 else { return false };
+        if broken || *unrefined(&inner) == Type::Bool {
+            return false;
+        }
+        let (left_text, right_text) = (self.text(left.span).to_owned(), self.text(right.span).to_owned());
+        self.report(mismatch::meant_default(&left_text, &right_text, left.span, &ty));
+        self.expr(cx, right, Some(&Type::Error));
+        true
     }
 
     fn equality(&mut self, op: BinaryOp, op_span: Span, left: Expr, right: Expr, span: Span) -> Expr {

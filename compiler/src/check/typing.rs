@@ -82,9 +82,19 @@ impl Checker<'_> {
                 }
             },
             (_, Some(argument)) => {
+                let before = self.found.len();
                 self.ty(scope, argument);
+                self.found.truncate(before);
                 let text = "only `Map` and `Secret` take a type in brackets";
-                self.report(Diagnostic::error(code::TYPE_MISMATCH, span, text).label("takes none"));
+                let inner = self.text(argument.span);
+                let inner = imm_syntax::own_type(inner).unwrap_or(inner);
+                let name = segments.last().map_or("", ast::Name::as_str);
+                let diagnostic = Diagnostic::error(code::TYPE_MISMATCH, span, text).label("takes none");
+                let help = imm_syntax::type_of_types(name, inner);
+                self.report(match help {
+                    Some(help) => diagnostic.help(help),
+                    None => diagnostic,
+                });
                 Type::Error
             }
             _longer => {
@@ -133,7 +143,11 @@ impl Checker<'_> {
                 known.extend(["Map", "Secret"]);
                 known.extend(kinds::types().keys());
                 known.extend(self.schemas.kinds.keys().map(|kind| &**kind));
-                self.report(names::unknown(code::UNKNOWN_NAME, "type", word, name.span, known));
+                let diagnostic = names::unknown(code::UNKNOWN_NAME, "type", word, name.span, known);
+                self.report(match imm_syntax::own_type(word) {
+                    Some(own) => names::written(diagnostic, name.span, own),
+                    None => diagnostic,
+                });
                 Type::Error
             }
         }
@@ -222,7 +236,15 @@ impl Checker<'_> {
         let ty = match &ast.definition {
             TypeDefinition::Variants(variants) => self.variants(scope, ast, variants),
             TypeDefinition::Alias { ty, predicate } => {
+                let before = self.found.len();
                 let base = self.ty(scope, ty);
+                if let (Type::Error, TypeKind::Path { segments, argument: None }) = (&base, &ty.kind)
+                    && let [name] = segments.as_slice()
+                    && name.as_str().starts_with(|c: char| c.is_ascii_lowercase())
+                    && let Some(unknown) = self.found.get_mut(before)
+                {
+                    names::maybe_a_variant(unknown, name.as_str(), name.span);
+                }
                 match predicate {
                     Some(predicate) => {
                         self.refined(scope, ast.name.as_str(), super::items::docs(item), base, predicate)

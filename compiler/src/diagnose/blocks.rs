@@ -5,7 +5,15 @@ use imm_ir::{Applicability, Diagnostic, Span, code};
 
 /// A field that the record, kind or payload does not have.
 pub fn unknown_field(owner: &str, field: &str, span: Span, known: &[&str]) -> Diagnostic {
-    let diagnostic = Diagnostic::error(code::UNKNOWN_FIELD, span, format!("{owner} has no field `{field}`"));
+    let noun = noun(owner);
+    let diagnostic = Diagnostic::error(code::UNKNOWN_FIELD, span, format!("{owner} has no {noun} `{field}`"));
+    if owner == "`with`" && field == "protect" {
+        return diagnostic.label("unknown").help("only a `durable` is protected: all else is made to be replaced");
+    }
+    if let Some(help) = super::habits::field(field).filter(|_| noun == "field" && owner != "`with`" && known.len() > 1)
+    {
+        return diagnostic.label("unknown").help(help);
+    }
     match similar(field, known.iter().copied()) {
         Some(name) => diagnostic.label(format!("did you mean `{name}`?")).fix(
             format!("write `{name}`"),
@@ -13,9 +21,14 @@ pub fn unknown_field(owner: &str, field: &str, span: Span, known: &[&str]) -> Di
             span,
             name,
         ),
-        None if known.is_empty() => diagnostic.label("it has no fields at all"),
+        None if known.is_empty() => diagnostic.label(format!("it has no {noun}s at all")),
         None => diagnostic.label("unknown").help(format!("it has {}", super::listed(known.iter().copied()))),
     }
+}
+
+/// What the entries of a block are called.
+fn noun(owner: &str) -> &'static str {
+    if owner.starts_with("component ") || owner == "this program" { "param" } else { "field" }
 }
 
 /// A method, output or field after a dot that the type does not have.
@@ -35,12 +48,21 @@ pub fn unknown_member(owner: &str, what: &str, name: &str, span: Span, known: &[
 
 /// Required fields that are absent.
 pub fn missing(owner: &str, fields: &[&str], span: Span) -> Diagnostic {
+    let lines: Vec<String> = fields.iter().map(|field| format!("{field} = …")).collect();
+    absent(owner, fields, span).help(format!("add {}", super::listed(lines.iter().map(String::as_str))))
+}
+
+/// A variant without the payload that it needs.
+pub fn missing_payload(tag: &str, fields: &[&str], span: Span) -> Diagnostic {
+    let entries: Vec<String> = fields.iter().map(|field| format!("{field} = …")).collect();
+    absent(&format!("variant `{tag}`"), fields, span).help(format!("write `{tag} {{ {} }}`", entries.join(", ")))
+}
+
+fn absent(owner: &str, fields: &[&str], span: Span) -> Diagnostic {
     let names = super::listed(fields.iter().copied());
-    let plural = if fields.len() == 1 { "field" } else { "fields" };
-    let first = fields.first().copied().unwrap_or_default();
-    Diagnostic::error(code::MISSING_FIELD, span, format!("{owner} needs the {plural} {names}"))
+    let (noun, plural) = (noun(owner), if fields.len() == 1 { "" } else { "s" });
+    Diagnostic::error(code::MISSING_FIELD, span, format!("{owner} needs the {noun}{plural} {names}"))
         .label("missing here")
-        .help(format!("add `{first} = …`"))
 }
 
 /// One key written twice.

@@ -2,7 +2,7 @@
 
 use super::similar;
 use crate::types::Misfit;
-use imm_ir::{Applicability, Diagnostic, Span, Type, code};
+use imm_ir::{Applicability, Diagnostic, FieldType, Span, Type, VariantType, code};
 
 /// What a place is for: words and code of the complaint about a late value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,11 @@ pub fn mismatch(
 ) -> Diagnostic {
     match reason {
         Misfit::Other => other(found, expected, span, source),
+        Misfit::Absent if matches!(bare_option(found), Some(Type::Never)) => {
+            Diagnostic::error(code::TYPE_MISMATCH, span, format!("expected `{expected}`, found `none`"))
+                .label("nothing")
+                .help(format!("write a value, or let the type be `{expected}?`"))
+        }
         Misfit::Absent => {
             let text = format!("expected `{expected}`, found `{found}`, which may be `none`");
             Diagnostic::error(code::TYPE_MISMATCH, span, text)
@@ -66,7 +71,10 @@ fn too_late(expected: &Type, span: Span, place: Place<'_>, late: Option<Late>) -
     };
     match late {
         Some(late) if late.span != span => diagnostic.also(late.span, late.text),
-        Some(late) => diagnostic.note(late.text),
+        Some(late) => diagnostic.label(match place {
+            Place::Value => late.text,
+            Place::Count(_) => format!("{}, and decides which nodes exist", late.text),
+        }),
         None => diagnostic,
     }
 }
@@ -83,6 +91,20 @@ fn other(found: &Type, expected: &Type, span: Span, source: &str) -> Diagnostic 
                 Applicability::Maybe,
                 span,
                 format!("{number}MiB"),
+            )
+        }
+        (Type::Duration, Type::Cpu) if minutes(source).is_some() => {
+            let number = minutes(source).unwrap_or_default().replace('_', "");
+            let milli: u64 = number.parse().unwrap_or_default();
+            let part = format!("{:03}", milli % 1000);
+            let part = part.trim_end_matches('0');
+            let right = if part.is_empty() { format!("{}cpu", milli / 1000) } else { format!("{}.{part}cpu", milli / 1000) };
+            let title = format!("write `{right}`");
+            diagnostic.help(format!("`{source}` is {number} minutes; {title}")).fix(
+                title,
+                Applicability::Maybe,
+                span,
+                right,
             )
         }
         (Type::Int | Type::Float, Type::Duration) => {
@@ -116,22 +138,83 @@ fn other(found: &Type, expected: &Type, span: Span, source: &str) -> Diagnostic 
                     span,
                     tag,
                 ),
-                None => diagnostic.help(format!(
-                    "`{variant}` is {}",
-                    tags().collect::<Vec<_>>().join(" | "),
-                    variant = variant.name
-                )),
+                None => match wrapped(&Type::String, variant) {
+                    Some((tag, field)) => diagnostic.help(format!("write `{tag} {{ {field} = {source} }}`")),
+                    None => diagnostic.help(self::tags(variant)),
+                },
             }
         }
         (found, Type::List(item)) if crate::types::fits(found, item).is_ok() => {
-            diagnostic.help(format!("write a list: `[{source}]`"))
+            let words = source.trim_matches('"').split(' ').map(|word| format!("\"{word}\"")).collect::<Vec<_>>();
+            let plain = !source.trim_matches('"').contains(['"', '\\', '$', '\'']);
+            match *found == Type::String && source.starts_with('"') && words.len() > 1 && plain {
+                true => diagnostic.help(format!("write a list: `[{}]`", words.join(", "))),
+                false => diagnostic.help(format!("write a list: `[{source}]`")),
+            }
         }
+        (Type::List(_), Type::Map(_)) => diagnostic.help("write a map: `{ name = value }`"),
+        (Type::Map(_) | Type::Record(_), Type::List(_)) => diagnostic.help("write a list: `[a, b]`"),
+        (Type::Range, Type::Int) => diagnostic.help("for a part of a list, write `[for i in a..b: xs[i]]`"),
+        (Type::String, Type::Handle(kind)) if &**kind == "image" => diagnostic
+            .help("name an image of the program: `resource app = image { … }`, and `image = app`")
+            .note(
+                "an image of a registry is copied first, `skopeo copy docker://NAME oci-archive:FILE`, and then is the base: \
+                 `image { from = archive { path = \"FILE\" } }`",
+            ),
+        (Type::String, Type::Handle(_) | Type::Node | Type::Target) => {
+            let word = source.trim_matches('"');
+            let name = word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !word.is_empty();
+            if name {
+                let title = format!("write `{word}`");
+                diagnostic.help(format!("a node is named without quotes: {title}")).fix(
+                    title,
+                    Applicability::Maybe,
+                    span,
+                    word,
+                )
+            } else {
+                diagnostic.help("name a node, without quotes")
+            }
+        }
+        (Type::List(_), Type::Target) => diagnostic
+            .help("a route has one target; a service of several containers has `replicas`")
+            .note("for several services write a route for each, with another `host` or `path`"),
         (Type::Handle(kind), Type::Target) => diagnostic.note({
             let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
             format!("a route can point at a service, container, site or endpoint, not at {article} {kind}")
         }),
+        (found, Type::Variant(variant)) => match wrapped(found, variant) {
+            Some((tag, field)) => {
+                let right = format!("{tag} {{ {field} = {source} }}");
+                let title = format!("write `{right}`");
+                diagnostic.help(title.clone()).fix(title, Applicability::Maybe, span, right)
+            }
+            None => diagnostic.help(tags(variant)),
+        },
         _others => diagnostic,
     }
+}
+
+fn tags(variant: &VariantType) -> String {
+    let tags: Vec<&str> = variant.variants.iter().map(|case| &*case.tag).collect();
+    format!("`{}` is {}", variant.name, tags.join(" | "))
+}
+
+/// The variant and its field that hold a value of this type, if there is no choice.
+fn wrapped<'v>(found: &Type, variant: &'v VariantType) -> Option<(&'v str, &'v str)> {
+    let mut fitting = variant.variants.iter().flat_map(|case| {
+        let alone = |name: &str| {
+            case.payload.fields.iter().all(|f| f.name.as_ref() == name || f.default.is_some() || is_optional(&f.ty))
+        };
+        let takes = move |field: &&'v FieldType| crate::types::fits(found, &field.ty).is_ok() && alone(&field.name);
+        case.payload.fields.iter().filter(takes).map(|field| (&*case.tag, &*field.name))
+    });
+    let only = fitting.next()?;
+    fitting.next().is_none().then_some(only)
+}
+
+fn is_optional(ty: &Type) -> bool {
+    matches!(crate::types::peel(ty).0, Type::Option(_))
 }
 
 /// Whether this is written as a number or a Bool.
@@ -140,8 +223,17 @@ fn is_literal(source: &str) -> bool {
     matches!(source, "true" | "false") || (!source.is_empty() && source.chars().all(number))
 }
 
-fn bare(ty: &Type) -> &Type {
+/// A type without marks, optionality and refinements.
+pub fn bare(ty: &Type) -> &Type {
     crate::types::core_of(ty).0
+}
+
+/// What an optional type holds.
+fn bare_option(ty: &Type) -> Option<Type> {
+    match crate::types::peel(ty).0 {
+        Type::Option(inner) => Some((*inner).clone()),
+        _other => None,
+    }
 }
 
 /// The number of `512m`.
@@ -156,7 +248,7 @@ pub fn operator(sign: &str, left: &Type, right: &Type, span: Span) -> Diagnostic
     let text = format!("`{sign}` does not take `{left}` and `{right}`");
     let diagnostic = Diagnostic::error(code::TYPE_MISMATCH, span, text).label("these do not go together");
     match (sign, bare(left), bare(right)) {
-        (_, Type::Option(_), _) | (_, _, Type::Option(_)) => {
+        _absent if is_optional(left) || is_optional(right) => {
             diagnostic.help("one side may be `none`: give it a default first, for example `(a ?? 0)`")
         }
         ("+", Type::String, _) | ("+", _, Type::String) => {
@@ -165,11 +257,32 @@ pub fn operator(sign: &str, left: &Type, right: &Type, span: Span) -> Diagnostic
         ("*", Type::Int, Type::Duration | Type::Bytes | Type::Ratio | Type::Cpu) => {
             diagnostic.help("write the quantity first: `5s * 2`")
         }
+        ("+" | "-" | "<" | ">" | "<=" | ">=" | "==" | "!=", quantity, Type::Int) if unit(quantity).is_some() => {
+            diagnostic.help(format!("write a unit, for example `{}`", unit(quantity).unwrap_or_default()))
+        }
         (_, Type::Int, Type::Float) | (_, Type::Float, Type::Int) => {
             diagnostic.help("Int and Float do not mix; write the number as `2.0`")
         }
         _others => diagnostic,
     }
+}
+
+/// A quantity with its unit.
+fn unit(ty: &Type) -> Option<&'static str> {
+    Some(match ty {
+        Type::Duration => "5s",
+        Type::Bytes => "5MiB",
+        Type::Ratio => "5%",
+        Type::Cpu => "0.5cpu",
+        _other => return None,
+    })
+}
+
+/// `&&` or `||` with a value that may be absent on its left side.
+pub fn meant_default(left: &str, right: &str, span: Span, found: &Type) -> Diagnostic {
+    Diagnostic::error(code::TYPE_MISMATCH, span, format!("expected `Bool`, found `{found}`"))
+        .label("may be absent")
+        .help(format!("a value for when it is `none` is given with `??`: `{left} ?? {right}`"))
 }
 
 /// Branches or elements of different types.
@@ -188,13 +301,15 @@ pub fn differ(what: &str, first: &Type, first_span: Span, second: &Type, second_
 pub fn hole(found: &Type, span: Span, source: &str) -> Diagnostic {
     let text = format!("a hole in a string does not take `{found}`");
     let diagnostic = Diagnostic::error(code::TYPE_MISMATCH, span, text).label(format!("this is `{found}`"));
+    if is_optional(found) {
+        return diagnostic.help(format!("it may be `none`: write `{source} ?? \"…\"`"));
+    }
     match bare(found) {
         Type::Duration => diagnostic.help(format!("say in which unit: `{source}.in_ms()`, or `{source}.text()`")),
         Type::Bytes => diagnostic.help(format!("say in which unit: `{source}.in_mib()`, or `{source}.text()`")),
         Type::Ratio | Type::Cpu | Type::Float => diagnostic.help(format!("write `{source}.text()`")),
         Type::List(_) => diagnostic.help(format!("write `{source}.join(\", \")`")),
         Type::Handle(_) | Type::Component(_) => diagnostic.help("use one of its outputs"),
-        Type::Option(_) => diagnostic.help(format!("it may be `none`: write `{source} ?? \"…\"`")),
         _others => diagnostic.note("holes take String, Int, Bool and variants without payload"),
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod blocks;
 pub mod cycles;
+pub mod habits;
 pub mod mismatch;
 pub mod names;
 pub mod nodes;

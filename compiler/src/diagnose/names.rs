@@ -23,6 +23,22 @@ pub fn unknown<'a>(
     }
 }
 
+/// What is written here for a word of another language.
+pub fn written(diagnostic: Diagnostic, span: Span, right: &str) -> Diagnostic {
+    let title = format!("write `{right}`");
+    let mut diagnostic = diagnostic.label("not known here");
+    diagnostic.fixes.clear();
+    diagnostic.help(title.clone()).fix(title, Applicability::Maybe, span, right)
+}
+
+/// `type T = memory`: perhaps a type of one variant is meant.
+pub fn maybe_a_variant(unknown: &mut Diagnostic, word: &str, span: Span) {
+    let title = format!("write `| {word}`");
+    unknown.helps.push(format!("if it is to be a variant and the only one: {title}"));
+    let edits = vec![imm_ir::Edit { span, text: format!("| {word}") }];
+    unknown.fixes.push(imm_ir::Fix { title, applicability: Applicability::Maybe, edits });
+}
+
 /// A variant without the type that would tell which.
 pub fn variant_without_type(word: &str, span: Span, types: &[String]) -> Diagnostic {
     let text = format!("`{word}` is a variant, but nothing here says of which type");
@@ -92,6 +108,7 @@ pub fn out_of_reach(word: &str, what: &str, place: &str, span: Span, declared: S
         .help(match place {
             "a component" => format!("declare `param {word}` in the component and pass it where the component is used"),
             "a function" => format!("give the function a parameter `{word}`"),
+            "a condition" => "a condition speaks of `it`, which is the value, and of constants".to_owned(),
             _other => "write the value itself".to_owned(),
         })
 }

@@ -2,7 +2,7 @@
 
 use super::{Evaluator, Result};
 use crate::hir::{Environment, Expr};
-use imm_ir::{Diagnostic, Fields, Policy, Span, Value, code};
+use imm_ir::{Diagnostic, Fields, Policy, SourceFile, Span, Value, code};
 use std::sync::Arc;
 
 /// The environment that needs no declaration.
@@ -18,9 +18,13 @@ impl<'a> Evaluator<'a> {
         }
         let known: Vec<&str> = module.environments.iter().map(|e| &*e.name).chain([LOCAL]).collect();
         let message = format!("there is no environment `{name}`");
-        let diagnostic = Diagnostic::error(code::UNKNOWN_NAME, Span::default(), message);
+        // No place of the program is wrong: the word of the command line is.
+        let file = self.sources.add(SourceFile::new(format!("--env {name}"), name));
+        let span = Span::new(file, 0, name.len());
+        let diagnostic = Diagnostic::error(code::UNKNOWN_NAME, span, message).label("not declared");
         self.diagnostics.push(match crate::sources::path::nearest(name, known.iter().copied()).first() {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+            None if known.len() == 1 => diagnostic.help("this program declares none: only `local` is there"),
             None => diagnostic.help(format!("there are {}", known.join(", "))),
         });
         None

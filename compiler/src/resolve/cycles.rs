@@ -69,8 +69,15 @@ impl Dependencies {
                     if edges.is_empty() {
                         continue;
                     }
-                    let functions = component.iter().all(|i| matches!(self.graph.node_weight(*i), Some(Vertex::Fn(_))));
-                    found.push(if functions { say::recursive(&edges) } else { say::dependency(&edges) });
+                    let all =
+                        |is: fn(&Vertex) -> bool| component.iter().all(|i| self.graph.node_weight(*i).is_some_and(is));
+                    found.push(if all(|v| matches!(v, Vertex::Fn(_))) {
+                        say::recursive(&edges)
+                    } else if all(|v| matches!(v, Vertex::Component(_))) {
+                        say::containing(&edges)
+                    } else {
+                        say::dependency(&edges)
+                    });
                 }
                 components.into_iter().flatten().collect()
             }

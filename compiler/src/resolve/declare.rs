@@ -141,6 +141,8 @@ impl<'a> Declare<'a, '_> {
         let text = name.as_str();
         if self.schemas.get(text).is_some() {
             self.diagnostics.push(names::duplicate(text, name.span, None));
+            // What uses it is no mistake of its own.
+            self.within(scope, |s| _ = s.types.entry(text).or_insert((TypeDef::Broken, name.span)));
             return;
         }
         let Some(here) = self.program.scopes.get_mut(scope) else { return };

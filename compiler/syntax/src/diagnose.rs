@@ -1,6 +1,7 @@
 //! What to say about an item that the grammar refused: from the furthest token it could read and what it would have
 //! taken there. Mistakes that people make often have their own words; the rest is "expected …, found …".
 
+use crate::habits::own_item;
 use crate::token::{Tok, Token};
 use imm_ir::{Applicability, Diagnostic, FileId, Span, code};
 use std::ops::Range;
@@ -15,7 +16,7 @@ pub(crate) struct Finding {
 /// Explains why the grammar stopped at token `at`.
 pub(crate) fn diagnose(file: FileId, text: &str, tokens: &[Token], at: usize, expected: &[&str]) -> Finding {
     let place = Place { file, text, tokens, at, expected };
-    if let Some(finding) = place.dangling().or_else(|| place.swallowed()) {
+    if let Some(finding) = place.habit().or_else(|| place.dangling()).or_else(|| place.swallowed()) {
         return finding;
     }
     if let Some((brace, token)) = place.block_after_if() {
@@ -28,37 +29,38 @@ pub(crate) fn diagnose(file: FileId, text: &str, tokens: &[Token], at: usize, ex
     Finding { diagnostic, at, splice: None }
 }
 
-struct Place<'a> {
-    file: FileId,
-    text: &'a str,
-    tokens: &'a [Token],
-    at: usize,
+/// Where the grammar stopped.
+pub(crate) struct Place<'a> {
+    pub(crate) file: FileId,
+    pub(crate) text: &'a str,
+    pub(crate) tokens: &'a [Token],
+    pub(crate) at: usize,
     expected: &'a [&'a str],
 }
 
 impl Place<'_> {
-    fn token(&self, index: usize) -> Option<Token> {
+    pub(crate) fn token(&self, index: usize) -> Option<Token> {
         self.tokens.get(index).copied()
     }
 
-    fn kind(&self, index: usize) -> Option<Tok> {
+    pub(crate) fn kind(&self, index: usize) -> Option<Tok> {
         self.token(index).map(|t| t.kind)
     }
 
-    fn found(&self) -> Option<Tok> {
+    pub(crate) fn found(&self) -> Option<Tok> {
         self.kind(self.at)
     }
 
-    fn before(&self, back: usize) -> Option<Token> {
+    pub(crate) fn before(&self, back: usize) -> Option<Token> {
         self.at.checked_sub(back).and_then(|i| self.token(i))
     }
 
-    fn expects(&self, label: &str) -> bool {
+    pub(crate) fn expects(&self, label: &str) -> bool {
         self.expected.contains(&label)
     }
 
     /// The token where it stopped, or the end of what came before.
-    fn span(&self) -> Span {
+    pub(crate) fn span(&self) -> Span {
         match (self.token(self.at), self.before(1)) {
             (Some(token), Some(last)) if token.kind == Tok::Newline => last.span(self.file).after(),
             (Some(token), _) => token.span(self.file),
@@ -88,6 +90,17 @@ impl Place<'_> {
     /// An operator with nothing on its right side.
     fn dangling(&self) -> Option<Finding> {
         let operator = self.before(1)?;
+        let over = self.found().is_none_or(|k| k.is_closer() || matches!(k, Tok::Newline | Tok::Comma));
+        if matches!(operator.kind, Tok::Dot | Tok::QuestionDot) && over && self.expects("a name") {
+            let diagnostic = Diagnostic::error(
+                code::DANGLING_OPERATOR,
+                operator.span(self.file),
+                format!("{} has nothing on its right side", operator.kind.describe()),
+            );
+            let diagnostic = diagnostic.label("expected a name after this");
+            let diagnostic = diagnostic.help("write the name of a field, output or method, or remove the dot");
+            return Some(Finding { diagnostic, at: self.at, splice: None });
+        }
         let prefix = matches!(operator.kind, Tok::Bang | Tok::Minus);
         if !self.expects("an expression") && !self.expects("the operand") {
             return None;
@@ -169,12 +182,13 @@ impl Place<'_> {
             && self.expects("`=`")
             && last.is_some_and(|t| t.kind.is_word() || matches!(t.kind, Tok::Str | Tok::Upper))
         {
-            return Some(self.error("a field is written with `=`, not `:`").help("write `key = value`").fix(
-                "write `=`",
-                Applicability::Safe,
-                span,
-                " =",
-            ));
+            let inside = self.tokens.get(..self.at).is_some_and(|seen| seen.iter().any(|t| t.kind == Tok::LBrace));
+            let diagnostic = if inside {
+                self.error("a field is written with `=`, not `:`").help("write `key = value`")
+            } else {
+                self.error("what this name stands for is given with `=`, not `:`").help("write `=`")
+            };
+            return Some(diagnostic.fix("write `=`", Applicability::Safe, span, " ="));
         }
         if found == Some(Tok::Assign) && self.comparing() {
             return Some(self.error("`=` does not compare").help("write `==`").fix(
@@ -185,7 +199,7 @@ impl Place<'_> {
             ));
         }
         let comparison = |k: Tok| (Tok::EqEq..=Tok::Ge).contains(&k) || k == Tok::In;
-        if found.is_some_and(comparison) && !self.expects("a name") {
+        if found.is_some_and(comparison) && !self.expects("a name") && self.compared() {
             return Some(
                 self.error("comparisons do not chain").help("compare twice and join with `&&`: `a < b && b < c`"),
             );
@@ -218,29 +232,20 @@ impl Place<'_> {
                     .help(format!("`{word}` cannot be a name; choose another, for example `{word}_`")),
             );
         }
-        self.header()
+        self.header(span)
     }
 
     fn not_an_item(&self) -> Diagnostic {
         let Some(token) = self.token(self.at) else { return self.error("expected an item") };
         let word = token.text(self.text);
-        let instead = match word {
-            "var" | "const" | "local" | "locals" | "def" => Some("let"),
-            "variable" | "input" => Some("param"),
-            "func" | "function" | "fun" => Some("fn"),
-            "module" => Some("use` or `import"),
-            "data" => Some("external"),
-            "volume" | "database" => Some("durable"),
-            "service" | "container" | "image" => Some("resource"),
-            "route" => Some("pointer"),
-            "enum" | "struct" | "record" => Some("type"),
-            "env" => Some("environment"),
-            _ => None,
-        };
+        let name = self.token(self.at + 1).filter(|t| matches!(t.kind, Tok::Ident | Tok::Upper | Tok::Str));
+        let name = name.map_or("", |t| t.text(self.text).trim_matches('"'));
+        let instead = own_item(word, name);
         let shown = self.shown(token);
         let diagnostic = self.error(format!("expected an item, found {shown}"));
         match instead {
-            Some(instead) => diagnostic.help(format!("write `{instead}`")),
+            Some(instead) => diagnostic.help(instead),
+            None if word == "/" => diagnostic.help("a comment starts with `//`, also in the middle of a line"),
             None => diagnostic.help(
                 "an item starts with import, param, let, type, fn, component, resource, durable, pointer, external, use, provider, environment, output, assert or test",
             ),
@@ -276,6 +281,26 @@ impl Place<'_> {
         if is_if { self.token(brace).map(|token| (brace, token)) } else { None }
     }
 
+    /// Whether a comparison stands before this, in the same brackets and the same expression.
+    fn compared(&self) -> bool {
+        let mut depth = 0usize;
+        for token in self.tokens.get(..self.at).unwrap_or(&[]).iter().rev() {
+            if token.kind.is_closer() {
+                depth += 1;
+            } else if token.kind.closer().is_some() {
+                let Some(less) = depth.checked_sub(1) else { return false };
+                depth = less;
+            } else if depth == 0 {
+                match token.kind {
+                    Tok::EqEq | Tok::NotEq | Tok::Lt | Tok::Le | Tok::Gt | Tok::Ge | Tok::In => return true,
+                    Tok::Assign | Tok::Comma | Tok::Newline | Tok::Colon | Tok::AndAnd | Tok::OrOr => return false,
+                    _ => {}
+                }
+            }
+        }
+        false
+    }
+
     /// Whether the expression that ends here is a condition.
     fn comparing(&self) -> bool {
         if self.before(1).is_none() || self.expects("`=`") {
@@ -302,7 +327,7 @@ impl Place<'_> {
     }
 
     /// The first tokens of an item.
-    fn header(&self) -> Option<Diagnostic> {
+    fn header(&self, span: Span) -> Option<Diagnostic> {
         let start = (0..self.at).rev().find(|i| self.kind(*i).is_some_and(Tok::starts_item))?;
         let what = match self.kind(start)? {
             Tok::Let => "let",
@@ -324,13 +349,25 @@ impl Place<'_> {
             );
         }
         if self.expects("`=`") {
-            return Some(self.error(format!("expected `=` after the name of this {what}")));
+            let diagnostic = self.error(format!("expected `=` after the name of this {what}"));
+            return Some(match self.found() {
+                None | Some(Tok::Newline) => diagnostic.help(format!("write `= {}`", example(what))),
+                Some(Tok::LBrace) if what == "node" => {
+                    diagnostic.help(format!("a node has a kind: write `{name} = KIND {{ … }}`"))
+                }
+                Some(_) => diagnostic.help("write `=` before this").fix(
+                    "insert `=`",
+                    Applicability::Maybe,
+                    Span { end: span.start, ..span },
+                    "= ",
+                ),
+            });
         }
         None
     }
 
     /// What another language would have said, in the words of this one.
-    fn habit(&self) -> Option<String> {
+    fn hint(&self) -> Option<String> {
         let found = self.token(self.at)?;
         let last = self.before(1)?;
         let (word, before) = (found.text(self.text), last.text(self.text));
@@ -348,9 +385,13 @@ impl Place<'_> {
             Tok::Ident | Tok::Upper if ended && matches!(last.kind, Tok::Int | Tok::Float) => {
                 format!("a unit follows its number directly: `{before}{word}`")
             }
-            Tok::Ident if ended && word == "and" => "write `&&`".to_owned(),
-            Tok::Ident if ended && word == "or" => "write `||`".to_owned(),
-            _ if ended && before == "not" => "write `!`".to_owned(),
+            Tok::If if ended => "write `if condition then a else b`".to_owned(),
+            Tok::LBracket | Tok::Lt if self.expects("`(`") => {
+                "functions take values only: write the types that they are for".to_owned()
+            }
+            Tok::Assign if self.expects("`)`") && self.expects("`,`") => {
+                "parameters have no defaults: declare a second function".to_owned()
+            }
             _ => return None,
         })
     }
@@ -370,8 +411,19 @@ impl Place<'_> {
             && let Some(ty) = self.before(1).filter(|token| token.kind == Tok::Upper)
         {
             let (span, name) = (ty.span(self.file), ty.text(self.text));
-            return Diagnostic::error(code::SYNTAX, span, format!("`{name}` is a type and not a value"))
-                .help(format!("where one of its variants is meant, write `{name}.` and the variant"));
+            let diagnostic = Diagnostic::error(code::SYNTAX, span, format!("`{name}` is a type and not a value"));
+            let right = match name {
+                "True" => "true",
+                "False" => "false",
+                "None" | "Null" | "Nothing" | "Nil" => "none",
+                "Some" | "Just" => return diagnostic.help("a value that is there is written as it is"),
+                _type => {
+                    let help = format!("where one of its variants is meant, write `{name}.` and the variant");
+                    return diagnostic.help(help);
+                }
+            };
+            let title = format!("write `{right}`");
+            return diagnostic.help(title.clone()).fix(title, Applicability::Safe, span, right);
         }
         let mut wanted: Vec<&str> = self.expected.iter().copied().filter(goes_on).collect();
         if wanted == ["`|`"] && self.expects("`=>`") {
@@ -379,6 +431,9 @@ impl Place<'_> {
         }
         if wanted.is_empty() {
             wanted = self.expected.to_vec();
+        }
+        if wanted.contains(&"a field") {
+            wanted.retain(|w| !matches!(*w, "`..`" | "a name"));
         }
         if wanted.contains(&"an expression") {
             wanted.retain(|w| {
@@ -394,7 +449,7 @@ impl Place<'_> {
             [most @ .., last] => format!("{} or {last}", most.join(", ")),
         };
         let diagnostic = self.error(format!("expected {list}, found {found}"));
-        let diagnostic = match self.habit() {
+        let diagnostic = match self.hint() {
             Some(help) => return diagnostic.help(help),
             None => diagnostic,
         };
@@ -407,5 +462,14 @@ impl Place<'_> {
         } else {
             diagnostic
         }
+    }
+}
+
+/// What may follow the `=` of an item.
+fn example(what: &str) -> &'static str {
+    match what {
+        "let" | "output" => "VALUE",
+        "type" => "…`, for example `= first | second` or `= { field: Int }",
+        _node => "KIND { … }",
     }
 }

@@ -163,14 +163,23 @@ impl<'a> Lexer<'a> {
         }
         let span = token.span(self.file);
         let text = token.text(self.text);
-        if is_quote(text) && self.closes_quote(token) {
-            self.out.tokens.push(Token { kind: Tok::Error, ..token });
+        if is_quote(text) && self.quoted(token) {
             return;
         }
         let diagnostic = match text {
-            text if is_quote(text) => Diagnostic::error(code::SYNTAX, span, "strings are written in double quotes")
-                .label(format!("this is `{text}`"))
-                .help("write `\"…\"`"),
+            text if text.chars().all(crate::invisible::deceives) => {
+                let what = text.escape_unicode();
+                self.out.diagnostics.push(
+                    Diagnostic::error(code::SYNTAX, span, format!("the character `{what}` cannot be seen"))
+                        .help("remove it")
+                        .fix("remove it", Applicability::Safe, span, ""),
+                );
+                self.out.tokens.push(Token { kind: Tok::Error, ..token });
+                return;
+            }
+            text if is_quote(text) => {
+                Diagnostic::error(code::SYNTAX, span, "strings are written in double quotes").help("write `\"…\"`")
+            }
             text if text.chars().all(char::is_whitespace) => {
                 let what = text.escape_unicode();
                 let title = "write an ordinary space";
@@ -189,12 +198,19 @@ impl<'a> Lexer<'a> {
             }
             "%" => Diagnostic::error(code::SYNTAX, span, "there is no operator `%`")
                 .help("the remainder is `a.mod(b)`; a ratio is a number directly followed by `%`"),
-            "&" => Diagnostic::error(code::SYNTAX, span, "there is no operator `&`").help("write `&&`").fix(
-                "write `&&`",
-                Applicability::Safe,
-                span,
-                "&&",
-            ),
+            "&" => {
+                let title = "write `&&`";
+                self.out.diagnostics.push(
+                    Diagnostic::error(code::SYNTAX, span, "there is no operator `&`").help(title).fix(
+                        title,
+                        Applicability::Safe,
+                        span,
+                        "&&",
+                    ),
+                );
+                self.out.tokens.push(Token { kind: Tok::AndAnd, ..token });
+                return;
+            }
             "$" => Diagnostic::error(code::SYNTAX, span, "`$` has no meaning outside of a string")
                 .help("write the name alone; `${…}` is for strings"),
             _ => Diagnostic::error(
@@ -208,11 +224,29 @@ impl<'a> Lexer<'a> {
         self.out.tokens.push(Token { kind: Tok::Error, ..token });
     }
 
-    /// Whether a quote of another alphabet ends what one on the same line began, which was reported.
-    fn closes_quote(&self, token: Token) -> bool {
-        let Some(opened) = self.out.diagnostics.last().map(Diagnostic::span) else { return false };
-        let between = self.text.get(opened.range().end..token.span(self.file).range().start);
-        self.text.get(opened.range()).is_some_and(is_quote) && between.is_some_and(|text| !text.contains('\n'))
+    /// A text between quotes of another language or alphabet, on one line.
+    fn quoted(&mut self, open: Token) -> bool {
+        let (start, inside) = (open.start as usize, open.end as usize);
+        let line = self.text.get(inside..self.end_of_line(inside)).unwrap_or("");
+        let closes = |c: char| is_quote(c.encode_utf8(&mut [0; 4]));
+        let Some((inner, last)) =
+            line.find(closes).and_then(|at| Some((line.get(..at)?, line.get(at..)?.chars().next()?)))
+        else {
+            return false;
+        };
+        let end = inside + inner.len() + last.len_utf8();
+        self.logos.bump(end - inside);
+        let span = self.span(start, end);
+        let diagnostic = Diagnostic::error(code::SYNTAX, span, "strings are written in double quotes");
+        let diagnostic = if inner.contains(['"', '\\']) {
+            diagnostic.help("write `\"…\"`, and `\\\"` for a quote inside")
+        } else {
+            let fixed = format!("\"{inner}\"");
+            diagnostic.help(format!("write `{fixed}`")).fix("use double quotes", Applicability::Safe, span, fixed)
+        };
+        self.out.diagnostics.push(diagnostic);
+        self.push(Tok::Error, start, end);
+        true
     }
 
     fn number(&mut self, token: Token) -> Tok {

@@ -4,13 +4,16 @@
 //! member it stands in, not the file; trees nest at most [`MAX_DEPTH`] levels; linear time.
 //!
 //! Read in the order of the data: `token`, `lexer` (text to tokens), `brackets` (all of them pair), `layout` (which new
-//! lines count, where items begin), `grammar`, `repair` and `diagnose` (items that it refused), `parse`.
+//! lines count, where items begin), `grammar`, `repair`, `diagnose` and `habits` (items that it refused),
+//! `parse`.
 
 pub mod ast;
 mod brackets;
 mod diagnose;
 mod format;
 mod grammar;
+mod habits;
+mod invisible;
 mod layout;
 mod lexer;
 mod number;
@@ -20,6 +23,7 @@ mod string;
 mod token;
 
 pub use format::{WIDTH, format};
+pub use habits::{own_type, type_of_types};
 pub use layout::MAX_DEPTH;
 pub use lexer::{Lexed, lex};
 pub use parse::{MAX_ERRORS, Parsed, parse, parse_expr, parse_type};

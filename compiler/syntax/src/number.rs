@@ -79,6 +79,9 @@ pub(crate) fn quantity(text: &str) -> Result<Quantity, NumberError> {
 
 /// The unit a wrong suffix was probably meant to be.
 pub(crate) fn similar_unit(suffix: &str) -> Option<&'static str> {
+    if suffix == "M" {
+        return Some("MiB");
+    }
     let meant = match suffix.to_ascii_lowercase().as_str() {
         "sec" | "secs" | "second" | "seconds" => "s",
         "min" | "mins" | "minute" | "minutes" => "m",

@@ -7,10 +7,11 @@ use crate::ast::{Expr, Item, Module, TypeExpr, TypeKind};
 use crate::brackets::{Balanced, balance};
 use crate::diagnose::diagnose;
 use crate::grammar::{Grammar, Outcome};
+use crate::invisible;
 use crate::layout::{Layout, MAX_DEPTH, lay_out};
 use crate::lexer::{Lexed, lex};
 use crate::repair::{blank_item, repair, splice};
-use crate::token::Token;
+use crate::token::{Tok, Token};
 use imm_ir::{Applicability, Diagnostic, FileId, Label, Span, code};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -84,7 +85,8 @@ struct Front<'a> {
 
 impl<'a> Front<'a> {
     fn new(file: FileId, text: &'a str) -> (Self, Layout) {
-        let Lexed { tokens, mut diagnostics, .. } = lex(file, text);
+        let Lexed { tokens, comments, mut diagnostics } = lex(file, text);
+        invisible::check(file, text, &tokens, &comments, &mut diagnostics);
         // Strings, and holes in them.
         let tears = [code::UNTERMINATED_STRING, code::UNCLOSED_BRACKET];
         let torn = diagnostics.iter().filter(|d| tears.contains(&d.code)).map(Diagnostic::span);
@@ -139,7 +141,9 @@ impl<'a> Front<'a> {
             // What is wrong in the same line is mostly the same mistake.
             let text = self.text.get(said as usize..start as usize).unwrap_or("");
             let same_line = said > 0 && !text.contains('\n');
-            if !inside && !same_line && known.is_none_or(|k| k > start) {
+            // The lexer has said what is wrong with it.
+            let said_before = tokens.get(found.at).is_some_and(|t| t.kind == Tok::Error);
+            if !inside && !same_line && !said_before && known.is_none_or(|k| k > start) {
                 said = found.diagnostic.span().end.max(1);
                 self.report(found.diagnostic);
             }

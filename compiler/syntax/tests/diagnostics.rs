@@ -184,3 +184,74 @@ fn explain_pages_tell_the_truth() {
         assert_eq!(block("right"), [], "{code}");
     }
 }
+
+/// Marks that turn the direction of text, and characters without width, are said wherever they stand; escapes are meant.
+#[test]
+fn what_deceives_readers_is_said_and_can_be_fixed() {
+    let cases = [
+        ("// a \u{202e}b\nlet a = 1\n", "// a b\nlet a = 1\n"),
+        ("/// a \u{2066}b\nlet a = 1\n", "/// a b\nlet a = 1\n"),
+        ("let a = \"x\u{202e}y\"\n", "let a = \"x\\u{202e}y\"\n"),
+        ("let a = \"x${1}\u{200b}y\"\n", "let a = \"x${1}\\u{200b}y\"\n"),
+        ("let a\u{200b}b = 1\n", "let ab = 1\n"),
+        ("let a = 1 \u{2069}\n", "let a = 1 \n"),
+    ];
+    for (text, right) in cases {
+        let parsed = imm_syntax::parse(imm_ir::FileId(0), text);
+        let [only] = parsed.diagnostics.as_slice() else { panic!("{text:?}: {:?}", parsed.diagnostics) };
+        let [fix] = only.fixes.as_slice() else { panic!("{text:?}: {only:?}") };
+        let [edit] = fix.edits.as_slice() else { panic!("{text:?}: {only:?}") };
+        assert_eq!(fix.applicability, imm_ir::Applicability::Safe);
+        let mut fixed = text.to_owned();
+        fixed.replace_range(edit.span.range(), &edit.text);
+        assert_eq!(fixed, right);
+        assert!(imm_syntax::parse(imm_ir::FileId(0), &fixed).diagnostics.is_empty(), "{fixed:?}");
+    }
+    let raw = imm_syntax::parse(imm_ir::FileId(0), "let a = r\"x\u{202e}\"\n");
+    assert!(raw.diagnostics.len() == 1 && raw.diagnostics.iter().all(|d| d.fixes.is_empty()));
+    // What languages and emoji need is text like any other.
+    let text = "let a = \"👩\u{200d}👩\u{200d}👧 \u{200f}שלום\u{200e} می\u{200c}خواهم\"\n";
+    assert!(imm_syntax::parse(imm_ir::FileId(0), text).diagnostics.is_empty());
+}
+
+/// A safe fix of a habit gives what was meant: the fixed text has nothing wrong with it.
+#[test]
+fn safe_fixes_of_habits_are_right() {
+    let cases = [
+        ("let a = true and false", "let a = true && false"),
+        ("let a = true or not false", "let a = true || !false"),
+        ("let a = not true", "let a = !true"),
+        ("let a = 1 === 1", "let a = 1 == 1"),
+        ("let a = 1 <> 1", "let a = 1 != 1"),
+        ("let a = { ...b, y = 2 }", "let a = { ..b, y = 2 }"),
+        ("let mut a = 1", "let a = 1"),
+        ("const a = 1", "let a = 1"),
+        ("let a := 1", "let a = 1"),
+        ("pub output a = 1", "output a = 1"),
+        ("let a = if b then 1 elif c then 2 else 3", "let a = if b then 1 else if c then 2 else 3"),
+        ("let a = match b { x -> 1, y: 2 }", "let a = match b { x => 1, y => 2 }"),
+        ("fn f(a: Int) -> Int = return a", "fn f(a: Int) -> Int = a"),
+        ("let a = Tier::dev", "let a = Tier.dev"),
+        ("let a = True", "let a = true"),
+        ("let a = None", "let a = none"),
+        ("environment prod = { keep = 2 }", "environment prod { keep = 2 }"),
+        ("environment \"prod\" { keep = 2 }", "environment prod { keep = 2 }"),
+        ("resource \"app\" = image {}", "resource app = image {}"),
+        ("let a = `hello ${b}`", "let a = \"hello ${b}\""),
+        ("let a = b & c", "let a = b && c"),
+        ("let a = [1,, 2]", "let a = [1,2]"),
+    ];
+    for (text, right) in cases {
+        let mut now = text.to_owned();
+        for _ in 0..4 {
+            let parsed = imm_syntax::parse(imm_ir::FileId(0), &now);
+            let fix = parsed.diagnostics.iter().flat_map(|d| &d.fixes);
+            let Some(fix) = fix.into_iter().find(|f| f.applicability == imm_ir::Applicability::Safe) else { break };
+            for edit in fix.edits.iter().rev() {
+                now.replace_range(edit.span.range(), &edit.text);
+            }
+        }
+        assert_eq!(now, right, "{text}");
+        assert!(imm_syntax::parse(imm_ir::FileId(0), &now).diagnostics.is_empty(), "{now}");
+    }
+}
