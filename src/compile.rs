@@ -34,7 +34,7 @@ pub fn compile(
     style: Style,
     json: bool,
 ) -> Result<Compiled, Failure> {
-    let options = options(project, params)?;
+    let options = Options { settings: tuning.settings(), ..options(project, params)? };
     let compiled = match imm_compiler::compile(&world()?, &project.path.to_string_lossy(), &options) {
         Ok(compiled) => compiled,
         Err(failed) => {
@@ -43,9 +43,8 @@ pub fn compile(
         }
     };
     show(&compiled.warnings, &compiled.sources, json, style);
-    let mut graph = compiled.graph;
+    let graph = compiled.graph;
     bases_are_there(&graph)?;
-    tune(&mut graph, tuning);
     let shown = |p: &imm_compiler::ResolvedParam| (p.name.to_string(), report::value(&p.value).to_string());
     let (commit, commit_at_ms) = commit(&project.path).unzip();
     let attached = Attached {
@@ -66,15 +65,13 @@ pub fn again(
     tuning: &Tuning,
     instead: Vec<(String, serde_json::Value)>,
 ) -> Option<Graph> {
-    let mut options = options(project, params).ok()?;
+    let mut options = Options { settings: tuning.settings(), ..options(project, params).ok()? };
     for (name, value) in instead {
         let given = Given { value: GivenValue::Json(value), from: ParamFrom::Given };
         options.params.insert(Arc::from(name), given);
     }
     let compiled = imm_compiler::compile(&world().ok()?, &project.path.to_string_lossy(), &options).ok()?;
-    let mut graph = compiled.graph;
-    tune(&mut graph, tuning);
-    Some(graph)
+    Some(compiled.graph)
 }
 
 /// The params that the newest generation was evaluated with; secrets are not among them.
@@ -84,11 +81,6 @@ pub fn recorded_params(ledger: &Ledger) -> Vec<(String, serde_json::Value)> {
     let kept: Option<Vec<(String, String)>> = apply.and_then(|a| a.started.params).and_then(|p| ledger.load(&p).ok());
     let read = |(name, text): (String, String)| Some((name, serde_json::from_str(&text).ok()?));
     kept.unwrap_or_default().into_iter().filter_map(read).filter(|(_, v)| *v != "[secret]").collect()
-}
-
-fn tune(graph: &mut Graph, tuning: &Tuning) {
-    graph.policy.keep = tuning.keep.unwrap_or(graph.policy.keep);
-    graph.policy.retain = tuning.retain.unwrap_or(graph.policy.retain);
 }
 
 /// A program may be checked and tested before the images exist that it stands on; it cannot be planned.
@@ -110,7 +102,8 @@ fn bases_are_there(graph: &Graph) -> Result<(), Failure> {
 
 /// What the compiler is given from outside.
 pub fn options(project: &Project, params: &Params) -> Result<Options, Failure> {
-    Ok(Options { params: given(params)?, environment: project.environment.clone() })
+    let environment = project.environment.clone();
+    Ok(Options { params: given(params)?, environment, ..Options::default() })
 }
 
 /// The commit of the working tree, if it is one, and when it was made.

@@ -15,6 +15,10 @@ pub struct Project {
     pub environment: String,
     /// Where the environment's ledger and lease are.
     pub state: PathBuf,
+    /// What the command line says of that.
+    given: Option<PathBuf>,
+    /// Why the program does not tell.
+    unclear: Option<String>,
 }
 
 impl Project {
@@ -38,19 +42,89 @@ impl Project {
         }
         let name = if file { path.file_stem() } else { path.file_name() };
         let name = name.map_or_else(|| "module".to_owned(), |n| n.to_string_lossy().into_owned());
-        let root = match &global.state {
-            Some(state) => std::path::absolute(state).map_err(|e| missing(state, &e))?,
-            None if file => path.with_file_name(".imm").join(format!("{name}.imm")),
-            None => path.join(".imm"),
-        };
         let environment = global.environment.clone();
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if environment.is_empty() || !environment.chars().all(plain) {
             return Err(Failure::usage(format!("`{environment}` is not the name of an environment"))
                 .help("names are letters, digits and _"));
         }
-        let state = root.join(&environment);
-        Ok(Self { path, name, environment, state })
+        let given = match &global.state {
+            Some(state) => Some(std::path::absolute(state).map_err(|e| missing(state, &e))?),
+            None => None,
+        };
+        let mut project = Self { path, name, environment, given, state: PathBuf::new(), unclear: None };
+        project.settle();
+        Ok(project)
+    }
+
+    /// The same module in another environment.
+    pub fn change_environment(&mut self, name: &str) {
+        name.clone_into(&mut self.environment);
+        self.settle();
+    }
+
+    /// Finds where the environment's ledger is: by the command line, by the program, else beside the program.
+    fn settle(&mut self) {
+        let (declared, unclear) = match self.declared_state().filter(|_| self.given.is_none()) {
+            Some(Ok(path)) => (Some(path), None),
+            Some(Err(why)) => (None, Some(why)),
+            None => (None, None),
+        };
+        let root = self.given.clone().or(declared).unwrap_or_else(|| {
+            if self.path.is_file() {
+                self.path.with_file_name(".imm").join(format!("{}.imm", self.name))
+            } else {
+                self.path.join(".imm")
+            }
+        });
+        self.state = root.join(&self.environment);
+        self.unclear = unclear;
+    }
+
+    /// What the program says of where its ledgers are, relative to the module. Most programs say nothing, and are not read for it.
+    fn declared_state(&self) -> Option<Result<PathBuf, String>> {
+        let folder = self.folder()?;
+        let files = if self.path.is_file() {
+            vec![self.path.clone()]
+        } else {
+            let listed = std::fs::read_dir(&folder).ok()?.flatten().map(|entry| entry.path());
+            listed.filter(|path| path.extension().is_some_and(|e| e == "imm")).collect()
+        };
+        let says = |path: &PathBuf| {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            text.contains("environment") && text.contains("state")
+        };
+        if !files.iter().any(says) {
+            return None;
+        }
+        let world = crate::compile::world().ok()?;
+        match imm_compiler::state(&world, &self.path.to_string_lossy(), &self.environment) {
+            Ok(None) => None,
+            Ok(Some(path)) => Some(Ok(folder.join(path))),
+            Err(failed) => {
+                let first = failed.diagnostics.iter().find(|d| d.is_error())?;
+                Some(Err(format!("{}: {}", failed.sources.loc(first.span()), first.message)))
+            }
+        }
+    }
+
+    /// That it is known where the ledger is: a program that says it and cannot be read must not be taken for one that says nothing.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn known_state(&self) -> Result<(), Failure> {
+        match &self.unclear {
+            None => Ok(()),
+            Some(why) => {
+                Err(Failure::new(format!("the program may say where its ledger is, and has a mistake: {why}"))
+                    .help("correct it (`imm check`), or name the folder with --state DIR"))
+            }
+        }
+    }
+
+    /// A module whose ledger's place is known.
+    pub fn at(path: PathBuf, name: String, environment: String, state: PathBuf) -> Self {
+        Self { path, name, environment, given: Some(state.clone()), state, unclear: None }
     }
 
     /// The module's folder, if it is known.

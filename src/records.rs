@@ -31,6 +31,7 @@ pub fn keys() -> Result<AgeKeys, Failure> {
 
 /// The ledger as it is, without a lock; `None` when nothing was ever applied. An interrupted apply is said on stderr first.
 pub fn read(project: &Project, style: Style) -> Result<Option<Ledger>, Failure> {
+    project.known_state()?;
     let store = match SqliteStore::open_read_only(&project.ledger()) {
         Ok(store) => store,
         Err(StoreError::Absent(_)) => return Ok(None),
@@ -77,6 +78,7 @@ pub fn empty(project: &Project) -> Result<Ledger, Failure> {
 
 /// The ledger as it is, damaged or not, for an audit.
 pub fn unchecked(project: &Project) -> Result<Option<Ledger>, Failure> {
+    project.known_state()?;
     let store = match SqliteStore::open_read_only(&project.ledger()) {
         Ok(store) => store,
         Err(StoreError::Absent(_)) => return Ok(None),
@@ -108,12 +110,14 @@ pub struct Writer {
 
 /// Takes the lease and opens the ledger; makes one when nothing was ever applied.
 pub fn write(project: &Project) -> Result<Writer, Failure> {
+    project.known_state()?;
     let (lease, took_over) = Lease::take(&project.state, Holder::current()).map_err(|e| refused(&e))?;
     open(project, lease, Tenure { holder: Holder::current(), took_over, because: None })
 }
 
 /// As [`write()`], also from a holder that lives and does not answer. What it still does is refused.
 pub fn take_over(project: &Project, because: &str) -> Result<Writer, Failure> {
+    project.known_state()?;
     let (lease, took_over) = Lease::take_over(&project.state, Holder::current()).map_err(|e| refused(&e))?;
     open(project, lease, Tenure { holder: Holder::current(), took_over, because: Some(because.to_owned()) })
 }

@@ -205,8 +205,11 @@ impl Session {
         } else {
             ui::out(&ui::plan::render(shown));
         }
-        if !answer.yes {
-            ask(plan.graph.policy.confirm)?;
+        // What ends everything has no policy of its own: that of what serves counts.
+        let serves = || self.engine.graph(None).ok().flatten().is_some_and(|graph| graph.policy.confirm);
+        let typed = plan.graph.policy.confirm || plan.verb == Verb::Destroy && serves();
+        if typed || !answer.yes {
+            ask(typed)?;
         }
         self.screen.begin(plan, estimate);
         if let Some(traces) = self.screen.traces() {
@@ -390,9 +393,12 @@ fn stuck(error: &str, why: &str) -> Failure {
 fn ask(typed: bool) -> Result<(), Failure> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        return Err(
-            Failure::usage("this needs an answer, and there is no terminal to ask on").help("answer with --yes")
-        );
+        let failure = Failure::usage("this needs an answer, and there is no terminal to ask on");
+        return Err(if typed {
+            failure.help("the environment says `confirm = true`: the answer is typed, also with --yes")
+        } else {
+            failure.help("answer with --yes")
+        });
     }
     ui::err(if typed { "Type yes to apply this plan: " } else { "Apply this plan? [y/N] " });
     let mut line = String::new();

@@ -19,6 +19,7 @@ mod cutover;
 mod doc_command;
 mod documents;
 mod encrypted;
+mod environments;
 mod examples;
 mod format;
 mod generations;

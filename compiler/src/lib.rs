@@ -37,11 +37,13 @@ pub struct Options {
     pub params: BTreeMap<Arc<str>, Given>,
     /// The environment; `local` always exists.
     pub environment: String,
+    /// Settings that overrule the environment's, as imm literals by name, for example `watch` = `30s`.
+    pub settings: BTreeMap<Arc<str>, String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { params: BTreeMap::new(), environment: "local".to_owned() }
+        Self { params: BTreeMap::new(), environment: "local".to_owned(), settings: BTreeMap::new() }
     }
 }
 
@@ -70,8 +72,6 @@ pub struct Compiled {
     pub params: Vec<ResolvedParam>,
     /// Programs of this machine that went into the graph.
     pub machine_inputs: Vec<MachineInput>,
-    /// The `state` setting of the environment.
-    pub state: Option<Value>,
     /// What works, but probably not as meant.
     pub warnings: Vec<Diagnostic>,
 }
@@ -126,9 +126,35 @@ pub fn compile(world: &dyn World, path: &str, options: &Options) -> Result<Compi
         files,
         params: evaluated.params,
         machine_inputs: evaluated.machine,
-        state: evaluated.state,
         warnings: front.diagnostics,
     })
+}
+
+/// Where the environment says that its ledgers are (`state = local { path = … }`), as it is written. Nothing else of the program
+/// needs to be right.
+///
+/// # Errors
+/// What is wrong with that setting, or keeps it from being read.
+pub fn state(world: &dyn World, path: &str, environment: &str) -> Result<Option<String>, Box<Failed>> {
+    let mut front = front(world, path);
+    let module = std::mem::take(&mut front.module);
+    let found = module.environments.iter().find(|e| *e.name == *environment);
+    let Some((name, expr)) = found.and_then(|e| e.settings.iter().find(|(name, _)| &**name == "state")) else {
+        // Where text is broken it may be what is missing.
+        return if found.is_none() && front.has_errors() { Err(front.failed()) } else { Ok(None) };
+    };
+    let Front { sources, folder, .. } = &mut front;
+    let none = BTreeMap::new();
+    let trial = evaluate::Trial { module: &module, sources, world, folder, environment, given: &none };
+    match trial.setting(name, expr) {
+        Ok(Some(Value::Variant(_, payload))) => Ok(payload.get("path").and_then(Value::as_text).map(str::to_owned)),
+        Ok(_) if front.has_errors() => Err(front.failed()),
+        Ok(_) => Ok(None),
+        Err(diagnostics) => {
+            front.diagnostics.extend(diagnostics);
+            Err(front.failed())
+        }
+    }
 }
 
 /// A program before evaluation.
@@ -161,7 +187,7 @@ impl Front {
     }
 
     fn evaluate(&mut self, world: &dyn World, options: &Options, purpose: Purpose) -> Evaluated {
-        evaluate(&self.module, &mut self.sources, world, &self.folder, &options.params, &options.environment, purpose)
+        evaluate(&self.module, &mut self.sources, world, &self.folder, options, purpose)
     }
 
     /// Whether every environment has settings and values that fit, not only the one that is asked for.

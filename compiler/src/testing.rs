@@ -62,8 +62,8 @@ impl Suite<'_> {
     /// It says nothing: a param is missing, an assert does not hold, …
     pub fn graph(&mut self, params: &Params) -> Result<Graph, Vec<Diagnostic>> {
         let Front { sources, folder, module, .. } = &mut self.front;
-        let environment = &self.options.environment;
-        let made = crate::evaluate::evaluate(module, sources, self.world, folder, params, environment, Purpose::Plan);
+        let options = Options { params: params.clone(), ..self.options.clone() };
+        let made = crate::evaluate::evaluate(module, sources, self.world, folder, &options, Purpose::Plan);
         if made.diagnostics.iter().any(Diagnostic::is_error) { Err(made.diagnostics) } else { Ok(made.graph) }
     }
 

@@ -17,7 +17,7 @@ fn world(program: &str, files: &[(&str, &str)]) -> MemoryWorld {
 fn compiled(world: &MemoryWorld, environment: &str, params: &[(&str, &str)]) -> Compiled {
     let given = |text: &str| Given { value: GivenValue::Text(text.to_owned()), from: ParamFrom::CommandLine };
     let params: BTreeMap<Arc<str>, Given> = params.iter().map(|(name, text)| (Arc::from(*name), given(text))).collect();
-    let options = Options { params, environment: environment.to_owned() };
+    let options = Options { params, environment: environment.to_owned(), ..Options::default() };
     match compile(world, "", &options) {
         Ok(compiled) => compiled,
         Err(failed) => panic!("{:#?}", failed.diagnostics),

@@ -1,7 +1,9 @@
 //! Options that several commands take.
 
 use clap::Args;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The module a command is about.
 #[derive(Debug, Args)]
@@ -43,6 +45,35 @@ pub struct Tuning {
     /// How many earlier generations can be made again from the ledger [default: 20]
     #[arg(long, value_name = "N")]
     pub retain: Option<u32>,
+    /// How long a new generation is watched before it counts, for example 30s [default: 0s]
+    #[arg(long, value_name = "DURATION")]
+    pub watch: Option<String>,
+    /// The most of all objects that one apply may replace without --above-limit, for example 30%
+    #[arg(long, value_name = "SHARE")]
+    pub replace_limit: Option<String>,
+    /// Settings of the platform, for example 'host { isolation = require }'
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+    /// Want a typed answer, also with --yes
+    #[arg(long)]
+    pub confirm: bool,
+}
+
+impl Tuning {
+    /// Whether one is given.
+    pub fn any(&self) -> bool {
+        !self.settings().is_empty()
+    }
+
+    /// What is given, by the name that an environment has for it, as imm literals.
+    pub fn settings(&self) -> BTreeMap<Arc<str>, String> {
+        let numbers = [("keep", self.keep), ("retain", self.retain)];
+        let texts = [("watch", &self.watch), ("replace_limit", &self.replace_limit), ("platform", &self.platform)];
+        let numbers = numbers.into_iter().filter_map(|(name, n)| Some((Arc::from(name), n?.to_string())));
+        let texts = texts.into_iter().filter_map(|(name, text)| Some((Arc::from(name), text.clone()?)));
+        let confirm = self.confirm.then(|| (Arc::from("confirm"), "true".to_owned()));
+        numbers.chain(texts).chain(confirm).collect()
+    }
 }
 
 /// What a plan may do that needs a word of its own. Recorded with the reason.

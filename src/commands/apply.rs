@@ -39,10 +39,9 @@ fn saved(global: &Global, args: &Apply, file: &Path) -> Outcome {
     })?;
     let saved = SavedPlan::decode(&bytes)
         .map_err(|e| Failure::new(format!("{}: {e}", file.display())).help("`imm plan --out FILE` makes a plan"))?;
-    if args.tuning.keep.is_some() || args.tuning.retain.is_some() {
-        return Err(
-            Failure::usage("a saved plan already says how many generations to keep").help("give --keep to `imm plan`")
-        );
+    if args.tuning.any() {
+        return Err(Failure::usage("a saved plan already has the settings of its environment")
+            .help("give --keep and its like to `imm plan --out FILE`"));
     }
     if args.consents.any() || !args.params.is_empty() {
         return Err(Failure::usage("a saved plan already has its params and consents")
@@ -51,7 +50,7 @@ fn saved(global: &Global, args: &Apply, file: &Path) -> Outcome {
     let state = state_of(global, file, &saved);
     let name = file.file_stem().map_or_else(|| "plan".to_owned(), |n| n.to_string_lossy().into_owned());
     let path = found(file, &saved.module, Path::is_dir);
-    let project = Project { path, name, environment: saved.plan.environment.clone(), state };
+    let project = Project::at(path, name, saved.plan.environment.clone(), state);
     platform::block_on(async {
         let mut session = Session::open(project, global.watcher(args.answer.json)).await?;
         session.settled().await?;

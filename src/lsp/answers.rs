@@ -168,7 +168,7 @@ pub fn project(snapshot: &Snapshot) -> Project {
     let name = snapshot.root.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let environment = "local".to_owned();
     let state = snapshot.root.join(".imm").join(&environment);
-    Project { path: snapshot.root.clone(), name, environment, state }
+    Project::at(snapshot.root.clone(), name, environment, state)
 }
 
 fn signature(snapshot: &Snapshot, at: Place) -> Option<Value> {

@@ -101,8 +101,7 @@ pub fn run(session: &mut Session, command: &str) -> Result<Next, Failure> {
             if !known {
                 return Err(Failure::new(format!("`{name}` is not the name of an environment")));
             }
-            session.project.state.set_file_name(name);
-            name.clone_into(&mut session.project.environment);
+            session.project.change_environment(name);
             session.past = None;
         }
         "at" => at(session, wanted(rest, "at", "GENERATION")?)?,

@@ -77,7 +77,10 @@ impl Session {
     /// What the compiler is given: of the moment that is looked at, with what `:set` set.
     pub fn options(&self) -> Result<Options, Failure> {
         let mut options = match &self.past {
-            Some((_, past)) => Options { params: past.params(), environment: self.project.environment.clone() },
+            Some((_, past)) => {
+                let environment = self.project.environment.clone();
+                Options { params: past.params(), environment, ..Options::default() }
+            }
             None => compile::options(&self.project, &self.params)?,
         };
         for (name, text) in &self.set {

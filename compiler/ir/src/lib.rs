@@ -32,7 +32,7 @@ pub use graph::{
 pub use key::Key;
 pub use schema::{
     Class, CreateMode, Expansion, FieldClass, FieldSchema, FindMode, KindSchema, Nature, OutputFrom, OutputSchema,
-    SchemaSet,
+    ProviderField, ProviderSchema, SchemaSet,
 };
 pub use span::{FileId, Loc, SourceFile, Sources, Span};
 pub use term::Term;

@@ -177,11 +177,35 @@ impl KindSchema {
     }
 }
 
-/// Kinds by name.
+/// A setting of a `provider` block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProviderField {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its type.
+    pub ty: Type,
+    /// Must be given.
+    pub required: bool,
+    /// One sentence for people.
+    pub doc: Arc<str>,
+}
+
+/// What a `provider NAME = …` block can name: its settings, and the kinds that programs then write as `NAME.kind`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProviderSchema {
+    /// Its settings.
+    pub fields: Vec<ProviderField>,
+    /// Its kinds, by the name after the dot.
+    pub kinds: BTreeMap<Arc<str>, KindSchema>,
+}
+
+/// Kinds and providers by name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SchemaSet {
-    /// The kinds.
+    /// The kinds that are written without a prefix.
     pub kinds: BTreeMap<Arc<str>, KindSchema>,
+    /// The providers that a program may name.
+    pub providers: BTreeMap<Arc<str>, ProviderSchema>,
 }
 
 impl SchemaSet {

@@ -22,6 +22,7 @@ impl Checker<'_> {
         self.node_rules(&nodes);
         let mut bodies: Vec<Body> = (0..self.program.scopes.len()).map(|scope| self.body(scope)).collect();
         let environments = self.environments(root);
+        self.providers();
         let lets = self.finished_lets();
         let fns = self.finished_fns();
         let order = self.order();
@@ -62,6 +63,7 @@ impl Checker<'_> {
             tests,
             types,
             locals: std::mem::take(&mut self.locals),
+            ..TypedModule::default()
         };
         (module, self.found)
     }
@@ -133,6 +135,16 @@ impl Checker<'_> {
             }
         }
         done
+    }
+
+    /// The settings of providers, against what each of them says of itself.
+    fn providers(&mut self) {
+        for scope in 0..self.program.scopes.len() {
+            let all = self.program.scopes.get(scope).map(|s| s.providers.clone()).unwrap_or_default();
+            for block in all {
+                self.provider(scope, block);
+            }
+        }
     }
 
     /// What tests name counts as used.

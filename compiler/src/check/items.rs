@@ -301,6 +301,25 @@ impl Checker<'_> {
         hir::Environment { name: Arc::from(ast.name.as_str()), params, settings, span }
     }
 
+    /// A provider's settings. They may use params: which account or region a program is for is often one.
+    pub fn provider(&mut self, scope: usize, block: &ast::Provider) {
+        let schemas = self.schemas;
+        let Some(schema) = schemas.providers.get(block.kind.as_str()) else { return };
+        let specs: Vec<FieldSpec<'_>> = schema
+            .fields
+            .iter()
+            .map(|field| FieldSpec {
+                name: &field.name,
+                ty: field.ty.clone(),
+                required: field.required,
+                place: Place::Value,
+            })
+            .collect();
+        let mut cx = Cx { params_too: true, ..Cx::closed(scope, Vertex::End, "a provider") };
+        self.saw_block(&block.fields, &specs, BlockOf::Other);
+        self.fields(&mut cx, &block.fields, &specs, &format_args!("provider `{}`", block.name), block.name.span);
+    }
+
     /// The params that an environment or a test sets: some of those that are declared.
     pub fn environment_params(&mut self, cx: &mut Cx, given: &ast::Expr) -> Vec<(ParamId, Expr)> {
         let ast::ExprKind::Block(block) = &given.unparenthesized().kind else {
@@ -358,7 +377,7 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// What an environment may say besides `params`.
-fn setting_types() -> Vec<(&'static str, Type)> {
+pub fn setting_types() -> Vec<(&'static str, Type)> {
     let case = |tag: &str, fields: Vec<(&str, Type)>| VariantCase {
         tag: Arc::from(tag),
         payload: RecordType {

@@ -30,10 +30,13 @@ mod typing;
 mod tests;
 
 pub use input::ModuleInput;
+pub(crate) use items::setting_types;
 
 use crate::hir::TypedModule;
+use crate::resolve::providers;
 use checker::Checker;
 use imm_ir::{Diagnostic, SchemaSet, Sources};
+use std::sync::Arc;
 
 /// At most so many errors of one file are reported.
 const MOST_ERRORS_A_FILE: usize = 20;
@@ -48,8 +51,9 @@ pub fn check(
     sources: &Sources,
     schemas: &SchemaSet,
 ) -> (TypedModule, Vec<Diagnostic>) {
+    let all = providers::with_named(modules, schemas);
     let work = || {
-        let mut checker = Checker::new(modules, sources, schemas);
+        let mut checker = Checker::new(modules, sources, &all);
         checker.declarations();
         checker.finish(root)
     };
@@ -59,6 +63,11 @@ pub fn check(
         thread.spawn_scoped(scope, work).ok()?.join().ok()
     })
     .unwrap_or_else(work);
+    let mut module = module;
+    let prefixed = |kind: &&Arc<str>| !schemas.kinds.contains_key(*kind);
+    let provided =
+        all.kinds.keys().filter(prefixed).filter_map(|kind| Some((Arc::clone(kind), all.get(kind)?.clone())));
+    module.provided = provided.collect();
     found.sort_by(|a, b| (a.span(), a.code, &a.message).cmp(&(b.span(), b.code, &b.message)));
     found.dedup();
     let mut counts = std::collections::BTreeMap::new();

@@ -529,6 +529,94 @@ fn schemas_of_providers_are_held_to_the_same_rules() {
     assert_eq!(codes, ["fixed-name", "state-in-resource"]);
 }
 
+/// A provider of virtual machines, as a crate would register it.
+fn clouds() -> imm_ir::SchemaSet {
+    use imm_ir::{Class, ProviderField, ProviderSchema, kinds};
+    let mut schemas = kinds::builtin().clone();
+    let field = |name: &str, ty, required| ProviderField { name: name.into(), ty, required, doc: "Text.".into() };
+    let mut machine = schemas.get("image").unwrap().clone();
+    machine.name = "machine".into();
+    let mut disk = schemas.get("volume").unwrap().clone();
+    disk.name = "disk".into();
+    assert_eq!((machine.class, disk.class), (Class::Resource, Class::Durable));
+    let provider = ProviderSchema {
+        fields: vec![field("region", imm_ir::Type::String, true), field("retries", imm_ir::Type::Int, false)],
+        kinds: [("machine".into(), machine), ("disk".into(), disk)].into(),
+    };
+    schemas.providers.insert("cloud".into(), provider);
+    schemas
+}
+
+fn said_with(schemas: &imm_ir::SchemaSet, text: &str) -> (crate::hir::TypedModule, Vec<String>) {
+    let mut sources = imm_ir::Sources::default();
+    let file = sources.add(imm_ir::SourceFile::new("main.imm", text));
+    let parsed = imm_syntax::parse(file, text);
+    assert_eq!(parsed.diagnostics, []);
+    let input = super::ModuleInput { files: vec![(file, parsed.module)], ..Default::default() };
+    let (module, found) = super::check(&[input], 0, &sources, schemas);
+    (module, found.iter().map(|d| format!("{}: {}", d.code, d.message)).collect())
+}
+
+#[test]
+fn kinds_of_providers_have_their_name_before_a_dot() {
+    let text = r#"
+param region: String = "here"
+provider west = cloud { region }
+provider east = cloud { region = "east", retries = 3 }
+resource a = west.machine {}
+durable d = east.disk { size = 1GiB }
+component pair {
+  param of: west.machine
+  output id = of.id
+}
+use p = pair { of = a }
+output id = p.id
+"#;
+    let (module, found) = said_with(&clouds(), text);
+    assert_eq!(found, [""; 0]);
+    let kinds: Vec<&str> = module.provided.keys().map(|kind| &**kind).collect();
+    assert_eq!(kinds, ["east.disk", "east.machine", "west.disk", "west.machine"]);
+    let made = crate::evaluate::graph_of(&module, text);
+    let providers: Vec<(&str, &str, &str)> =
+        made.nodes.iter().map(|(addr, node)| (addr.as_str(), &*node.kind, &*node.provider)).collect();
+    assert_eq!(providers, [("a", "west.machine", "west"), ("d", "east.disk", "east")]);
+    // Equal inputs at another provider are another thing.
+    let other = text.replace("west.machine", "east.machine");
+    let (module, _) = said_with(&clouds(), &other);
+    let other = crate::evaluate::graph_of(&module, &other);
+    assert_ne!(made.nodes.values().next().unwrap().spec, other.nodes.values().next().unwrap().spec);
+}
+
+#[test]
+fn settings_of_providers_are_held_to_their_schema() {
+    let said = |text: &str| said_with(&clouds(), text).1;
+    assert_eq!(
+        said("provider a = cloud { regoin = \"x\", retries = \"3\" }\n"),
+        ["unknown-field: provider `a` has no field `regoin`", "type-mismatch: expected `Int`, found `String`"]
+    );
+    assert_eq!(said("provider a = cloud {}\n"), ["missing-field: provider `a` needs the field `region`"]);
+    assert_eq!(
+        said("provider a = clod {}\nresource m = a.machine {}\n"),
+        ["unknown-kind: there is no provider `clod`"]
+    );
+    assert_eq!(
+        said("provider a = cloud { region = \"x\" }\nresource m = a.machin {}\nresource n = b.machine {}\n"),
+        ["unknown-kind: there is no kind `a.machin`", "unknown-kind: there is no kind `b.machine`"]
+    );
+    assert_eq!(
+        said("provider a = cloud { region = \"x\" }\nprovider a = cloud { region = \"y\" }\n"),
+        ["duplicate-name: `a` is declared twice"]
+    );
+    assert_eq!(
+        said("provider a = cloud { region = m.id }\nresource m = image {}\n"),
+        ["unknown-name: node `m` cannot be used in a provider"]
+    );
+    assert_eq!(
+        said("provider a = cloud { region = \"x\" }\nresource d = a.disk { size = 1GiB }\n"),
+        ["wrong-class: `a.disk` is declared with `durable`, not with `resource`"]
+    );
+}
+
 #[test]
 fn at_most_twenty_errors_of_a_file() {
     let text: String = (0..50).map(|i| format!("output o{i} = nothing{i}\n")).collect();

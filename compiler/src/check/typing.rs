@@ -75,6 +75,9 @@ impl Checker<'_> {
                     }
                 }
                 Some((Def::Broken, _)) => Type::Error,
+                _provider if self.schemas.get(&format!("{alias}.{name}")).is_some() => {
+                    Type::handle(&format!("{alias}.{name}"))
+                }
                 _other => {
                     let known = self.program.value_names(scope);
                     self.report(names::unknown(code::UNKNOWN_NAME, "import", alias.as_str(), alias.span, known));

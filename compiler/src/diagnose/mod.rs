@@ -7,6 +7,7 @@ pub mod habits;
 pub mod mismatch;
 pub mod names;
 pub mod nodes;
+pub mod providers;
 pub mod silence;
 
 /// The name out of `known` that is most like `word`, if one is like it at all.

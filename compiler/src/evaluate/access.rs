@@ -3,7 +3,7 @@
 use super::{Evaluator, Result, UNKNOWN};
 use crate::hir::{Access, Expr};
 use imm_ir::builtin::Builtin;
-use imm_ir::{Addr, Key, OutputFrom, Span, Term, Type, Value, kinds};
+use imm_ir::{Addr, Key, OutputFrom, Span, Term, Type, Value};
 use std::sync::Arc;
 
 impl Evaluator<'_> {
@@ -38,8 +38,9 @@ impl Evaluator<'_> {
 
     /// An output of a node that exists: known from an input or the spec, or a hole.
     fn output(&mut self, addr: &Addr, name: &Arc<str>) -> Term {
+        let module = self.module;
         if let Some(expanded) = self.graph.expanded.get(addr) {
-            let schema = kinds::builtin().get(&expanded.kind);
+            let schema = module.kind(&expanded.kind);
             let from = schema.and_then(|s| s.output(name)).map(|o| &o.from);
             return match from {
                 Some(OutputFrom::Input(_)) => {
@@ -55,7 +56,7 @@ impl Evaluator<'_> {
             };
         }
         let Some(node) = self.graph.nodes.get(addr) else { return UNKNOWN };
-        let Some(output) = kinds::builtin().get(&node.kind).and_then(|schema| schema.output(name)) else {
+        let Some(output) = module.kind(&node.kind).and_then(|schema| schema.output(name)) else {
             return UNKNOWN;
         };
         match &output.from {

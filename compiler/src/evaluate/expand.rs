@@ -3,11 +3,10 @@
 use super::node::Inputs;
 use super::{Evaluator, Result};
 use crate::hir::Node;
-use imm_ir::{Addr, Diagnostic, Expanded, Fields, Input, KindSchema, Span, Term, Value, With, code, kinds, spec};
+use crate::resolve::providers;
+use imm_ir::{Addr, Diagnostic, Expanded, Fields, Input, KindSchema, Span, Term, Value, With, code, spec};
 use std::sync::Arc;
 
-/// Identity of the embedded platform.
-const PROVIDER: &str = "host";
 /// Most members of one expansion, whatever its schema's refinement says.
 const MEMBERS: i64 = 1000;
 
@@ -37,7 +36,8 @@ impl Evaluator<'_> {
                 Diagnostic::error(code::OUT_OF_RANGE, span, message).help(format!("it is from 1 to {MEMBERS}")),
             ));
         }
-        let Some(member_schema) = kinds::builtin().get(&expansion.kind) else { return Ok(()) };
+        let module = self.module;
+        let Some(member_schema) = module.kind(&expansion.kind) else { return Ok(()) };
         let group = addr.child(&expansion.member);
         let mut members = Vec::new();
         let carried = |name: &Arc<str>| *name != expansion.count;
@@ -62,11 +62,12 @@ impl Evaluator<'_> {
 
     fn insert(&mut self, span: Span, schema: &KindSchema, addr: &Addr, given: Inputs, with: &(With, Vec<Addr>)) {
         let origin = self.origin(span);
-        let (spec, _) = spec::spec(schema, PROVIDER, &given.inputs);
+        let provider = providers::of(&schema.name);
+        let (spec, _) = spec::spec(schema, provider, &given.inputs);
         let mut node = imm_ir::Node {
             kind: Arc::clone(&schema.name),
             class: schema.class,
-            provider: Arc::from(PROVIDER),
+            provider: Arc::from(provider),
             inputs: Fields::new(),
             edges: Vec::new(),
             with: with.0.clone(),

@@ -33,6 +33,7 @@ mod trail;
 pub use params::{Given, GivenValue, ResolvedParam};
 pub use testing::{Seen, Trial};
 
+use crate::Options;
 use crate::content::Files;
 use crate::hir::{LocalId, ParamId, TypedModule};
 use crate::world::World;
@@ -67,8 +68,6 @@ pub struct Evaluated {
     pub files: BTreeMap<Arc<str>, Arc<[u8]>>,
     /// Programs of the machine that were read.
     pub machine: Vec<crate::content::MachineInput>,
-    /// The `state` setting of the environment, if it has one.
-    pub state: Option<Value>,
     /// What was wrong.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -83,13 +82,23 @@ pub fn evaluate(
     sources: &mut Sources,
     world: &dyn World,
     folder: &str,
-    given: &BTreeMap<Arc<str>, Given>,
-    environment: &str,
+    options: &Options,
     purpose: Purpose,
 ) -> Evaluated {
     let mut evaluator = Evaluator::new(module, sources, Files::new(world, folder), purpose);
-    evaluator.program(given, environment);
+    evaluator.program(&options.params, &options.environment, &options.settings);
     evaluator.hand_out()
+}
+
+/// The graph of a program of one file without mistakes, for tests of what comes before.
+#[cfg(test)]
+pub fn graph_of(module: &TypedModule, text: &str) -> Graph {
+    let mut sources = Sources::default();
+    sources.add(imm_ir::SourceFile::new("main.imm", text));
+    let world = crate::world::MemoryWorld::default();
+    let made = evaluate(module, &mut sources, &world, "", &Options::default(), Purpose::Plan);
+    assert_eq!(made.diagnostics, []);
+    made.graph
 }
 
 /// The state of one evaluation.
@@ -124,7 +133,6 @@ struct Evaluator<'a> {
     hidden: u32,
     /// The routes with the places of their declarations.
     routes: Vec<finish::Route>,
-    state: Option<Value>,
     diagnostics: Vec<Diagnostic>,
     written: BTreeMap<Span, u64>,
     /// Ids of template files among the sources.
@@ -153,7 +161,6 @@ impl<'a> Evaluator<'a> {
             sink: false,
             hidden: 0,
             routes: Vec::new(),
-            state: None,
             diagnostics: Vec::new(),
             written: BTreeMap::new(),
             reported_files: BTreeMap::new(),
@@ -162,7 +169,7 @@ impl<'a> Evaluator<'a> {
 }
 
 impl Evaluator<'_> {
-    fn program(&mut self, given: &BTreeMap<Arc<str>, Given>, environment: &str) {
+    fn program(&mut self, given: &BTreeMap<Arc<str>, Given>, environment: &str, settings: &BTreeMap<Arc<str>, String>) {
         let module = self.module;
         for id in &module.constants {
             self.constant(*id);
@@ -172,6 +179,7 @@ impl Evaluator<'_> {
         if let Some(environment) = environment {
             self.policy(environment);
         }
+        self.overruled(settings);
         self.body(&module.root);
         if self.diagnostics.is_empty() {
             self.finish();
@@ -185,14 +193,7 @@ impl Evaluator<'_> {
             crate::content::MachineInput { name, path, executable }
         });
         let machine = machine.collect();
-        Evaluated {
-            graph: self.graph,
-            params: self.params,
-            files,
-            machine,
-            state: self.state,
-            diagnostics: self.diagnostics,
-        }
+        Evaluated { graph: self.graph, params: self.params, files, machine, diagnostics: self.diagnostics }
     }
 
     /// A position that needs no sources.

@@ -6,8 +6,7 @@ use super::trail::{Bound, Trail};
 use super::{Evaluator, Result, UNKNOWN, budget};
 use crate::hir::{Expr, Field, Head, Node, NodeId, NodeOf};
 use imm_ir::{
-    Addr, Class, Diagnostic, FieldClass, Fields, Input, Key, KindSchema, Origin, Replace, Span, Term, Value, With,
-    code, kinds,
+    Addr, Class, Diagnostic, FieldClass, Fields, Input, Key, KindSchema, Origin, Replace, Span, Term, Value, With, code,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -116,7 +115,8 @@ impl Evaluator<'_> {
         match &node.of {
             NodeOf::Component(component) => self.instantiate(node, addr, *component),
             NodeOf::Kind { kind, class } => {
-                let Some(schema) = kinds::builtin().get(kind) else { return Ok(()) };
+                let module = self.module;
+                let Some(schema) = module.kind(kind) else { return Ok(()) };
                 let late = matches!(class, Class::Pointer | Class::Durable);
                 let wanted = |field: FieldClass| !late || field == FieldClass::Identity;
                 let given = self.inputs(node, schema, &wanted)?;
@@ -130,7 +130,8 @@ impl Evaluator<'_> {
     /// The rest of a pointer or durable.
     fn set(&mut self, node: &Node, addr: &Addr) -> Result<()> {
         let NodeOf::Kind { kind, class } = &node.of else { return Ok(()) };
-        let Some(schema) = kinds::builtin().get(kind) else { return Ok(()) };
+        let module = self.module;
+        let Some(schema) = module.kind(kind) else { return Ok(()) };
         let given = self.inputs(node, schema, &|field| field != FieldClass::Identity)?;
         let with = if *class == Class::Pointer { Some(self.with(node)?) } else { None };
         self.complete(addr, schema, given, with);
@@ -145,6 +146,7 @@ impl Evaluator<'_> {
                 Some(written) => {
                     let read = self.input(written).and_then(|(mut input, orders)| {
                         self.base(&mut input, written)?;
+                        self.absolute_paths(&schema.name, &input, written)?;
                         Ok((input, orders))
                     });
                     let (input, orders) = match read {
@@ -164,7 +166,7 @@ impl Evaluator<'_> {
                 }
                 None => {
                     let Some(default) = field.default.as_ref().filter(|value| **value != Value::None) else { continue };
-                    let default = default.clone();
+                    let default = self.platform_default(&field.name).unwrap_or_else(|| default.clone());
                     let loc = self.loc(node.name_span);
                     let input = Input { term: Term::Value(default), loc, written: 0, causes: Vec::new() };
                     inputs.inputs.insert(Arc::clone(&field.name), input);

@@ -1,8 +1,10 @@
-//! `environment NAME { … }`: which one is meant, and its settings as policy of the graph.
+//! `environment NAME { … }`: which one is meant, and its settings as policy of the graph. The command line overrules them.
 
-use super::{Evaluator, Result};
+use super::{Evaluator, Result, literal};
+use crate::check::setting_types;
 use crate::hir::{Environment, Expr};
 use imm_ir::{Diagnostic, Fields, Policy, SourceFile, Span, Value, code};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The environment that needs no declaration.
@@ -32,42 +34,72 @@ impl<'a> Evaluator<'a> {
 
     /// Takes the settings of an environment.
     pub(super) fn policy(&mut self, environment: &Environment) {
-        let mut policy = Policy::default();
         for (name, expr) in &environment.settings {
             match self.setting(name, expr) {
-                Ok(Some(value)) => take(&mut policy, name, &value),
+                Ok(Some(value)) => take(&mut self.graph.policy, name, &value),
                 Ok(None) => {}
                 Err(failed) => self.report(failed),
             }
-            if &**name == "state" {
-                self.state = self.setting(name, expr).ok().flatten();
-            }
         }
-        self.graph.policy = policy;
     }
 
-    fn setting(&mut self, name: &str, expr: &Expr) -> Result<Option<Value>> {
-        let value = self.expr(expr)?.known().cloned();
-        if let Some(Value::Int(n)) = value
-            && matches!(name, "keep" | "retain")
-            && u32::try_from(n).is_err()
-        {
-            let message = format!("`{name}` cannot be {n}");
-            return Err(self.fail(
-                Diagnostic::error(code::OUT_OF_RANGE, expr.span, message).help("it is a number of generations, from 0"),
-            ));
+    /// Takes what was said of settings elsewhere, over what the environment says.
+    pub(super) fn overruled(&mut self, settings: &BTreeMap<Arc<str>, String>) {
+        for (name, text) in settings {
+            let file = self.sources.add(SourceFile::new(format!("--{}", name.replace('_', "-")), text.as_str()));
+            let span = Span::new(file, 0, text.len());
+            match self.overruling(name, text, span) {
+                Ok(value) => take(&mut self.graph.policy, name, &value),
+                Err(failed) => self.report(failed),
+            }
         }
-        if let Some(Value::Ratio(share)) = value
-            && name == "replace_limit"
-            && share > 1_000_000
-        {
-            let message = format!("`{name}` cannot be more than 100%");
-            return Err(self.fail(
-                Diagnostic::error(code::OUT_OF_RANGE, expr.span, message)
-                    .help("it is the share of all nodes that one apply may replace"),
-            ));
+    }
+
+    fn overruling(&mut self, name: &str, text: &str, span: Span) -> Result<Value> {
+        let Some((_, ty)) = setting_types().into_iter().find(|(known, _)| *known == name) else {
+            let message = format!("there is no setting `{name}`");
+            return Err(self.fail(Diagnostic::error(code::UNKNOWN_NAME, span, message)));
+        };
+        let (literal, broken) = imm_syntax::parse_expr(span.file, text);
+        if let Some(broken) = broken.into_iter().next() {
+            return Err(self.fail(broken));
         }
+        let value = literal::value(&literal, &ty).map_err(|unfit| {
+            let diagnostic = Diagnostic::error(code::TYPE_MISMATCH, unfit.span, unfit.message);
+            self.fail(match unfit.help {
+                Some(help) => diagnostic.help(help),
+                None => diagnostic,
+            })
+        })?;
+        self.in_range(name, &value, span)?;
         Ok(value)
+    }
+
+    /// The value of one setting.
+    pub(super) fn setting(&mut self, name: &str, expr: &Expr) -> Result<Option<Value>> {
+        let Some(value) = self.expr(expr)?.known().cloned() else { return Ok(None) };
+        self.in_range(name, &value, expr.span)?;
+        Ok(Some(value))
+    }
+
+    fn in_range(&mut self, name: &str, value: &Value, span: Span) -> Result<()> {
+        let (message, help) = match value {
+            Value::Int(n) if matches!(name, "keep" | "retain") && u32::try_from(*n).is_err() => {
+                (format!("`{name}` cannot be {n}"), "it is a number of generations, from 0")
+            }
+            Value::Ratio(share) if name == "replace_limit" && *share > 1_000_000 => (
+                format!("`{name}` cannot be more than 100%"),
+                "it is the share of all nodes that one apply may replace",
+            ),
+            _fits => return Ok(()),
+        };
+        Err(self.fail(Diagnostic::error(code::OUT_OF_RANGE, span, message).help(help)))
+    }
+
+    /// What the environment's platform says for all nodes that do not say it themselves.
+    pub(super) fn platform_default(&self, field: &str) -> Option<Value> {
+        let value = self.graph.policy.platform.get(field).filter(|_| field == "isolation")?;
+        (*value != Value::None).then(|| value.clone())
     }
 }
 

@@ -54,6 +54,14 @@ impl Trial<'_> {
         if evaluator.diagnostics.is_empty() { Ok(()) } else { Err(evaluator.diagnostics) }
     }
 
+    /// What one setting of an environment is.
+    pub fn setting(self, name: &str, expr: &Expr) -> std::result::Result<Option<Value>, Vec<Diagnostic>> {
+        let (module, files) = (self.module, Files::new(self.world, self.folder));
+        let mut evaluator = Evaluator::new(module, self.sources, files, Purpose::Check);
+        module.constants.iter().for_each(|id| evaluator.constant(*id));
+        evaluator.setting(name, expr).map_err(|failed| vec![*failed])
+    }
+
     /// The values that a `given` gives.
     pub fn given(self, values: &[(ParamId, Expr)]) -> std::result::Result<BTreeMap<Arc<str>, Given>, Vec<Diagnostic>> {
         let (module, files) = (self.module, Files::new(self.world, self.folder));
@@ -105,7 +113,7 @@ impl Trial<'_> {
         let files = Files::new(self.world, self.folder);
         let mut evaluator = Evaluator::new(self.module, self.sources, files, Purpose::Plan);
         evaluator.seen = seen.outputs.clone();
-        evaluator.program(self.given, self.environment);
+        evaluator.program(self.given, self.environment, &BTreeMap::new());
         if !evaluator.diagnostics.is_empty() {
             return Err(evaluator.diagnostics);
         }

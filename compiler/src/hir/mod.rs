@@ -21,7 +21,8 @@ pub use node::{Component, Field, Head, Node, NodeOf, With};
 pub use refinement::{Predicate, Refinement, predicate_of};
 pub use walk::{each_child, each_expr};
 
-use imm_ir::{Span, Type};
+use imm_ir::{KindSchema, Span, Type, kinds};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A whole program: one root module and everything it imports. The tables are indexed by the ids.
@@ -52,6 +53,15 @@ pub struct TypedModule {
     pub tests: Vec<Test>,
     /// The named types of the root module, for tools.
     pub types: Vec<(Arc<str>, Type)>,
+    /// Kinds of the providers that it names, as `NAME.kind`.
+    pub provided: BTreeMap<Arc<str>, KindSchema>,
+}
+
+impl TypedModule {
+    /// The schema of a kind that this program can write.
+    pub fn kind(&self, name: &str) -> Option<&KindSchema> {
+        self.provided.get(name).or_else(|| kinds::builtin().get(name))
+    }
 }
 
 /// The instantiable part of a module or component.

@@ -115,15 +115,8 @@ pub fn calculate(
         return Err(failed(sources, diagnostics));
     }
     let ty = module.root.outputs.iter().find(|o| &*o.name == VALUE).map_or(Type::Error, |o| o.value.ty.clone());
-    let evaluated = crate::evaluate::evaluate(
-        &module,
-        &mut sources,
-        world,
-        &loaded.folder,
-        &options.params,
-        &options.environment,
-        Purpose::Check,
-    );
+    let folder = &loaded.folder;
+    let evaluated = crate::evaluate::evaluate(&module, &mut sources, world, folder, options, Purpose::Check);
     let term = value(&evaluated.graph);
     let wrong = |d: &Diagnostic| d.is_error() && (d.span().file == file || term.is_none());
     if evaluated.diagnostics.iter().any(wrong) {

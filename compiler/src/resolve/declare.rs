@@ -3,9 +3,9 @@
 use super::imports::import;
 use super::{Decl, Def, Program, Scope, TypeDef};
 use crate::check::ModuleInput;
-use crate::diagnose::names;
+use crate::diagnose::{names, providers};
 use crate::hir::{ComponentId, FnId, LetId, NodeId, ParamId};
-use imm_ir::{Diagnostic, SchemaSet, Span, code};
+use imm_ir::{Diagnostic, SchemaSet, Span};
 use imm_syntax::ast::{Item, ItemKind, Name};
 
 /// Declares everything of all modules. Never fails: what is wrong is reported.
@@ -99,13 +99,21 @@ impl<'a> Declare<'a, '_> {
             ItemKind::Environment(ast) => self.within(scope, |s| s.environments.push((ast, item.span))),
             ItemKind::Test(ast) => self.within(scope, |s| s.tests.push((ast, item.span))),
             ItemKind::Provider(ast) => {
-                let text = format!("provider `{}` is not provided in this version", ast.kind);
-                self.diagnostics.push(
-                    Diagnostic::error(code::UNKNOWN_KIND, ast.kind.span, text)
-                        .label("no such provider")
-                        .help("this version has the built-in kinds only"),
-                );
-                self.value(scope, &ast.name, Def::Broken);
+                if !self.schemas.providers.contains_key(ast.kind.as_str()) {
+                    let known = self.schemas.providers.keys().map(|name| &**name);
+                    self.diagnostics.push(providers::unknown(ast.kind.as_str(), ast.kind.span, known));
+                    self.value(scope, &ast.name, Def::Broken);
+                    return;
+                }
+                let name = ast.name.as_str();
+                let taken = self.program.scopes.get(scope).and_then(|here| {
+                    let provider = here.providers.iter().find(|p| p.name.as_str() == name).map(|p| p.name.span);
+                    provider.or_else(|| here.values.get(name).map(|(_, span)| *span))
+                });
+                match taken {
+                    Some(first) => self.diagnostics.push(names::duplicate(name, ast.name.span, Some(first))),
+                    None => self.within(scope, |s| s.providers.push(ast)),
+                }
             }
             ItemKind::Error(Some(name)) => {
                 self.within(scope, |s| {

@@ -7,6 +7,7 @@
 pub mod cycles;
 mod declare;
 mod imports;
+pub mod providers;
 mod scope;
 
 pub use declare::declare;

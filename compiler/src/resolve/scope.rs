@@ -57,6 +57,8 @@ pub struct Scope<'a> {
     pub outputs: Vec<OutputDecl<'a>>,
     /// Asserts in source order.
     pub asserts: Vec<(&'a ast::Assert, Span)>,
+    /// Providers in source order.
+    pub providers: Vec<&'a ast::Provider>,
     /// Environments in source order.
     pub environments: Vec<(&'a ast::Environment, Span)>,
     /// Tests in source order.

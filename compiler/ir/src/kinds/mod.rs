@@ -43,7 +43,8 @@ pub fn builtin() -> &'static SchemaSet {
             secret::schema(),
             endpoint::schema(),
         ];
-        SchemaSet { kinds: all.into_iter().map(|kind| (Arc::clone(&kind.name), kind)).collect() }
+        let kinds = all.into_iter().map(|kind| (Arc::clone(&kind.name), kind)).collect();
+        SchemaSet { kinds, ..SchemaSet::default() }
     });
     &BUILTIN
 }

@@ -477,8 +477,17 @@ fn grown(choices: &[u8]) -> String {
     grower.text
 }
 
+/// 512 programs, or as many as `PROPTEST_CASES` says for a longer run.
+fn cases() -> ProptestConfig {
+    if std::env::var_os("PROPTEST_CASES").is_some() {
+        ProptestConfig::default()
+    } else {
+        ProptestConfig::with_cases(512)
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 20_000, ..ProptestConfig::with_cases(512) })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 20_000, ..cases() })]
 
     #[test]
     fn grown_programs_stay_what_they_are(choices in prop::collection::vec(any::<u8>(), 0..300)) {

@@ -65,7 +65,10 @@ impl HostProvider {
         Ok(Self {
             home: home.clone(),
             program: program.into(),
-            schemas: SchemaSet { kinds: provided.map(|(name, kind)| (Arc::clone(name), kind.clone())).collect() },
+            schemas: SchemaSet {
+                kinds: provided.map(|(name, kind)| (Arc::clone(name), kind.clone())).collect(),
+                ..SchemaSet::default()
+            },
             images: Images::open(home)?,
             set: Mutex::default(),
             samples: Mutex::default(),
