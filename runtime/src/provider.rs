@@ -12,6 +12,7 @@
 //! `find` answers its outputs; `deactivate` kills the run.
 
 use crate::id::{Lineage, ObjectId};
+pub use crate::rollout::Sample;
 use async_trait::async_trait;
 use imm_ir::{Addr, Digest, Fields, SchemaSet, Value};
 use serde::{Deserialize, Serialize};
@@ -144,23 +145,6 @@ pub struct Move {
     pub to: Setting,
 }
 
-/// What a provider can say about requests to one object in a window.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Sample {
-    /// Requests.
-    pub requests: u64,
-    /// Of them failed.
-    pub errors: u64,
-    /// Latencies in milliseconds.
-    pub p50_ms: u64,
-    /// 90th percentile.
-    pub p90_ms: u64,
-    /// 99th percentile.
-    pub p99_ms: u64,
-    /// Runs that were replaced.
-    pub restarts: u64,
-}
-
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{message}")]
@@ -291,7 +275,7 @@ pub trait Provider: Send + Sync {
     /// The epoch and setting of a pointer now; `None` before its first.
     async fn setting(&self, ctx: &Ctx, object: ObjectId, handle: &Handle) -> Result<Option<(u64, Setting)>>;
 
-    /// What requests met per target object since the last call with this pointer.
+    /// What requests met per target object since the last call with this pointer; at the first call, since it was there.
     async fn sample(&self, ctx: &Ctx, pointer: ObjectId) -> Result<BTreeMap<ObjectId, Sample>>;
 
     /// Waits until nothing is in flight to these objects, at most `deadline`. Answers how many requests were cut.

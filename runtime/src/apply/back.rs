@@ -69,6 +69,11 @@ impl Engine {
         // First what users meet. What a job was run on stays in force until its effect is taken back.
         let staged = self.open()?.staged.clone();
         let (staged, others) = self.open()?.before.keys().copied().partition(|id| staged.contains(id));
+        // A batch that was taken over from acts again before its pointers go back to it.
+        let unwilling = self.batches_back(&staged).await?;
+        if let Some(stuck) = self.holds_up(unwilling, &mut lost) {
+            return Ok(Err(stuck));
+        }
         if let Err(error) = self.pointers_back(&staged).await? {
             return self.given_up(error);
         }
@@ -177,13 +182,41 @@ impl Engine {
         Ok(made.any(clash))
     }
 
+    /// What a batch took over from acts again and is in service. What only leaves is proven, too.
+    async fn batches_back(&mut self, staged: &BTreeSet<ObjectId>) -> Result<Vec<Leftover>, EngineError> {
+        let apply = self.open()?;
+        let before = apply.before.iter().filter(|(id, _)| staged.contains(id));
+        let targets: BTreeSet<ObjectId> = before.flat_map(|(_, s)| s.targets.iter().map(|t| t.object)).collect();
+        let in_state = |id: &ObjectId| self.state().objects.get(id).map(|o| o.state);
+        // One that was told to rest may do so, acknowledged or not.
+        let rests = |id: &&ObjectId| {
+            let told = apply.acted.get(id) == Some(&true);
+            told && matches!(in_state(id), Some(ObjectState::Dormant | ObjectState::Idle))
+        };
+        let resting: Vec<ObjectId> = targets.iter().filter(rests).copied().collect();
+        let leaves: Vec<ObjectId> =
+            targets.iter().filter(|id| in_state(id) == Some(ObjectState::Leaving)).copied().collect();
+        let mut failed = self.resume(&resting).await?;
+        failed.extend(self.prove(&leaves).await?);
+        Ok(failed)
+    }
+
     /// What was stopped acts again, and is proven to.
     async fn resume(&mut self, olds: &[ObjectId]) -> Result<Vec<Leftover>, EngineError> {
         let mut failed = leftovers(self.set_acting(olds, true, self.limits.settle_retries).await?);
+        let willing: Vec<ObjectId> =
+            olds.iter().copied().filter(|id| failed.iter().all(|l| l.object != *id)).collect();
+        failed.extend(self.prove(&willing).await?);
+        if let Some(since) = self.dark_since.take() {
+            self.outage_ms = self.outage_ms.max(super::build::millis(since.elapsed()));
+        }
+        Ok(failed)
+    }
+
+    /// These are in service again once they are healthy.
+    async fn prove(&mut self, olds: &[ObjectId]) -> Result<Vec<Leftover>, EngineError> {
+        let mut failed = Vec::new();
         for id in olds.iter().copied() {
-            if failed.iter().any(|l| l.object == id) {
-                continue;
-            }
             match self.wait_healthy(id, self.limits.hand_back).await {
                 Ok(Level::Healthy) => {
                     let step = self.next_step();
@@ -195,9 +228,6 @@ impl Engine {
                 }
                 Err(error) => failed.push(Leftover { object: id, why: error.message }),
             }
-        }
-        if let Some(since) = self.dark_since.take() {
-            self.outage_ms = self.outage_ms.max(super::build::millis(since.elapsed()));
         }
         Ok(failed)
     }

@@ -28,6 +28,9 @@ pub(super) enum Done {
     Ran(Addr, u32, Called<Ran>, Instant),
 }
 
+/// How often words of other processes are looked for while something is under way.
+const HEED: Duration = Duration::from_millis(200);
+
 pub(super) type Work = FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>;
 
 impl Engine {
@@ -69,7 +72,12 @@ impl Engine {
     }
 
     async fn next_results(&mut self, plan: &Plan, progress: &mut Progress) -> Step<()> {
-        let mut results: Vec<Done> = progress.work.next().await.into_iter().collect();
+        let mut results: Vec<Done> = loop {
+            match tokio::time::timeout(HEED, progress.work.next()).await {
+                Ok(next) => break next.into_iter().collect(),
+                Err(_) => self.check_stop()?,
+            }
+        };
         while let Some(Some(more)) = progress.work.next().now_or_never() {
             results.push(more);
         }
@@ -225,7 +233,7 @@ impl Engine {
                                     progress.made.insert(addr);
                                 }
                                 // It rests until the final stage; nothing that needs it waits for that.
-                                (Start::Final | Start::Handover(_), _) if planned.start.dormant() => {
+                                (Start::Final | Start::Rolling | Start::Handover(_), _) if planned.start.dormant() => {
                                     progress.finish(addr);
                                 }
                                 (_, Some(Nature::Process)) => verify.push((addr, object, step)),

@@ -1,6 +1,8 @@
 //! What a running apply tells whoever watches: for progress on a terminal and for `--json`.
 
 use crate::id::{ApplyId, ObjectId};
+use crate::entry::Verdict;
+use crate::rollout::Samples;
 use imm_ir::Addr;
 use serde::Serialize;
 
@@ -52,6 +54,60 @@ pub enum Event {
         stage: u32,
         /// Of so many.
         of: u32,
+        /// Part of the requests that the new side of each pointer gets, parts per million.
+        weights: Vec<(Addr, u32)>,
+        /// How long it is held, milliseconds.
+        hold_ms: u64,
+        /// Somebody has to say that it goes on.
+        approve: bool,
+        /// Gates are judged in this rollout.
+        gated: bool,
+    },
+    /// How a stage goes, a few times a second.
+    Traffic {
+        /// From 1.
+        stage: u32,
+        /// Of so many.
+        of: u32,
+        /// Since the stage began, milliseconds.
+        elapsed_ms: u64,
+        /// How long it is held, milliseconds.
+        hold_ms: u64,
+        /// What it waits for: `hold`, `requests`, `approval`, `promote` (it is paused).
+        waits_for: &'static str,
+        /// What the pointers' sides meet.
+        pointers: Vec<Traffic>,
+    },
+    /// A gate was judged.
+    GateJudged {
+        /// Whose.
+        address: Addr,
+        /// In which stage; 0: after the commit.
+        stage: u32,
+        /// What it said.
+        verdict: Verdict,
+        /// Why it did not pass.
+        why: String,
+        /// What the new side met.
+        new: Samples,
+        /// What the old side met.
+        old: Samples,
+    },
+    /// How a watch goes, a few times a second.
+    Watched {
+        /// Since the commit, milliseconds.
+        elapsed_ms: u64,
+        /// How long it is watched, milliseconds.
+        watch_ms: u64,
+        /// What the pointers' sides meet; the old one has met all it will.
+        pointers: Vec<Traffic>,
+    },
+    /// A watch came to its end.
+    WatchEnded {
+        /// How.
+        verdict: Verdict,
+        /// Why it did not pass.
+        why: String,
     },
     /// A pointer moved.
     Switched {
@@ -86,4 +142,27 @@ pub enum Event {
     },
     /// It is being undone.
     Unwinding,
+}
+
+/// What both sides of a pointer meet.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Traffic {
+    /// The pointer.
+    pub address: Addr,
+    /// Part of the requests that the new side gets, parts per million.
+    pub weight: u32,
+    /// The new side, since the stage began.
+    pub new: Side,
+    /// The old side.
+    pub old: Side,
+}
+
+/// One side of a pointer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Side {
+    /// Requests a second.
+    pub per_second: f64,
+    /// What they met: errors in parts per million, latencies in milliseconds.
+    #[serde(flatten)]
+    pub samples: Samples,
 }

@@ -2,9 +2,11 @@
 
 use super::{Engine, Step, Stop};
 use crate::entry::{UnwindCause, Verb};
+use crate::id::ObjectId;
 use crate::plan::{Plan, PlannedSwitch};
 use crate::provider::{Bound, Handle, Request, Setting, Target};
-use crate::rollout;
+use crate::rollout::strategy::delivered;
+use crate::rollout::{self, Share};
 use imm_ir::{Addr, Class, FieldClass, Fields, KindSchema, Node, OutputFrom, Term, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,7 +60,7 @@ impl Engine {
                 }
                 continue;
             }
-            let value = self.fill(plan, &input.term, &format!("{addr}.{name}"))?;
+            let value = self.fill(plan, &delivered(name, &input.term), &format!("{addr}.{name}"))?;
             let mut handles = BTreeSet::new();
             Term::Value(value.clone()).handles(&mut |a| handles.extend(crate::plan::identity::members(&plan.graph, a)));
             for of in handles {
@@ -79,7 +81,7 @@ impl Engine {
         })
     }
 
-    pub(super) fn handle(&self, object: crate::id::ObjectId) -> Handle {
+    pub(super) fn handle(&self, object: ObjectId) -> Handle {
         self.state().objects.get(&object).and_then(|o| o.handle.clone()).unwrap_or_default()
     }
 
@@ -90,27 +92,30 @@ impl Engine {
         let Some(schema) = self.schema(node) else { return Ok(policy) };
         for field in schema.fields.iter().filter(|f| f.class == FieldClass::Policy) {
             if let Some(input) = node.inputs.get(&field.name) {
-                policy.insert(field.name.clone(), self.fill(plan, &input.term, &format!("{addr}.{}", field.name))?);
+                let value = self.fill(plan, &delivered(&field.name, &input.term), &format!("{addr}.{}", field.name))?;
+                policy.insert(field.name.clone(), value);
             }
         }
         Ok(policy)
     }
 
-    /// What a pointer is to be set to.
+    /// What a pointer was set to before this apply.
+    pub(super) fn before(&self, pointer: ObjectId) -> Setting {
+        let recorded = self.state().open_apply().and_then(|a| a.before.get(&pointer)).cloned();
+        recorded.unwrap_or_else(|| self.state().setting(pointer))
+    }
+
+    pub(super) fn target(&self, share: &Share) -> Target {
+        let Share { address, object, weight, fresh } = share.clone();
+        Target { address, object, handle: self.handle(object), weight, fresh }
+    }
+
+    /// What a pointer is to be set to in the end.
     pub(super) fn setting(&self, plan: &Plan, switch: &PlannedSwitch) -> Step<Setting> {
-        let old: BTreeSet<_> = self
-            .state()
-            .pointers
-            .get(&switch.object)
-            .map(|p| p.setting.targets.iter().map(|t| t.object).collect())
-            .unwrap_or_default();
-        let weights = rollout::shares(switch.targets.len());
-        let targets = switch.targets.iter().zip(weights).map(|((address, object), weight)| Target {
-            address: address.clone(),
-            object: *object,
-            handle: self.handle(*object),
-            weight,
-            fresh: !old.contains(object),
+        let old: BTreeSet<_> = self.before(switch.object).targets.iter().map(|t| t.object).collect();
+        let weights = rollout::shares(rollout::WHOLE, switch.targets.len());
+        let targets = switch.targets.iter().zip(weights).map(|((address, object), weight)| {
+            self.target(&Share { address: address.clone(), object: *object, weight, fresh: !old.contains(object) })
         });
         let mut inputs = Fields::new();
         for (name, term) in &switch.inputs {

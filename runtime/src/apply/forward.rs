@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 impl Engine {
     pub(super) async fn forward(&mut self, began: Instant) -> Result<Outcome, EngineError> {
-        if !matches!(self.open()?.phase, Phase::Retiring)
+        if !matches!(self.open()?.phase, Phase::Watching | Phase::Retiring)
             && let Err(error) = self.confirm_all().await?
         {
             let why = error.message;
@@ -32,10 +32,13 @@ impl Engine {
             return Ok(Outcome::Stuck { error: String::new(), why, committed: true });
         }
         self.provisional.store(false, Ordering::Relaxed);
+        if self.open()?.phase == Phase::Watching {
+            self.failed_watch = self.watch().await?;
+        }
         let stop = self.signalled(1);
         let leftovers = tokio::select! {
             biased;
-            leftovers = self.retire() => leftovers?,
+            leftovers = self.retire_unless_needed() => leftovers?,
             // What is under way has its intent on disk; the next apply retires what is left.
             () = stop => self.leaving().map(|l| l.end)?
                 .into_iter()
@@ -149,6 +152,11 @@ impl Engine {
             }
         }
         Ok(leaving)
+    }
+
+    /// What failed its watch is rolled back from: the old objects are needed again.
+    async fn retire_unless_needed(&mut self) -> Result<Vec<Leftover>, EngineError> {
+        if self.failed_watch.is_some() { Ok(Vec::new()) } else { self.retire().await }
     }
 
     async fn retire(&mut self) -> Result<Vec<Leftover>, EngineError> {

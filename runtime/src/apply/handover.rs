@@ -90,6 +90,8 @@ impl Engine {
             .iter()
             .filter(|s| !s.early && s.targets.iter().any(|(a, _)| group.contains(a)))
             .filter(|s| s.targets.iter().all(|(a, _)| progress.done.contains(a)))
+            // One that moves in steps has time: nobody gave way to what it will point at.
+            .filter(|s| !olds.is_empty() || !plan.rollout.comparisons.iter().any(|c| c.pointer == s.object))
             .cloned()
             .collect();
         if !moves.is_empty() {

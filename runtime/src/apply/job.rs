@@ -50,7 +50,7 @@ impl Engine {
     pub(super) fn next_job(plan: &Plan, progress: &Progress) -> Option<Addr> {
         let jobs = progress.made.iter().filter_map(|addr| match &plan.nodes.get(addr)?.start {
             Start::Job(job) => Some((job.cost(), addr)),
-            Start::AtOnce | Start::Final | Start::Handover(_) => None,
+            Start::AtOnce | Start::Final | Start::Rolling | Start::Handover(_) => None,
         });
         jobs.min().map(|(_, addr)| addr.clone())
     }

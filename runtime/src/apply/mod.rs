@@ -1,7 +1,7 @@
 //! The executor: one transaction over the whole graph.
 //!
 //! In order: `build` (create, verify, bind new pointers early), `handover` (old ones give way to new ones), `job` (runs that
-//! are never repeated), `stage` (levels, active set, switch, commit), `drill` (a rollback that is taken down again), `forward` (confirm, drain, retire), `back` (unwind);
+//! are never repeated), `stage` (levels, active set, switch, commit), `window` (a stage while it is held and judged), `drill` (a rollback that is taken down again), `forward` (confirm, drain, retire), `vigil` (what was committed is watched, and the old one kept), `back` (unwind);
 //! `demolish` ends objects for both, `active` lets them act and stops them, `call` makes one provider call with its retries,
 //! `fill` fills holes. `forward` and `back` work from recorded state alone, so a recovery runs the same code as the apply
 //! that was interrupted. Single-threaded; all waiting is on tokio's timer.
@@ -22,6 +22,8 @@ mod outcome;
 mod outside;
 mod progress;
 mod stage;
+mod vigil;
+mod window;
 
 pub use event::Event;
 pub use gc::Collected;
@@ -64,6 +66,10 @@ pub struct Limits {
     pub hand_back: Duration,
     /// How long to wait for requests in flight when no pointer says so.
     pub drain: Duration,
+    /// How long somebody may hold a rollout before it is undone.
+    pub paused: Duration,
+    /// How long an approval is waited for.
+    pub approval: Duration,
 }
 
 impl Default for Limits {
@@ -75,6 +81,8 @@ impl Default for Limits {
             call_timeout: Duration::from_secs(60),
             hand_back: Duration::from_secs(120),
             drain: Duration::from_secs(30),
+            paused: Duration::from_secs(3600),
+            approval: Duration::from_secs(24 * 3600),
         }
     }
 }
@@ -120,6 +128,14 @@ pub struct Engine {
     dark_since: Option<Instant>,
     /// Durables that were copied in this command.
     copied: BTreeSet<ObjectId>,
+    /// What the pointers' sides meet.
+    windows: Vec<window::Window>,
+    /// What other processes asked for.
+    orders: window::Orders,
+    /// This engine committed the open apply.
+    committed_here: bool,
+    /// Why what was committed is to be rolled back from.
+    failed_watch: Option<String>,
 }
 
 /// Why the forward part of an apply ends before the commit.
@@ -164,6 +180,10 @@ impl Engine {
             outage_ms: 0,
             dark_since: None,
             copied: BTreeSet::new(),
+            windows: Vec::new(),
+            orders: window::Orders::default(),
+            committed_here: false,
+            failed_watch: None,
         }
     }
 
@@ -268,6 +288,12 @@ impl Engine {
             return Ok(Outcome::NothingToDo);
         }
         self.announce().await?;
+        let outcome = self.carry_out(plan, attached).await?;
+        let Some(why) = self.failed_watch.take() else { return Ok(outcome) };
+        self.go_back(outcome, why).await
+    }
+
+    async fn carry_out(&mut self, plan: &Plan, attached: &Attached) -> Result<Outcome, EngineError> {
         let began = Instant::now();
         self.start(plan, attached)?;
         let heart = self.heartbeat();
@@ -277,6 +303,19 @@ impl Engine {
             () = heart => return Err(EngineError::Interrupted),
         };
         Ok(outcome)
+    }
+
+    /// What was committed failed its watch: an apply of its own goes back to what was in force before.
+    async fn go_back(&mut self, outcome: Outcome, why: String) -> Result<Outcome, EngineError> {
+        let Some(plan) = self.plan_back()? else { return Ok(outcome) };
+        let failed = self.state().current.unwrap_or(0);
+        let attached = Attached { because: Some(why.clone()), ..Attached::default() };
+        Ok(match self.carry_out(&plan, &attached).await? {
+            Outcome::Committed { generation, leftovers, took_ms, .. } => {
+                Outcome::Reverted { failed, generation, error: why, leftovers, took_ms }
+            }
+            other => other,
+        })
     }
 
     /// Settles what an interrupted apply left: before its commit it is undone, after it goes on. `None`: nothing was open.
@@ -387,6 +426,7 @@ impl Engine {
             keep: plan.keep,
             retain: plan.retain,
             commit_at_ms: attached.commit_at_ms,
+            watch_ms: if plan.verb == Verb::Apply { plan.graph.policy.watch_ms } else { 0 },
         };
         let mut bodies = vec![self.tenure_entry(), Body::ApplyStarted(Box::new(started))];
         // What was said before it began is not meant for it.
@@ -494,7 +534,7 @@ impl Engine {
         self.state().open_apply().map_or(0, |a| a.next_step)
     }
 
-    /// Unwinds when somebody asked for it.
+    /// Unwinds when somebody asked for it; takes note of what else was said.
     fn check_stop(&mut self) -> Step<()> {
         if *self.cancel.borrow() > 0 {
             return Err(Stop::Unwind(UnwindCause::Signal, "stopped by a signal".to_owned()));
@@ -504,6 +544,11 @@ impl Engine {
             Body::Signalled { verb: SignalVerb::Abort, by, .. } => Some(format!("aborted by {by}")),
             _other => None,
         });
+        for body in &heard {
+            if let Body::Signalled { verb, .. } = body {
+                self.orders.hear(*verb);
+            }
+        }
         self.append(heard, false)?;
         abort.map_or(Ok(()), |why| Err(Stop::Unwind(UnwindCause::Aborted, why)))
     }

@@ -34,6 +34,19 @@ pub enum Outcome {
         /// How long it took.
         took_ms: u64,
     },
+    /// The new generation was committed, failed while it was watched, and was rolled back from.
+    Reverted {
+        /// The generation that failed.
+        failed: u64,
+        /// The one that is in force now, with what was in force before.
+        generation: u64,
+        /// Why.
+        error: String,
+        /// What could not be cleaned up, and why.
+        leftovers: Vec<(Addr, String)>,
+        /// How long it took.
+        took_ms: u64,
+    },
     /// A rollback was rehearsed, and everything it made is gone again.
     Drilled {
         /// To which generation.

@@ -134,9 +134,11 @@ impl Engine {
                 kind: ErrorKind::Permanent,
                 happened: Happened::Maybe,
             })),
-            Outcome::NothingToDo | Outcome::Committed { .. } | Outcome::RolledBack { .. } | Outcome::Drilled { .. } => {
-                Ok(())
-            }
+            Outcome::NothingToDo
+            | Outcome::Committed { .. }
+            | Outcome::RolledBack { .. }
+            | Outcome::Reverted { .. }
+            | Outcome::Drilled { .. } => Ok(()),
         }
     }
 }

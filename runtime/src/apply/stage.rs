@@ -1,18 +1,22 @@
 //! From built to committed: levels, late asserts, the stages of the rollout, the one transaction that commits.
 
 use super::call::doubted;
+use super::window::Window;
 use super::{Engine, EngineError, Event, Step, Stop, aborted};
-use crate::entry::{Body, Commit, Moved, RecordedMove, SwitchIntent, UnwindCause, Verb};
+use crate::entry::{Body, Commit, Moved, RecordedMove, SwitchIntent, UnwindCause};
 use crate::id::ObjectId;
 use crate::plan::{Fate, Plan, PlannedSwitch, Start};
 use crate::provider::{Error, ErrorKind, Happened, Move, Provider, Setting};
-use crate::rollout::{self, Strategy};
+use crate::rollout::{self, Stage, Turn};
 use crate::state::ObjectState;
-use imm_ir::{Addr, Class, Digest, Encoder, Fields, Value};
+use imm_ir::{Addr, Digest, Encoder, Fields, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+/// What of a pointer's inputs belongs to the rollout itself, and is in force from its first stage on.
+const STEERS: [&str; 2] = ["rollout", "sticky"];
 
 impl Engine {
     /// `moved` are pointers that handovers have moved already.
@@ -30,21 +34,90 @@ impl Engine {
         if moves.is_empty() && begins.is_empty() && plan.rests.is_empty() {
             return self.check_levels(plan).await;
         }
-        let holds = self.holds(plan, &moves);
-        let of = u32::try_from(holds.len()).unwrap_or(u32::MAX);
-        for (stage, hold_ms) in (1..).zip(holds) {
-            self.check_stop()?;
+        let of = u32::try_from(plan.rollout.stages.len()).unwrap_or(u32::MAX);
+        self.open_windows(&plan.rollout);
+        for (number, stage) in (1..).zip(&plan.rollout.stages) {
+            self.while_paused().await?;
             self.check_levels(plan).await?;
-            let weights = moves.iter().map(|s| (s.object, rollout::WHOLE)).collect();
-            self.append(vec![Body::StageEntered { stage, weights }], false)?;
-            (self.events)(Event::Stage { stage, of });
-            if stage == of {
-                self.change_active_set(plan, &begins).await?;
-                self.switch(plan, Some(stage), &moves).await?;
+            let last = number == of;
+            self.enter(plan, number, of, stage, &moves)?;
+            self.join(plan, &stage.joins).await?;
+            let watched = last && plan.graph.policy.watch_ms > 0;
+            let compared = !stage.judges.is_empty() || stage.hold_ms > 0 || stage.approve || watched;
+            if compared {
+                self.look().await?;
+                self.windows.iter_mut().for_each(Window::end);
             }
-            self.hold(plan, Duration::from_millis(hold_ms)).await?;
+            if last {
+                self.change_active_set(plan, &begins).await?;
+                self.switch(plan, Some(number), &moves).await?;
+            } else {
+                self.take_turns(plan, number, &stage.turns, moved).await?;
+            }
+            self.rest(&stage.leaves).await?;
+            if compared {
+                self.look().await?;
+                self.windows.iter_mut().for_each(Window::begin);
+            }
+            self.hold(plan, number, of, stage).await?;
         }
         Ok(())
+    }
+
+    fn enter(&mut self, plan: &Plan, number: u32, of: u32, stage: &Stage, moves: &[PlannedSwitch]) -> Step<()> {
+        let weights: Vec<(ObjectId, u32)> = if number == of {
+            moves.iter().map(|s| (s.object, rollout::WHOLE)).collect()
+        } else {
+            stage.turns.iter().map(|turn| (turn.pointer, turn.weight)).collect()
+        };
+        for window in &mut self.windows {
+            let turned = weights.iter().find(|(pointer, _)| *pointer == window.pointer);
+            window.weight = turned.map_or(window.weight, |(_, weight)| *weight);
+        }
+        let named = weights.iter().filter_map(|(id, weight)| Some((self.address(*id)?, *weight))).collect();
+        let (hold_ms, approve) = (stage.hold_ms, stage.approve);
+        self.append(vec![Body::StageEntered { stage: number, weights, of, hold_ms, approve }], false)?;
+        let gated = plan.rollout.stages.iter().any(|s| !s.judges.is_empty());
+        (self.events)(Event::Stage { stage: number, of, weights: named, hold_ms, approve, gated });
+        Ok(())
+    }
+
+    /// The next batch begins to act, and is proven.
+    async fn join(&mut self, plan: &Plan, joins: &[ObjectId]) -> Step<()> {
+        if joins.is_empty() {
+            return Ok(());
+        }
+        let failed = self.set_acting(joins, true, 3).await?;
+        self.willing(failed, "does not begin to act")?;
+        self.check_levels(plan).await
+    }
+
+    /// What a batch took over from: drained, then put to rest.
+    async fn rest(&mut self, leaves: &[ObjectId]) -> Step<()> {
+        if leaves.is_empty() {
+            return Ok(());
+        }
+        let leftovers = self.drain(&leaves.iter().copied().collect()).await?;
+        if let Some((address, why)) = self.name(&leftovers).into_iter().next() {
+            return Err(Stop::Unwind(UnwindCause::Failed(None), format!("{address} {why}")));
+        }
+        let failed = self.set_acting(leaves, false, 3).await?;
+        self.willing(failed, "does not stop")
+    }
+
+    /// Moves pointers as far as a stage says. What is movable beside the targets stays as it was until the last stage.
+    async fn take_turns(&mut self, plan: &Plan, number: u32, turns: &[Turn], moved: &BTreeSet<ObjectId>) -> Step<()> {
+        let mut settings = Vec::new();
+        for turn in turns.iter().filter(|turn| !moved.contains(&turn.pointer)) {
+            let mut setting = self.before(turn.pointer);
+            let wanted = plan.switches.iter().find(|s| s.object == turn.pointer);
+            for (name, term) in wanted.into_iter().flat_map(|s| &s.inputs).filter(|(n, _)| STEERS.contains(&&***n)) {
+                setting.inputs.insert(name.clone(), self.fill(plan, term, name)?);
+            }
+            setting.targets = turn.targets.iter().map(|share| self.target(share)).collect();
+            settings.push((turn.pointer, setting));
+        }
+        self.send(Some(number), settings).await
     }
 
     /// What acts by itself: the old ones stop, then the new ones begin and are proven. Nobody points at them.
@@ -59,35 +132,6 @@ impl Engine {
         let failed = self.set_acting(&objects, true, 3).await?;
         self.willing(failed, "does not begin to act")?;
         if objects.is_empty() { Ok(()) } else { self.check_levels(plan).await }
-    }
-
-    fn holds(&self, plan: &Plan, moves: &[PlannedSwitch]) -> Vec<u64> {
-        let strategies: Vec<_> = moves
-            .iter()
-            .filter_map(|s| {
-                let node = plan.graph.nodes.get(&s.address).filter(|n| n.class == Class::Pointer)?;
-                let old_side = self.state().pointers.get(&s.object).is_some_and(|p| !p.setting.targets.is_empty());
-                // Going back is one switch, never through a canary.
-                let back = matches!(plan.verb, Verb::Rollback { .. } | Verb::AutoRollback { .. });
-                let strategy = node.known("rollout").filter(|_| !back).map_or(Strategy::AllAtOnce, Strategy::read);
-                Some(strategy.stages(old_side))
-            })
-            .collect();
-        rollout::common(&strategies)
-    }
-
-    /// Waits while both sides are there; who asks to abort is heard within a second.
-    async fn hold(&mut self, plan: &Plan, mut left: Duration) -> Step<()> {
-        if left.is_zero() {
-            return Ok(());
-        }
-        while !left.is_zero() {
-            let slice = left.min(Duration::from_secs(1));
-            tokio::time::sleep(slice).await;
-            self.check_stop()?;
-            left -= slice;
-        }
-        self.check_levels(plan).await
     }
 
     pub(super) fn check_asserts(&mut self, plan: &Plan) -> Step<()> {
@@ -107,11 +151,18 @@ impl Engine {
 
     /// Moves pointers, one atomic batch a provider. The intent is on disk before the call.
     pub(super) async fn switch(&mut self, plan: &Plan, stage: Option<u32>, switches: &[PlannedSwitch]) -> Step<()> {
-        let mut batches: BTreeMap<Arc<str>, Vec<(ObjectId, Setting)>> = BTreeMap::new();
+        let mut settings = Vec::with_capacity(switches.len());
         for switch in switches {
-            let setting = self.setting(plan, switch)?;
-            let Some(object) = self.state().objects.get(&switch.object) else { continue };
-            batches.entry(object.provider.clone()).or_default().push((switch.object, setting));
+            settings.push((switch.object, self.setting(plan, switch)?));
+        }
+        self.send(stage, settings).await
+    }
+
+    async fn send(&mut self, stage: Option<u32>, settings: Vec<(ObjectId, Setting)>) -> Step<()> {
+        let mut batches: BTreeMap<Arc<str>, Vec<(ObjectId, Setting)>> = BTreeMap::new();
+        for (pointer, setting) in settings {
+            let Some(object) = self.state().objects.get(&pointer) else { continue };
+            batches.entry(object.provider.clone()).or_default().push((pointer, setting));
         }
         for (provider, moves) in batches {
             let moves = moves.into_iter().map(|(id, to)| (id, self.epoch(id), to)).collect();
@@ -296,6 +347,7 @@ impl Engine {
         })));
         match self.ledger.append_commit(apply, bodies, self.state().signal) {
             Ok(()) => {
+                self.committed_here = true;
                 (self.events)(Event::Committed { generation });
                 Ok(())
             }

@@ -73,13 +73,13 @@ pub enum Body {
     /// A job ended.
     JobFinished { step: StepId, object: ObjectId, outcome: JobOutcome, outputs: Fields<Value> },
     /// A stage of the rollout begins.
-    StageEntered { stage: u32, weights: Vec<(ObjectId, u32)> },
+    StageEntered { stage: u32, weights: Vec<(ObjectId, u32)>, of: u32, hold_ms: u64, approve: bool },
     /// Pointers moved.
     Switched { step: StepId, batch: u32, moved: Vec<Moved>, provisional: bool },
     /// Pointers went back.
     Reverted { by_agent: bool, moved: Vec<Moved>, agent_seq: Option<u64> },
     /// A gate was judged.
-    GateJudged { stage: u32, pointer: ObjectId, verdict: Verdict, window_ms: u64 },
+    GateJudged(Box<GateJudged>),
     /// Another process spoke.
     Signalled { signal: u64, verb: SignalVerb, by: String },
     /// The apply is being undone.
@@ -88,8 +88,8 @@ pub enum Body {
     Committed(Box<Commit>),
     /// A provider has made the settings permanent; so many others still have to.
     Confirmed { provider: Arc<str>, remaining: u32 },
-    /// A watch ended.
-    WatchEnded { verdict: Verdict },
+    /// A watch ended, and why if it did not pass.
+    WatchEnded { verdict: Verdict, why: String },
     /// Nothing is in flight to it.
     Drained { step: StepId, object: ObjectId, in_flight_cut: u64, took_ms: u64 },
     /// It is no longer there.

@@ -4,6 +4,7 @@
 use crate::id::ObjectId;
 use crate::lease::Holder;
 use crate::provider::Setting;
+use crate::rollout::Sample;
 use imm_ir::{Addr, Class, CreateMode, Digest, Fields, FindMode, Nature, Value};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -126,6 +127,8 @@ pub struct ApplyStarted {
     pub retain: u32,
     /// When the working tree's commit was made, UTC milliseconds.
     pub commit_at_ms: Option<i64>,
+    /// How long it is watched after its commit, milliseconds.
+    pub watch_ms: u64,
 }
 
 /// Something that two objects may not both have.
@@ -256,6 +259,25 @@ pub enum Verdict {
     Inconclusive,
     /// Nobody was there to judge.
     Unwatched,
+}
+
+/// A gate was judged, once a stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GateJudged {
+    /// The stage; 0: after the commit.
+    pub stage: u32,
+    /// Whose gate.
+    pub pointer: ObjectId,
+    /// What it said.
+    pub verdict: Verdict,
+    /// How long the window was, milliseconds.
+    pub window_ms: u64,
+    /// What the new side met in it.
+    pub new: Sample,
+    /// What the old side met.
+    pub old: Sample,
+    /// Why it did not pass.
+    pub why: String,
 }
 
 /// Words of other processes to a running apply.

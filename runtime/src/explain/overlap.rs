@@ -2,7 +2,6 @@
 //! pointer. Derived from the plan alone.
 
 use crate::plan::{Action, Plan, Step};
-use crate::rollout::Strategy;
 use imm_ir::{Addr, Class, Replace, Value};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -60,9 +59,8 @@ impl<'a> Overlaps<'a> {
         // With several at one address the one in use comes last: what was kept before it leaves by itself.
         let leaving: BTreeMap<&Addr, &Step> = plan.steps.iter().filter(leaves).map(|s| (&s.address, s)).collect();
         let mut whole = Self { plan, leaving, hold_ms: 0, drain_ms: 0 };
-        let times: Vec<(u64, u64)> = plan.switches.iter().map(|s| whole.times(&s.address)).collect();
-        whole.hold_ms = times.iter().map(|t| t.0).max().unwrap_or(0) + plan.graph.policy.watch_ms;
-        whole.drain_ms = times.iter().map(|t| t.1).max().unwrap_or(0);
+        whole.hold_ms = plan.rollout.hold_ms() + plan.graph.policy.watch_ms;
+        whole.drain_ms = plan.switches.iter().map(|s| whole.drain(&s.address)).max().unwrap_or(0);
         whole
     }
 
@@ -71,14 +69,11 @@ impl<'a> Overlaps<'a> {
         self.hold_ms
     }
 
-    /// How long a pointer holds its stages, and drains.
-    fn times(&self, at: &Addr) -> (u64, u64) {
+    /// How long a pointer drains.
+    fn drain(&self, at: &Addr) -> u64 {
         let node = self.plan.graph.nodes.get(at);
-        let hold = node
-            .and_then(|n| n.known("rollout"))
-            .map_or(0, |rollout| Strategy::read(rollout).stages(true).iter().map(|stage| stage.hold_ms).sum());
-        let drain = node.and_then(|n| n.known("drain")).and_then(Value::as_int).and_then(|ms| u64::try_from(ms).ok());
-        (hold, drain.unwrap_or(0))
+        let drain = node.and_then(|n| n.known("drain")).and_then(Value::as_int);
+        drain.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0)
     }
 
     /// What coexists because of a step; `None`: nothing that was not there before.
@@ -123,7 +118,9 @@ impl<'a> Overlaps<'a> {
         if with.is_empty() {
             return None;
         }
-        let (hold_ms, drain_ms) = self.times(&step.address);
+        let compared = self.plan.rollout.comparisons.iter().any(|c| c.pointer == switch.object);
+        let hold_ms = if compared { self.plan.rollout.hold_ms() } else { 0 };
+        let drain_ms = self.drain(&step.address);
         let hold =
             if hold_ms > 0 { format!("both sides are there for {}", short(hold_ms)) } else { "one switch".to_owned() };
         let text = format!("{hold}, then requests to the old side end, at most {}", short(drain_ms));

@@ -2,7 +2,7 @@
 
 use super::reasons::Reason;
 use super::start::{Handover, Start};
-use super::{Action, Fate, Planned, Step, Undo};
+use super::{Action, Fate, Planned, Rollout, Step, Undo};
 use crate::id::ObjectId;
 use crate::state::{ObjectState, State};
 use imm_ir::{Addr, Class, Graph};
@@ -13,6 +13,7 @@ pub(super) fn steps(
     state: &State,
     nodes: &BTreeMap<Addr, Planned>,
     rests: &[ObjectId],
+    rollout: &Rollout,
     steps: &mut Vec<Step>,
 ) {
     let mut said = BTreeSet::new();
@@ -51,9 +52,13 @@ pub(super) fn steps(
             Start::Final if begins(state, planned) => {
                 step.reasons.push(Reason::plain("acts by itself: not before the final stage"));
             }
+            Start::Rolling => step.reasons.push(Reason::plain("when the turn of its batch comes")),
             Start::AtOnce | Start::Final | Start::Job(_) => continue,
         }
         steps.push(step);
+    }
+    for old in rollout.stages.iter().flat_map(|stage| &stage.leaves) {
+        steps.extend(stops(state, *old, 0, "its batch is taken over from"));
     }
     let replaced = |old: &ObjectId| {
         let address = state.objects.get(old).map(|o| &o.address);

@@ -1,8 +1,7 @@
 //! What a node is and binds, and whether this version can make it.
 
 use super::{Options, PlanError};
-use crate::rollout::Strategy;
-use imm_ir::{Addr, Class, EdgeKind, Graph, KindSchema, Node};
+use imm_ir::{Addr, EdgeKind, Graph, KindSchema, Node};
 use std::collections::BTreeSet;
 
 /// Refuses what this version does not do, before anything is recorded.
@@ -16,13 +15,6 @@ pub(super) fn check(graph: &Graph, options: &Options) -> Result<(), PlanError> {
         if options.schema(platform, kind).is_none() {
             let message = format!("{addr}: kind `{kind}` is not provided by platform {platform} in this version");
             return refuse("not-provided", message, None);
-        }
-        if node.known("rollout").is_some_and(|r| node.class == Class::Pointer && !Strategy::supported(r)) {
-            return refuse(
-                "not-provided",
-                format!("{addr}: this version rolls out `all_at_once` and `blue_green` without a gate"),
-                Some("write `rollout = blue_green {}`"),
-            );
         }
     }
     // Members look like any container; what they were written as says that they act by themselves.

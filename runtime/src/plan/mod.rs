@@ -1,7 +1,7 @@
 //! The plan: a set difference between a graph and recorded state, then an order. Pure: no IO, no clock.
 //!
 //! To read: [`identity`] (which object a node is), [`matching`] (keep, rename, reuse, attach or create), [`settings`] (what
-//! pointers are to be set to), [`start`] (when each begins to act, and who gives way), `consent` (what needs a word of its
+//! pointers are to be set to), [`start`] (when each begins to act, and who gives way), [`rollout`] (the stages), `consent` (what needs a word of its
 //! own), [`reasons`] (why) from [`causes`] (what a person changed), [`order`] (the order of a DAG), [`saved`] (a plan as a
 //! file). This file has the types and puts the parts together.
 
@@ -13,6 +13,7 @@ pub mod matching;
 pub mod order;
 pub mod reasons;
 pub mod retire;
+pub mod rollout;
 pub mod saved;
 pub mod settings;
 pub mod start;
@@ -27,6 +28,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use reasons::Reason;
+pub use rollout::Rollout;
 pub use settings::PlannedSwitch;
 pub use start::Start;
 
@@ -198,6 +200,8 @@ pub struct Plan {
     pub proves: Vec<ObjectId>,
     /// Objects of the base that act by themselves and stop in the final stage.
     pub rests: Vec<ObjectId>,
+    /// How pointers get to where they will point.
+    pub rollout: Rollout,
     /// Everything that happens, in the order that plans print; kept objects are not listed.
     pub steps: Vec<Step>,
     /// What a person agreed to, each with its reason.
@@ -323,6 +327,7 @@ pub fn plan(graph: &Graph, recorded: Recorded<'_>, observed: &Observed, options:
         return Err(PlanError { code: "no-ledger", message: "the ledger is not open".into(), help: None, loc: None });
     };
     identity::check(graph, options)?;
+    rollout::check(graph)?;
     let graph_root = graph.root();
     consent::check_again(state, graph_root, options)?;
     let order = order::levels(graph)?;
@@ -340,15 +345,16 @@ pub fn plan(graph: &Graph, recorded: Recorded<'_>, observed: &Observed, options:
         // Nothing moves.
         switches.clear();
     }
+    let rollout = rollout::decide(graph, recorded, &mut nodes, &switches, options);
     // A destroy leaves nothing warm: a rollback from there is cold.
     let keep = if options.verb == Verb::Destroy { 0 } else { options.keep.unwrap_or(graph.policy.keep) };
     let proves = settings::proves(graph, recorded, &nodes, options);
     let mut steps = Vec::new();
     reasons::forward(graph, recorded, observed, &nodes, &order, options, &mut steps);
     if !drill {
-        active::steps(graph, state, &nodes, &rests, &mut steps);
+        active::steps(graph, state, &nodes, &rests, &rollout, &mut steps);
     }
-    settings::steps(graph, recorded, &switches, &nodes, options, &mut steps);
+    settings::steps(graph, recorded, &switches, &nodes, &rollout, options, &mut steps);
     if !drill {
         retire::steps(graph, recorded, &nodes, keep, &mut steps);
     }
@@ -366,6 +372,7 @@ pub fn plan(graph: &Graph, recorded: Recorded<'_>, observed: &Observed, options:
         switches,
         proves,
         rests,
+        rollout,
         steps,
         consents,
         kept,
@@ -390,6 +397,7 @@ impl Plan {
             switches: Vec::new(),
             proves: Vec::new(),
             rests: Vec::new(),
+            rollout: Rollout::default(),
             steps: Vec::new(),
             consents: Vec::new(),
             kept: 0,

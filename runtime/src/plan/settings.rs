@@ -2,8 +2,10 @@
 //! expanded standing for its members; everything else that is movable or policy is delivered as it is.
 
 use super::reasons::{self, Reason};
-use super::{Action, Fate, Options, Planned, Recorded, Step, Undo, identity};
+use super::{Action, Fate, Options, Planned, Recorded, Rollout, Step, Undo, identity};
 use crate::id::ObjectId;
+use crate::rollout::Strategy;
+use crate::rollout::strategy::delivered;
 use imm_ir::{Addr, Class, EdgeKind, FieldClass, Fields, Graph, KindSchema, Nature, Node, Term};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +47,7 @@ pub fn inputs(node: &Node, schema: &KindSchema) -> Fields<Term> {
         term.handles(&mut |_| handles = true);
         !handles
     });
-    plain.map(|(name, term)| (std::sync::Arc::from(name), term.clone())).collect()
+    plain.map(|(name, term)| (std::sync::Arc::from(name), delivered(name, term))).collect()
 }
 
 fn fields<'a>(node: &'a Node, schema: &'a KindSchema, class: FieldClass) -> impl Iterator<Item = (&'a str, &'a Term)> {
@@ -151,6 +153,7 @@ pub(super) fn steps(
     recorded: Recorded<'_>,
     switches: &[PlannedSwitch],
     nodes: &BTreeMap<Addr, Planned>,
+    rollout: &Rollout,
     options: &Options,
     steps: &mut Vec<Step>,
 ) {
@@ -184,11 +187,7 @@ pub(super) fn steps(
             }
         }
         let note = (class == Class::Pointer).then(|| {
-            let how = graph
-                .nodes
-                .get(&switch.address)
-                .and_then(|n| n.known("rollout"))
-                .map_or_else(String::new, |r| format!(", {}", crate::rollout::Strategy::read(r).word()));
+            let how = how(graph, rollout, switch);
             match (old.is_empty(), new.is_empty()) {
                 (true, _) => format!("→ {} target{}", new.len(), if new.len() == 1 { "" } else { "s" }),
                 (false, true) => "closed".to_owned(),
@@ -215,4 +214,15 @@ pub(super) fn steps(
             note,
         });
     }
+}
+
+/// How a pointer gets there, in words: `, canary 10% for 5s, 50% for 5s, gate`.
+fn how(graph: &Graph, rollout: &Rollout, switch: &PlannedSwitch) -> String {
+    let term = graph.nodes.get(&switch.address).and_then(|n| n.inputs.get("rollout")).map(|input| &input.term);
+    let Some(strategy) = term.and_then(|term| Strategy::read(term).ok()) else { return String::new() };
+    let Some(comparison) = rollout.comparisons.iter().find(|c| c.pointer == switch.object) else {
+        return format!(", {}", Strategy::AllAtOnce.word());
+    };
+    let gate = if comparison.gate.is_some() { ", gate" } else { "" };
+    format!(", {strategy}{gate}")
 }

@@ -20,6 +20,8 @@ pub enum Start {
     AtOnce,
     /// It acts by itself: made dormant, and let loose in the final stage.
     Final,
+    /// It is made dormant, and let loose when its batch takes over.
+    Rolling,
     /// When others have given way to it.
     Handover(Handover),
     /// It runs once, to its end.
@@ -90,7 +92,7 @@ impl Start {
     pub fn outage_ms(&self) -> Option<u64> {
         match self {
             Self::Handover(handover) if !handover.olds.is_empty() => Some(handover.max_outage_ms),
-            Self::AtOnce | Self::Final | Self::Handover(_) | Self::Job(_) => None,
+            Self::AtOnce | Self::Final | Self::Rolling | Self::Handover(_) | Self::Job(_) => None,
         }
     }
 
@@ -98,7 +100,7 @@ impl Start {
     pub fn dormant(&self) -> bool {
         match self {
             Self::AtOnce => false,
-            Self::Final | Self::Job(_) => true,
+            Self::Final | Self::Rolling | Self::Job(_) => true,
             Self::Handover(handover) => !handover.stop_first,
         }
     }
@@ -300,7 +302,7 @@ fn check_claims(
             let gives_way = |object: &ObjectId| match &planned.start {
                 Start::Handover(handover) => handover.olds.contains(object),
                 Start::Final => rests.contains(object),
-                Start::AtOnce | Start::Job(_) => false,
+                Start::AtOnce | Start::Rolling | Start::Job(_) => false,
             };
             let old = holders.against(claim).filter(|h| !gives_way(&h.object)).map(|h| h.address);
             let beside = taken.get(&(&*claim.scope, &*claim.key)).filter(|(_, other)| *other || claim.exclusive);

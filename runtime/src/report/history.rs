@@ -60,6 +60,7 @@ pub fn history(state: &State) -> History {
             | Phase::Crossing
             | Phase::Staging(_)
             | Phase::Confirming
+            | Phase::Watching
             | Phase::Retiring
             | Phase::Unwinding => "interrupted",
         },

@@ -202,7 +202,9 @@ impl Ground {
             let (mut outcome, mut error) = match ended {
                 Ended::Refused(why) if scene.state().is_ok_and(|s| s.open_apply().is_none()) => return Err(why),
                 Ended::Outcome(Outcome::Committed { .. } | Outcome::NothingToDo) => (Ending::Committed, None),
-                Ended::Outcome(Outcome::RolledBack { error, .. }) => (Ending::RolledBack, Some(error)),
+                Ended::Outcome(Outcome::RolledBack { error, .. } | Outcome::Reverted { error, .. }) => {
+                    (Ending::RolledBack, Some(error))
+                }
                 other => (Ending::Interrupted, Some(words(other))),
             };
             for _ in 0..3 {

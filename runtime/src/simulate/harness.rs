@@ -305,7 +305,7 @@ pub fn promise(plan: &Plan) -> Promise {
     for planned in plan.nodes.values() {
         let makes = planned.fate == Fate::Create;
         let cost = match &planned.start {
-            Start::AtOnce => 0,
+            Start::AtOnce | Start::Rolling => 0,
             Start::Final => {
                 promise.by_itself.insert(planned.object);
                 0

@@ -2,10 +2,11 @@
 
 use super::call::{Call, Reply, error};
 use super::effect::{Deed, Effect, Made};
+use super::traffic::Traffic;
 use super::world::Behaviour;
 use crate::id::{Lineage, ObjectId};
 use crate::provider::{
-    Created, Ctx, ErrorKind, Handle, Happened, Level, Move, Observation, Request, Result, Sample, Setting,
+    Created, Ctx, ErrorKind, Handle, Happened, Level, Move, Observation, Request, Result, Setting,
 };
 use imm_ir::{Addr, Digest, Fields, Nature, Type, Value, kinds};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,8 @@ pub(super) struct Things {
     pub by_address: BTreeMap<Addr, Behaviour>,
     /// Objects that never become healthy.
     pub sick: BTreeSet<ObjectId>,
+    /// Requests to pointers.
+    pub traffic: Traffic,
     objects: BTreeMap<ObjectId, Object>,
     pointers: BTreeMap<ObjectId, Pointer>,
     tombstones: BTreeSet<ObjectId>,
@@ -147,10 +150,7 @@ impl Things {
             Call::Setting { object } => {
                 Ok(Reply::Setting(self.pointers.get(object).map(|p| (p.epoch, p.setting.clone()))))
             }
-            Call::Sample { pointer } => {
-                let targets = self.pointers.get(pointer).into_iter().flat_map(|p| &p.setting.targets);
-                Ok(Reply::Sampled(targets.map(|t| (t.object, Sample::default())).collect()))
-            }
+            Call::Sample { pointer } => Ok(Reply::Sampled(self.sampled(ctx.fence, *pointer))),
             Call::Drain { objects, .. } => {
                 self.note(ctx, late, Deed::Drained(objects.clone()));
                 Ok(Reply::Drained { cut: 0 })
@@ -284,13 +284,23 @@ impl Things {
     /// Takes back what runs out now.
     pub fn revert_due(&mut self) {
         let now = self.now_ms;
-        let mut reverted = Vec::new();
+        let (mut reverted, mut resting) = (Vec::new(), Vec::new());
         for (id, pointer) in &mut self.pointers {
             if pointer.until_ms.is_some_and(|until| until <= now) {
                 pointer.until_ms = None;
                 pointer.epoch += 1;
                 pointer.setting = pointer.confirmed.clone();
+                resting.extend(pointer.setting.targets.iter().map(|t| (pointer.lineage, t.object)));
                 reverted.push((pointer.lineage, *id, pointer.epoch, pointer.setting.clone()));
+            }
+        }
+        // What it goes back to acts again, unless somebody else may hold what it needs alone.
+        for (lineage, object) in resting {
+            let there = self.objects.get_mut(&object).filter(|o| !o.lost && o.made.exclusive.is_empty());
+            if let Some(there) = there.filter(|o| o.acts_since_ms.is_none() && o.made.nature == Nature::Process) {
+                there.acts_since_ms = Some(now);
+                let (deed, lineage) = (Deed::Activated(object), lineage.unwrap_or(Lineage([0; 16])));
+                self.log.push(Effect { at_ms: now, durable: self.durable, lineage, fence: 0, late: false, deed });
             }
         }
         for (lineage, object, epoch, to) in reverted {
@@ -367,6 +377,18 @@ impl Things {
 
     pub fn pointer(&self, object: ObjectId) -> Option<(u64, Setting, bool)> {
         self.pointers.get(&object).map(|p| (p.epoch, p.setting.clone(), p.until_ms.is_some()))
+    }
+
+    /// Where an object was declared.
+    pub fn address(&self, object: ObjectId) -> Option<Addr> {
+        self.objects.get(&object).map(|o| o.made.address.clone())
+    }
+
+    /// What it is, and what it binds.
+    pub fn specs(&self, object: ObjectId) -> Vec<Digest> {
+        let Some(made) = self.objects.get(&object).map(|o| &o.made) else { return Vec::new() };
+        let bound = made.bound.iter().filter_map(|id| self.objects.get(id)).map(|o| o.made.spec);
+        std::iter::once(made.spec).chain(bound).collect()
     }
 
     pub fn existing(&self) -> Vec<ObjectId> {

@@ -150,7 +150,9 @@ impl Rehearsal {
         let (ending, error) = match ended {
             Ended::Outcome(Outcome::NothingToDo | Outcome::Committed { .. }) => (Ending::Committed, None),
             Ended::Outcome(Outcome::Drilled { error, .. }) => (Ending::RolledBack, error),
-            Ended::Outcome(Outcome::RolledBack { error, .. }) => (Ending::RolledBack, Some(error)),
+            Ended::Outcome(Outcome::RolledBack { error, .. } | Outcome::Reverted { error, .. }) => {
+                (Ending::RolledBack, Some(error))
+            }
             Ended::Outcome(Outcome::Stuck { error, why, .. }) => (Ending::Interrupted, Some(format!("{error}: {why}"))),
             Ended::Died(instant) => (Ending::Interrupted, Some(format!("the engine died {instant}"))),
             Ended::Nothing => return Err("nothing was interrupted, so there is nothing to recover".to_owned()),

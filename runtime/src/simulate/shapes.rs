@@ -5,7 +5,7 @@
 
 use super::call::IDENTITY;
 use imm_ir::{
-    Addr, Blob, Content, Edge, EdgeKind, Expanded, FieldClass, Fields, Graph, Input, Key, KindSchema, Loc, Node,
+    Addr, Blob, Builtin, Content, Edge, EdgeKind, Expanded, FieldClass, Fields, Graph, Input, Key, KindSchema, Loc, Node,
     Origin, Output, Replace, Term, Type, Value, With, kinds, spec,
 };
 use std::collections::BTreeMap;
@@ -178,6 +178,22 @@ pub struct Program {
     pub stop_first: bool,
     /// A migration of the database, or of nothing.
     pub migration: Option<Migration>,
+    /// How the routes move, if not as routes do by themselves.
+    pub rollout: Option<Rollout>,
+    /// How long it is watched after its commit, milliseconds.
+    pub watch_ms: u64,
+}
+
+/// How a route moves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rollout {
+    /// By weights in per cent, each held for two seconds, with the usual gate: at most 1 % more errors than the old side, of
+    /// at least so many requests.
+    Canary(Vec<i64>, i64),
+    /// So many at a time, each batch held for a second.
+    Rolling(i64),
+    /// At once, held for five seconds and judged.
+    BlueGreen,
 }
 
 /// A job that the web waits for.
@@ -216,6 +232,8 @@ impl Default for Program {
             database: None,
             stop_first: false,
             migration: None,
+            rollout: None,
+            watch_ms: 0,
         }
     }
 }
@@ -253,15 +271,17 @@ impl Program {
         let web = root(&self.service);
         builder = builder.service(&web, self.replicas, &inputs);
         let route = |listen: i64| {
-            vec![
-                ("listen", Value::Int(listen)),
-                ("to", Value::Node(web.clone())),
-                ("drain", Value::Duration(self.drain_s * 1000)),
-            ]
+            let mut inputs = vec![
+                ("listen", Term::Value(Value::Int(listen))),
+                ("to", Term::Value(Value::Node(web.clone()))),
+                ("drain", Term::Value(Value::Duration(self.drain_s * 1000))),
+            ];
+            inputs.extend(self.rollout.as_ref().map(|rollout| ("rollout", rollout.term())));
+            inputs
         };
-        builder = builder.node(root("front"), "route", route(8080));
+        builder = builder.late(root("front"), "route", route(8080));
         if self.second_route {
-            builder = builder.node(root("back"), "route", route(8081));
+            builder = builder.late(root("back"), "route", route(8081));
         }
         if self.fan > 0 {
             let inputs = [("image", Value::Node(root("image"))), ("env", env("FAN", &self.greeting))];
@@ -283,7 +303,9 @@ impl Program {
         if let Some(job) = &self.migration {
             builder = job.add(builder, self.database.is_some()).needs(&web, &root("migrate"));
         }
-        builder.output("url", root("front"), "url").build()
+        let mut graph = builder.output("url", root("front"), "url").build();
+        graph.policy.watch_ms = self.watch_ms;
+        graph
     }
 
     fn with_database(&self, builder: Builder) -> Builder {
@@ -322,6 +344,45 @@ impl Program {
         let first = Addr::root(&self.service).child("instance").key("0");
         self.graph().nodes.get(&first).map(|n| n.spec)
     }
+}
+
+impl Rollout {
+    fn term(&self) -> Term {
+        let known = |name: &str, value: Value| (Arc::from(name), Term::Value(value));
+        match self {
+            Self::Canary(weights, min_requests) => {
+                let step = |percent: &i64| {
+                    Value::Record(Fields::from([
+                        (Arc::from("weight"), Value::Ratio(percent * 10_000)),
+                        (Arc::from("hold"), Value::Duration(2000)),
+                    ]))
+                };
+                let fields = [
+                    known("steps", Value::List(weights.iter().map(step).collect())),
+                    (Arc::from("gate"), usual_gate()),
+                    known("min_requests", Value::Int(*min_requests)),
+                    known("wait", Value::Duration(20_000)),
+                ];
+                Term::Variant(Arc::from("canary"), Fields::from(fields))
+            }
+            Self::Rolling(batch) => Term::Variant(
+                Arc::from("rolling"),
+                Fields::from([known("batch", Value::Int(*batch)), known("hold", Value::Duration(1000))]),
+            ),
+            Self::BlueGreen => Term::Variant(
+                Arc::from("blue_green"),
+                Fields::from([known("hold", Value::Duration(5000)), (Arc::from("gate"), usual_gate())]),
+            ),
+        }
+    }
+}
+
+/// `(new, old) => new.errors <= old.errors + 1%`
+fn usual_gate() -> Term {
+    let errors = |side| Arc::new(Term::Call(Builtin::Field(Arc::from("errors")), vec![Arc::new(Term::Var(side))]));
+    let op = |sign: &str, left, right| Arc::new(Term::Call(Builtin::Operator(Arc::from(sign)), vec![left, right]));
+    let allowed = op("+", errors(1), Arc::new(Term::Value(Value::Ratio(10_000))));
+    Term::Lambda { first: 0, arity: 2, body: op("<=", errors(0), allowed) }
 }
 
 impl Migration {

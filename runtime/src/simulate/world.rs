@@ -8,9 +8,11 @@ use super::call::{Call, Reply, error};
 use super::effect::Effect;
 use super::fault::{Chance, Fate, Faults, Straggler, Trouble, What};
 use super::law::Things;
+use super::traffic::{Quality, Traffic};
 use crate::id::ObjectId;
 use crate::provider::{Ctx, ErrorKind, Happened, Level, Result};
 use crate::random::Random;
+use crate::rollout::Samples;
 use imm_ir::{Addr, Digest};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -70,8 +72,10 @@ impl World {
     /// An empty world. `durable` links its log to a ledger.
     pub fn new(seed: u64, durable: DurableHead) -> Self {
         let chance = Chance { faults: Faults::default(), random: Random::seeded(seed) };
+        let mut things = Things::default();
+        things.traffic = Traffic::seeded(seed);
         let inner =
-            Inner { things: Things::default(), chance, durable, latency_ms: 5, late: Vec::new(), troubles: Vec::new() };
+            Inner { things, chance, durable, latency_ms: 5, late: Vec::new(), troubles: Vec::new() };
         Self { inner: Arc::new(Mutex::new(inner)), began: Instant::now() }
     }
 
@@ -103,6 +107,21 @@ impl World {
     /// How objects at this address behave, whatever they are.
     pub fn behave_at(&self, address: Addr, behaviour: Behaviour) {
         self.locked().things.by_address.insert(address, behaviour);
+    }
+
+    /// So many requests a second go to every pointer; 1,000 until this is said.
+    pub fn set_traffic(&self, per_second: u64) {
+        self.locked().things.traffic.per_second = per_second;
+    }
+
+    /// How good objects with this spec answer, or objects that bind one with it.
+    pub fn answer(&self, spec: Digest, quality: Quality) {
+        self.locked().things.traffic.by_spec.insert(spec, quality);
+    }
+
+    /// What the new and the old side of the pointer at this address meet, in every window.
+    pub fn write_samples(&self, pointer: Addr, new: Samples, old: Samples) {
+        self.locked().things.traffic.written.insert(pointer, (new, old));
     }
 
     /// Everything that happened up to now.

@@ -34,6 +34,13 @@ impl State {
         })
     }
 
+    /// Whether a pointer is set to this object now, or may be by a setting that was sent.
+    pub fn points(&self, object: ObjectId) -> bool {
+        let has = |s: &Setting| s.targets.iter().any(|t| t.object == object);
+        let aimed = self.links.aimed.get(&object).into_iter().flatten();
+        aimed.filter_map(|id| self.pointers.get(id)).any(|p| has(&p.setting) || p.pending.iter().any(|(_, s)| has(s)))
+    }
+
     /// What a pointer, or the cells of a durable, were last set to.
     pub fn setting(&self, id: ObjectId) -> Setting {
         let cells = || self.objects.get(&id).map(|o| Setting { targets: Vec::new(), inputs: o.cells.clone() });

@@ -2,8 +2,8 @@
 //! that may still be in force, and nothing that is bound, is destroyed" is held.
 
 use super::object::{self, Illegal, ObjectState, name};
-use super::{Apply, Generation, Object, Phase, Pointer, State, phase};
-use crate::entry::{ApplyStarted, Body, Commit, ConsentKind, CreateIntent, Entry, Header, Moved, SwitchIntent, Verb};
+use super::{Apply, Generation, Object, Phase, Pointer, Staged, State, phase};
+use crate::entry::{ApplyStarted, Body, Commit, ConsentKind, CreateIntent, Entry, Header, Moved, SignalVerb, SwitchIntent, Verb};
 use crate::id::ObjectId;
 use imm_ir::{Class, Digest, Encoder, Fields, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,10 +41,12 @@ impl State {
             }
             // In a handover the old one gives way while it is pointed at; nowhere else.
             Body::IntentDeactivate { object, .. }
-                if self.may_point(*object)
-                    && self
-                        .open_apply()
-                        .is_none_or(|a| !a.phase.before_commit() || matches!(a.phase, Phase::Staging(_))) =>
+                if match self.open_apply().map(|a| a.phase) {
+                    // A batch that was taken over from rests, though a pointer that goes back would find it resting.
+                    Some(Phase::Staging(_)) => self.points(*object),
+                    Some(phase) if phase.before_commit() => false,
+                    _after => self.may_point(*object),
+                } =>
             {
                 refuse("a pointer may still point at it")
             }
@@ -98,7 +100,7 @@ impl State {
         let Some(apply) = self.applies.last_mut().filter(|a| a.id == id) else {
             return Err(Illegal::new(name(body), "its apply was never started"));
         };
-        apply.phase = phase::next(apply.phase, body)?;
+        apply.phase = phase::next(apply.phase, body, apply.started.watch_ms > 0)?;
         Ok(())
     }
 
@@ -203,7 +205,28 @@ impl State {
                 self.pointers.remove(object);
                 self.with_apply(|a| a.destroyed += 1);
             }
-            Body::Signalled { signal, .. } => self.signal = self.signal.max(*signal),
+            Body::Signalled { signal, verb, .. } => {
+                self.signal = self.signal.max(*signal);
+                self.with_apply(|a| match verb {
+                    SignalVerb::Pause => a.paused = true,
+                    SignalVerb::Promote => a.paused = false,
+                    SignalVerb::Abort | SignalVerb::Stop(_) => {}
+                });
+            }
+            Body::StageEntered { stage, weights, of, hold_ms, approve } => self.with_apply(|a| {
+                a.stage = Some(Staged {
+                    stage: *stage,
+                    of: *of,
+                    weights: weights.clone(),
+                    at_ms: header.at_ms,
+                    hold_ms: *hold_ms,
+                    approve: *approve,
+                });
+            }),
+            Body::GateJudged(judged) => {
+                self.with_apply(|a| a.judged.push((judged.stage, judged.pointer, judged.verdict)));
+            }
+            Body::WatchEnded { verdict, .. } => self.with_apply(|a| a.watched = Some(*verdict)),
             // A drill that passed is taken down for no error.
             Body::UnwindStarted { error, .. } if !error.is_empty() => self.with_apply(|a| {
                 a.error.get_or_insert_with(|| error.clone());
@@ -249,6 +272,10 @@ impl State {
             leftovers: Vec::new(),
             took_ms: None,
             outage_ms: 0,
+            stage: None,
+            paused: false,
+            judged: Vec::new(),
+            watched: None,
         });
     }
 

@@ -13,7 +13,7 @@ mod tests;
 pub use object::{Family, Illegal, ObjectState};
 pub use phase::Phase;
 
-use crate::entry::{ApplyStarted, Claim, ConsentKind, Leftover, StepId};
+use crate::entry::{ApplyStarted, Claim, ConsentKind, Leftover, StepId, Verdict};
 use crate::id::{ApplyId, Lineage, ObjectId};
 use crate::provider::{Handle, Setting};
 use imm_ir::{Addr, Class, CreateMode, Digest, Fields, FindMode, Nature, Value};
@@ -200,4 +200,29 @@ pub struct Apply {
     pub took_ms: Option<u64>,
     /// Longest outage that it made, as measured.
     pub outage_ms: u64,
+    /// The stage it is in, or was in last.
+    pub stage: Option<Staged>,
+    /// Somebody holds it.
+    pub paused: bool,
+    /// What gates said: stage (0: after the commit), pointer, verdict.
+    pub judged: Vec<(u32, ObjectId, Verdict)>,
+    /// How its watch ended.
+    pub watched: Option<Verdict>,
+}
+
+/// A stage that was entered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Staged {
+    /// Its number, from 1.
+    pub stage: u32,
+    /// Of so many.
+    pub of: u32,
+    /// Part of the requests that the new side of each pointer gets, parts per million.
+    pub weights: Vec<(ObjectId, u32)>,
+    /// When, UTC milliseconds.
+    pub at_ms: i64,
+    /// How long it is held, milliseconds.
+    pub hold_ms: u64,
+    /// Somebody has to say that it goes on.
+    pub approve: bool,
 }

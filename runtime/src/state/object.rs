@@ -296,7 +296,7 @@ pub fn next(state: ObjectState, body: &Body) -> Result<ObjectState, Illegal> {
         | Body::ApplyStarted(_)
         | Body::Checked { .. }
         | Body::StageEntered { .. }
-        | Body::GateJudged { .. }
+        | Body::GateJudged(_)
         | Body::Signalled { .. }
         | Body::UnwindStarted { .. }
         | Body::Committed(_)

@@ -20,6 +20,8 @@ pub enum Phase {
     Staging(u32),
     /// The commit is on disk; from here on only forward.
     Confirming,
+    /// Confirmed; the new generation is watched, and the old one kept.
+    Watching,
     /// Confirmed; old objects leave.
     Retiring,
     /// Being undone.
@@ -52,7 +54,7 @@ impl Phase {
 
     /// Whether it can only go forward.
     pub fn forward(self) -> bool {
-        matches!(self, Self::Confirming | Self::Retiring | Self::StuckForward | Self::Committed)
+        matches!(self, Self::Confirming | Self::Watching | Self::Retiring | Self::StuckForward | Self::Committed)
     }
 
     /// For people.
@@ -64,6 +66,7 @@ impl Phase {
             Self::Crossing => "running jobs",
             Self::Staging(_) => "switching",
             Self::Confirming => "confirming",
+            Self::Watching => "watching",
             Self::Retiring => "retiring",
             Self::Unwinding => "unwinding",
             Self::StuckBack => "stuck while unwinding",
@@ -77,11 +80,11 @@ impl Phase {
 /// The phase after an entry of this apply.
 ///
 /// Every kind of entry has its own arm: a new one does not compile until it is decided here. A state that an arm does not
-/// list refuses the entry.
+/// list refuses the entry. `watched`: the apply is to be watched after its commit.
 ///
 /// # Errors
 /// The entry cannot follow in this phase.
-pub fn next(phase: Phase, body: &Body) -> Result<Phase, Illegal> {
+pub fn next(phase: Phase, body: &Body, watched: bool) -> Result<Phase, Illegal> {
     use Phase as P;
     let to = match body {
         // Effects forward: only before the commit. What a job did is undone by a job, so one may be made while unwinding.
@@ -114,18 +117,18 @@ pub fn next(phase: Phase, body: &Body) -> Result<Phase, Illegal> {
             _other => None,
         },
         // Nothing is destroyed before the commit but by unwinding.
-        Body::IntentDestroy { .. } | Body::IntentDrain { .. } => {
-            matches!(phase, P::Retiring | P::Unwinding).then_some(phase)
-        }
+        Body::IntentDestroy { .. } => matches!(phase, P::Retiring | P::Unwinding).then_some(phase),
+        // A batch that was taken over from is drained before it rests.
+        Body::IntentDrain { .. } => matches!(phase, P::Staging(_) | P::Retiring | P::Unwinding).then_some(phase),
         Body::Committed(_) => phase.before_commit().then_some(P::Confirming),
         // Once all have confirmed, and not before, old objects may leave.
         Body::Confirmed { remaining, .. } => match phase {
-            P::Confirming | P::StuckForward if *remaining == 0 => Some(P::Retiring),
+            P::Confirming | P::StuckForward if *remaining == 0 => Some(if watched { P::Watching } else { P::Retiring }),
             P::Confirming | P::StuckForward => Some(P::Confirming),
-            P::Retiring | P::Unwinding => Some(phase),
+            P::Retiring | P::Watching | P::Unwinding => Some(phase),
             _other => None,
         },
-        Body::WatchEnded { .. } => matches!(phase, P::Confirming | P::Retiring).then_some(P::Retiring),
+        Body::WatchEnded { .. } => matches!(phase, P::Watching).then_some(P::Retiring),
         Body::UnwindStarted { .. } => {
             (phase.before_commit() || matches!(phase, P::StuckBack | P::Unwinding)).then_some(P::Unwinding)
         }
@@ -133,7 +136,7 @@ pub fn next(phase: Phase, body: &Body) -> Result<Phase, Illegal> {
             (P::Retiring, Ending::Committed) => Some(P::Committed),
             (P::Unwinding, Ending::RolledBack) => Some(P::RolledBack),
             (P::Unwinding, Ending::Stuck) => Some(P::StuckBack),
-            (P::Confirming | P::Retiring, Ending::Stuck) => Some(P::StuckForward),
+            (P::Confirming | P::Watching | P::Retiring, Ending::Stuck) => Some(P::StuckForward),
             _other => None,
         },
         // Results of intents may be recorded as long as the apply is open.
@@ -148,7 +151,7 @@ pub fn next(phase: Phase, body: &Body) -> Result<Phase, Illegal> {
         | Body::JobFinished { .. }
         | Body::Switched { .. }
         | Body::Reverted { .. }
-        | Body::GateJudged { .. }
+        | Body::GateJudged(_)
         | Body::Signalled { .. }
         | Body::Drained { .. }
         | Body::Destroyed { .. }

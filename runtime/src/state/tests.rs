@@ -248,6 +248,7 @@ fn phases() -> Vec<P> {
         P::Staging(1),
         P::Staging(2),
         P::Confirming,
+        P::Watching,
         P::Retiring,
         P::Unwinding,
         P::StuckBack,
@@ -280,7 +281,7 @@ fn every_phase_against_every_entry_that_moves_an_apply() {
             [to(&building, P::HandingOver), same(&staging)].concat(),
         ),
         (
-            Body::StageEntered { stage: 2, weights: Vec::new() },
+            Body::StageEntered { stage: 2, weights: Vec::new(), of: 2, hold_ms: 0, approve: false },
             [to(&building, P::Staging(2)), to(&[P::Staging(1)], P::Staging(2))].concat(),
         ),
         (switch(Some(1)), same(&[P::Staging(1)])),
@@ -293,36 +294,48 @@ fn every_phase_against_every_entry_that_moves_an_apply() {
             .concat(),
         ),
         (Body::IntentDestroy { step, object }, same(&[P::Retiring, P::Unwinding])),
-        (Body::IntentDrain { step, object, deadline_ms: 1 }, same(&[P::Retiring, P::Unwinding])),
+        (
+            Body::IntentDrain { step, object, deadline_ms: 1 },
+            same(&[&staging[..], &[P::Retiring, P::Unwinding]].concat()),
+        ),
+        (Body::WatchEnded { verdict: Verdict::Pass, why: String::new() }, to(&[P::Watching], P::Retiring)),
         (committed(), to(&before, P::Confirming)),
         (unwind(), to(&[&before[..], &[P::StuckBack, P::Unwinding]].concat(), P::Unwinding)),
         (
             confirmed(0),
-            [to(&[P::Confirming, P::StuckForward], P::Retiring), same(&[P::Retiring, P::Unwinding])].concat(),
+            [to(&[P::Confirming, P::StuckForward], P::Retiring), same(&[P::Watching, P::Retiring, P::Unwinding])]
+                .concat(),
         ),
         (
             confirmed(1),
-            [to(&[P::Confirming, P::StuckForward], P::Confirming), same(&[P::Retiring, P::Unwinding])].concat(),
+            [to(&[P::Confirming, P::StuckForward], P::Confirming), same(&[P::Watching, P::Retiring, P::Unwinding])]
+                .concat(),
         ),
         (finished(Ending::Committed), vec![(P::Retiring, P::Committed)]),
         (finished(Ending::RolledBack), vec![(P::Unwinding, P::RolledBack)]),
         (
             finished(Ending::Stuck),
-            vec![(P::Unwinding, P::StuckBack), (P::Confirming, P::StuckForward), (P::Retiring, P::StuckForward)],
+            [vec![(P::Unwinding, P::StuckBack)], to(&[P::Confirming, P::Watching, P::Retiring], P::StuckForward)].concat(),
         ),
     ];
     for (body, allowed) in table {
         for phase in phases() {
             let want = allowed.iter().find(|(from, _)| *from == phase).map(|(_, to)| *to);
-            assert_eq!(phase::next(phase, &body).ok(), want, "{} in {phase:?}", object::name(&body));
+            assert_eq!(phase::next(phase, &body, false).ok(), want, "{} in {phase:?}", object::name(&body));
         }
     }
+}
+
+#[test]
+fn what_is_watched_retires_later() {
+    assert_eq!(phase::next(P::Confirming, &confirmed(0), true).ok(), Some(P::Watching));
+    assert_eq!(phase::next(P::Confirming, &confirmed(1), true).ok(), Some(P::Confirming));
 }
 
 #[test]
 fn results_are_recorded_as_long_as_an_apply_is_open() {
     let result = Body::Destroyed { step: 0, object: ID, was_missing: true };
     for phase in phases() {
-        assert_eq!(phase::next(phase, &result).ok(), (!phase.ended()).then_some(phase));
+        assert_eq!(phase::next(phase, &result, false).ok(), (!phase.ended()).then_some(phase));
     }
 }

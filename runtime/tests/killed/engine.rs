@@ -76,7 +76,7 @@ fn engine() {
             Outcome::Committed { leftovers, .. } => commits && leftovers.is_empty(),
             Outcome::RolledBack { leftovers, .. } => !commits && leftovers.is_empty(),
             Outcome::NothingToDo => true,
-            Outcome::Drilled { .. } | Outcome::Stuck { .. } => false,
+            Outcome::Drilled { .. } | Outcome::Reverted { .. } | Outcome::Stuck { .. } => false,
         };
         assert!(fits, "{outcome:?}");
     });

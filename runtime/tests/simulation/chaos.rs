@@ -6,7 +6,7 @@ use imm_runtime::random::Random;
 use imm_runtime::simulate::fault::Faults;
 use imm_runtime::simulate::harness::{Command, Ended, Scene};
 use imm_runtime::simulate::life::Life;
-use imm_runtime::simulate::shapes::{Migration, Program};
+use imm_runtime::simulate::shapes::{Migration, Program, Rollout};
 use imm_runtime::simulate::world::Behaviour;
 use imm_runtime::store::Record;
 
@@ -25,6 +25,13 @@ fn program(random: &mut Random) -> Program {
     let stop_first = random.below(3) == 0;
     let greetings = ["Hello", "Hi", "Hey", "Moin"];
     let broken = random.below(6) == 0;
+    let rollout = match random.below(8) {
+        0 => Some(Rollout::Canary(vec![10, 50], 100)),
+        1 => Some(Rollout::Canary(vec![25], 100)),
+        2 => Some(Rollout::Rolling(1 + random.below(2) as i64)),
+        3 => Some(Rollout::BlueGreen),
+        _as_usual => None,
+    };
     Program {
         greeting: greetings[random.below(4) as usize].into(),
         replicas: 1 + random.below(4) as u32,
@@ -39,6 +46,8 @@ fn program(random: &mut Random) -> Program {
         database,
         stop_first,
         migration,
+        rollout,
+        watch_ms: if random.below(6) == 0 { 2000 } else { 0 },
     }
 }
 

@@ -8,4 +8,5 @@ mod consents;
 mod crashes;
 mod judge;
 mod quiet;
+mod rollouts;
 mod stage;

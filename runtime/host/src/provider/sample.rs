@@ -40,16 +40,12 @@ impl HostProvider {
 fn window(now: &TargetSamples, restarts: u64, before: Option<&(TargetSamples, u64)>) -> Sample {
     let before = before.filter(|(before, _)| before.requests <= now.requests);
     let latency = before.map_or_else(|| now.latency.clone(), |(before, _)| now.latency.since(&before.latency));
-    let millis = |duration: Option<std::time::Duration>| {
-        duration.map_or(0, |duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-    };
+    let micros = |bound: std::time::Duration| u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
     Sample {
         requests: now.requests - before.map_or(0, |(before, _)| before.requests),
         errors: now.errors.saturating_sub(before.map_or(0, |(before, _)| before.errors)),
-        p50_ms: millis(latency.p50()),
-        p90_ms: millis(latency.p90()),
-        p99_ms: millis(latency.p99()),
         restarts: restarts.saturating_sub(before.map_or(0, |(_, restarts)| *restarts)),
+        latency: latency.buckets().map(|(bound, count)| (micros(bound), count)).collect(),
     }
 }
 

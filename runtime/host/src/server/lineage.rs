@@ -287,6 +287,7 @@ impl Lineage {
         let from = settings.epoch();
         match self.put_in_force(settings, back).await {
             Ok(epoch) => {
+                self.rise(settings.manifest());
                 let detail = format!("setting {from} was neither renewed nor confirmed in time");
                 let written = self.records.journal.record(Event::Reverted, None, epoch, &detail);
                 written.inspect_err(|cause| self.site.say(&format!("lineage {}: {cause}", self.id))).is_ok()
@@ -294,6 +295,20 @@ impl Lineage {
             Err(cause) => {
                 self.site.say(&format!("lineage {}: setting {from} cannot be reverted: {cause}", self.id));
                 false
+            }
+        }
+    }
+
+    /// What routes go back to acts again: a batch that was taken over from rests meanwhile. What somebody may hold alone is
+    /// left to whoever recovers.
+    fn rise(&self, manifest: &Manifest) {
+        for target in manifest.routes.values().flat_map(|route| &route.targets) {
+            let Ok(object) = self.container(&target.object) else { continue };
+            if !object.is_active()
+                && self.holds(&object).0.is_empty()
+                && let Err(cause) = object.set_activity(Activity::Active)
+            {
+                self.site.say(&format!("lineage {}: {} does not act again: {cause}", self.id, object.id));
             }
         }
     }

@@ -88,7 +88,8 @@ impl Fold<'_> {
             }
             Deed::Created(made) => self.created(made, effect.late, &at, findings),
             Deed::Activated(object) => {
-                if !self.recorded.activates.contains(object) {
+                // The world lets act again by itself what it goes back to.
+                if effect.fence > 0 && !self.recorded.activates.contains(object) {
                     findings.add("I1", format!("{at} {} was activated without an intent on disk", self.named(*object)));
                 }
                 self.begins_to_act(*object, &at, findings);
@@ -313,12 +314,15 @@ impl Fold<'_> {
         }
     }
 
-    /// Every target in force, and every one that may come back, is there and acts; in a handover it may have given way.
+    /// Every target in force, and every one that may come back, is there and acts; in a handover it may have given way, and
+    /// one that may come back may rest, as a batch that was taken over from does.
     fn dangling(&mut self, at: &str, findings: &mut Findings) {
         for (id, pointer) in &self.pointers {
             let back = if pointer.until_ms.is_some() { pointer.back.targets.as_slice() } else { &[] };
-            for target in pointer.setting.targets.iter().chain(back) {
-                let gives_way = self.recorded.promise.gives_way.contains(&target.object);
+            let sides = pointer.setting.targets.iter().map(|t| (t, false)).chain(back.iter().map(|t| (t, true)));
+            for (target, back) in sides {
+                let gives_way = self.recorded.promise.gives_way.contains(&target.object)
+                    || (back && self.recorded.may_stop(target.object));
                 let sound = |t: &Thing| t.there && (t.acts || gives_way) && !t.made.tainted;
                 if !self.things.get(&target.object).is_some_and(sound) {
                     let (pointer, target) = (self.named(*id), self.named(target.object));
