@@ -55,6 +55,8 @@ fn run(cli: &Cli) -> Outcome {
         Command::Graph(args) => commands::graph::run(global, args),
         Command::Why(args) => commands::why::run(global, args),
         Command::Apply(args) => commands::apply::run(global, args),
+        Command::Rollout(args) => commands::rollout::run(global, &args.verb),
+        Command::Gate(args) => commands::gate::run(global, &args.verb),
         Command::Rollback(args) => commands::rollback::run(global, args),
         Command::Destroy(args) => commands::destroy::run(global, args),
         Command::Recover(args) => commands::recover::run(global, args),

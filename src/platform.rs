@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::project::plain;
-use imm_host::api::{Level, ObjectReport};
+use imm_host::api::{Level, LineageReport, ObjectReport};
 use imm_host::client::{self, Client, ClientError};
 use imm_host::{Home, HostProvider};
 use imm_runtime::apply::Providers;
@@ -55,6 +55,8 @@ pub fn agent(error: &ClientError) -> Failure {
 #[derive(Debug, Default)]
 pub struct Seen {
     objects: BTreeMap<String, ObjectReport>,
+    /// Pointers that the agent took back by itself, since nobody went on with them.
+    reverted: Vec<String>,
     /// Why nothing is seen, when something should be.
     unseen: Option<String>,
 }
@@ -84,10 +86,12 @@ impl Seen {
         .map_err(|e| agent(&e))?;
         Ok(match report {
             Ok(report) => {
-                Self { objects: report.objects.into_iter().map(|o| (o.object.clone(), o)).collect(), unseen: None }
+                let reverted = reverted(state, &report);
+                let objects = report.objects.into_iter().map(|o| (o.object.clone(), o)).collect();
+                Self { objects, reverted, unseen: None }
             }
             // After an apply that never committed there is nothing to be seen.
-            Err(why) => Self { objects: BTreeMap::new(), unseen: state.current.map(|_| why) },
+            Err(why) => Self { unseen: state.current.map(|_| why), ..Self::default() },
         })
     }
 
@@ -95,6 +99,11 @@ impl Seen {
     pub fn health(&self, object: ObjectId) -> Option<String> {
         let report = self.objects.get(&object.to_string())?;
         Some(word(report.health.level).to_owned())
+    }
+
+    /// Addresses of pointers that the agent took back by itself.
+    pub fn reverted(&self) -> &[String] {
+        &self.reverted
     }
 
     /// What could not be done as the program asked, a sentence each.
@@ -109,8 +118,22 @@ impl Seen {
             }
             Level::Starting | Level::Healthy | Level::Dormant => None,
         });
-        self.unseen.iter().cloned().chain(said).chain(ailing).collect()
+        let back = self.reverted.iter().map(|address| {
+            format!("{address}: the agent went back to the last confirmed setting by itself, since nobody went on with the rollout")
+        });
+        self.unseen.iter().cloned().chain(back).chain(said).chain(ailing).collect()
     }
+}
+
+/// The pointers whose provisional setting is not in force any more, although the record does not say so yet.
+fn reverted(state: &State, report: &LineageReport) -> Vec<String> {
+    let provisional = state.pointers.iter().filter(|(_, p)| p.provisional && report.returns_to.is_none());
+    let moved = provisional.filter_map(|(id, pointer)| {
+        let route = report.manifest.routes.get(&id.to_string())?;
+        let address = state.objects.get(id)?.address.to_string();
+        (route.epoch > pointer.epoch).then_some(address)
+    });
+    moved.collect()
 }
 
 fn word(level: Level) -> &'static str {

@@ -315,6 +315,14 @@ impl Session {
                 };
                 Err(failure.help("`imm logs` shows what the containers printed; correct the program and apply again"))
             }
+            Outcome::Reverted { failed, generation, error, leftovers, .. } => {
+                ui::err(&ui::events::leftovers(leftovers, self.style));
+                let message = format!(
+                    "{error}\nGeneration {failed} was rolled back from: generation {generation} serves, with what served before."
+                );
+                Err(Failure { exit: Exit::Unwound, ..Failure::new(message) }
+                    .help("`imm logs` shows what the containers printed; correct the program and apply again"))
+            }
             Outcome::Drilled { generation, error, covered, not_covered, leftovers, took_ms } => {
                 ui::err(&ui::events::leftovers(leftovers, self.style));
                 if let Some(error) = error {

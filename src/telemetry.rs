@@ -143,7 +143,7 @@ impl Traces {
                 }
             }
             Event::Started { apply, .. } => whole.span().set_attribute(KeyValue::new("imm.apply", apply.to_string())),
-            Event::Stage { stage, of } => {
+            Event::Stage { stage, of, .. } => {
                 said("stage", vec![KeyValue::new("stage", count(*stage)), KeyValue::new("of", count(*of))]);
             }
             Event::Switched { address, targets } => {
@@ -156,6 +156,15 @@ impl Traces {
             Event::Committed { generation } => {
                 said("committed", vec![KeyValue::new("imm.generation", count(*generation))]);
             }
+            Event::GateJudged { address, stage, verdict, why, .. } => said(
+                "gate",
+                vec![
+                    KeyValue::new("imm.address", address.to_string()),
+                    KeyValue::new("stage", count(*stage)),
+                    KeyValue::new("verdict", crate::ui::rollout::verdict(*verdict)),
+                    KeyValue::new("why", why.clone()),
+                ],
+            ),
             Event::Failed { error } => said("failed", vec![KeyValue::new("error", error.clone())]),
             Event::Unwinding => said("unwinding", Vec::new()),
             _other => {}
@@ -173,6 +182,7 @@ impl Traces {
                 ("committed", None)
             }
             Ok(Outcome::RolledBack { error, .. }) => ("rolled_back", Some(error.clone())),
+            Ok(Outcome::Reverted { error, .. }) => ("reverted", Some(error.clone())),
             Ok(Outcome::Drilled { error, .. }) => ("drilled", error.clone()),
             Ok(Outcome::Stuck { error, why, .. }) => ("stuck", Some(format!("{error}: {why}"))),
             Err(error) => ("interrupted", Some(error)),

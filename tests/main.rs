@@ -34,6 +34,7 @@ mod neovim;
 mod places;
 mod repl;
 mod reproducible;
+mod rollouts;
 mod rootless;
 mod secrets;
 mod test_command;

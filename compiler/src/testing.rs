@@ -3,10 +3,10 @@
 //! It runs nothing: applying a graph is the engine's part, and what the engine did comes back as [`Seen`].
 
 use crate::evaluate::Trial;
-use crate::hir::{Expr, ParamId, Test};
+use crate::hir::{Expr, NodeId, ParamId, Test};
 use crate::world::World;
 use crate::{Failed, Front, Given, Options, Purpose};
-use imm_ir::{Diagnostic, Fields, Graph, Sources, Value};
+use imm_ir::{Addr, Diagnostic, Fields, Graph, Sources, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -73,6 +73,11 @@ impl Suite<'_> {
     /// The program or a field cannot be evaluated.
     pub fn values(&mut self, params: &Params, fields: &[(Arc<str>, Expr)]) -> Result<Fields<Value>, Vec<Diagnostic>> {
         self.trial(params).values(fields)
+    }
+
+    /// Where a node of the program itself is.
+    pub fn address(&self, node: NodeId) -> Option<Addr> {
+        self.front.module.nodes.get(node.index()).map(|node| Addr::root(&node.name))
     }
 
     /// Whether what a step expects holds; the diagnostic says why it does not.

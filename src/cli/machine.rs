@@ -47,4 +47,21 @@ pub struct Serve {
     /// The folder
     #[arg(value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
+    /// Answer this part of the requests with 500, evenly: to try a canary and its gate
+    #[arg(long, value_name = "PERCENT")]
+    pub errors: Option<Part>,
+}
+
+/// A part of the whole, parts per million, as programs write it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Part(pub u32);
+
+impl std::str::FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not a part: write it like 5% or 0.1%");
+        let percent: f64 = text.strip_suffix('%').and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
+        if (0.0..=100.0).contains(&percent) { Ok(Self((percent * 10_000.0).round() as u32)) } else { Err(wrong()) }
+    }
 }

@@ -6,6 +6,7 @@ mod machine;
 mod options;
 mod program;
 mod record;
+mod rollout;
 
 pub use change::{Apply, Destroy, Forget, Gc, Heal, Plan, Recover, Rollback, Why};
 pub use look::{Diff, Drift, Graph, GraphFormat, Logs, Metrics, Show};
@@ -13,6 +14,7 @@ pub use machine::{Agent, Serve};
 pub use options::{Answer, Consents, Params, Report, Tuning};
 pub use program::{Check, Completions, Doc, Explain, Fmt, Lsp, New, Repl, Simulate, Test};
 pub use record::{Audit, Key, KeyArgs, Lineage, LineageArgs, Rebuild, Verify};
+pub use rollout::{Gate, GateArgs, GateBacktest, GateTest, Rollout, RolloutArgs};
 
 use crate::ui::Style;
 use crate::ui::events::Watcher;
@@ -105,6 +107,10 @@ pub enum Command {
     Why(Why),
     /// Make what runs be what the program says, as one transaction
     Apply(Apply),
+    /// Watch, hold, go on with or undo a rollout, from another terminal
+    Rollout(RolloutArgs),
+    /// Try the gates of a program on samples, written or recorded
+    Gate(GateArgs),
     /// Go back to an earlier generation
     Rollback(Rollback),
     /// End everything that the ledger knows; durables are retained

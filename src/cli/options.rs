@@ -45,7 +45,7 @@ pub struct Tuning {
     /// How many earlier generations can be made again from the ledger [default: 20]
     #[arg(long, value_name = "N")]
     pub retain: Option<u32>,
-    /// How long a new generation is watched before it counts, for example 30s [default: 0s]
+    /// How long to watch the new generation after the commit, for example 10m; a gate that fails meanwhile goes back [default: 0s]
     #[arg(long, value_name = "DURATION")]
     pub watch: Option<String>,
     /// The most of all objects that one apply may replace without --above-limit, for example 30%

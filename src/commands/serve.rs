@@ -19,7 +19,7 @@ pub fn run(args: &Serve) -> Outcome {
         let stopped = async move {
             tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
         };
-        imm_router::static_files::serve(&args.dir, address, stopped).await
+        imm_router::static_files::serve(&args.dir, address, args.errors.unwrap_or_default().0, stopped).await
     });
     served.map(|()| Exit::Done).map_err(|e| {
         let failure = Failure::new(format!("cannot serve {} on {address}: {}", args.dir.display(), plain(&e)));

@@ -29,7 +29,10 @@ pub fn run(global: &Global, args: &Report) -> Outcome {
         .transpose()
         .map_err(|e| records::unreadable(&project, &e))?;
     let outputs = outputs.unwrap_or_default();
-    let status = status::status(state, &outputs, &|object| seen.health(object));
+    let mut status = status::status(state, &outputs, &|object| seen.health(object));
+    if let Some(open) = &mut status.interrupted {
+        open.reverted = seen.reverted().to_vec();
+    }
     if args.json {
         ui::json(&status);
         return Ok(Exit::Done);

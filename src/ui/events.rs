@@ -1,8 +1,9 @@
 //! What is seen of an apply while it runs and when it ends: a line a step for people, JSON lines for programs.
 
-use super::Style;
+use super::{Style, rollout};
 use imm_ir::{Addr, Fields, Value};
 use imm_runtime::apply::{Event, Outcome};
+use imm_runtime::entry::Verdict;
 use imm_runtime::report;
 use serde_json::json;
 
@@ -43,8 +44,29 @@ impl Watcher {
             Event::StepFailed { action, address, error, .. } => {
                 format!("  {} {action} {address}: {error}\n", mark("31", "✗"))
             }
-            Event::Stage { of: 1, .. } => String::new(),
-            Event::Stage { stage, of } => format!("  {} stage {stage} of {of}\n", mark("33", "~")),
+            Event::Stage { stage, of, weights, hold_ms, approve, gated } => {
+                let alone = *of == 1 && *hold_ms == 0 && !gated;
+                let text = rollout::stage(*stage, *of, weights, *hold_ms, *approve);
+                if alone { String::new() } else { format!("  {} {text}\n", mark("33", "~")) }
+            }
+            // On a terminal there is a live view; here a word every ten seconds.
+            Event::Traffic { elapsed_ms, pointers, .. } | Event::Watched { elapsed_ms, pointers, .. } => {
+                if *elapsed_ms >= 10_000 && elapsed_ms % 10_000 < 500 {
+                    let told = pointers.iter().map(|p| format!("  {} {}\n", mark("2", "·"), rollout::in_a_line(p)));
+                    told.collect()
+                } else {
+                    String::new()
+                }
+            }
+            Event::GateJudged { address, verdict, why, new, old, .. } => {
+                let sign = if *verdict == Verdict::Pass { mark("32", "✓") } else { mark("31", "✗") };
+                format!("  {sign} {}\n", rollout::judged(address, *verdict, why, new, old))
+            }
+            Event::WatchEnded { verdict: Verdict::Pass, .. } => format!("  {} the watch passed\n", mark("32", "✓")),
+            Event::WatchEnded { verdict: Verdict::Fail, why } => {
+                format!("  {} {why}: going back\n", mark("31", "✗"))
+            }
+            Event::WatchEnded { why, .. } => format!("  {} not watched: {why}\n", mark("33", "!")),
             Event::Switched { address, targets } => {
                 let targets = if *targets == 1 { "1 target".to_owned() } else { format!("{targets} targets") };
                 format!("  {} switched {address} to {targets}\n", mark("33", "~"))

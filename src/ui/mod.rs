@@ -12,6 +12,7 @@ pub mod graph;
 pub mod html;
 pub mod plan;
 pub mod report;
+pub mod rollout;
 pub mod screen;
 mod table;
 pub mod test;

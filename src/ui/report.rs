@@ -86,6 +86,12 @@ pub fn metrics(metrics: &Metrics) -> String {
             row("lead time for changes", span(metrics.lead_time_seconds), "median, from the commit's time".to_owned()),
             row("time to restore", span(metrics.time_to_restore_seconds), "median".to_owned()),
             row("change failure rate", rate, format!("{} undone or rolled back from", metrics.failures)),
+            row("automatic rollbacks", metrics.auto_rollbacks.to_string(), "a watch failed".to_owned()),
+            row(
+                "gates",
+                format!("{} passed", metrics.gates.passed),
+                format!("{} failed, {} inconclusive", metrics.gates.failed, metrics.gates.inconclusive),
+            ),
         ],
     )
 }

@@ -32,6 +32,8 @@ struct Bar {
     running: Vec<(&'static str, Addr)>,
     done: u64,
     steps: u64,
+    /// How the stage goes, in lines.
+    traffic: Option<String>,
 }
 
 impl Screen {
@@ -62,7 +64,8 @@ impl Screen {
         }
         line.enable_steady_tick(Duration::from_millis(100));
         let estimate = estimate_ms.map(Duration::from_millis);
-        let bar = Bar { line, began: Instant::now(), estimate, making, running: Vec::new(), done: 0, steps };
+        let bar =
+            Bar { line, began: Instant::now(), estimate, making, running: Vec::new(), done: 0, steps, traffic: None };
         bar.show();
         *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar);
     }
@@ -74,10 +77,13 @@ impl Screen {
         }
         let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(bar) = bar.as_mut() else { return self.watcher.see(event) };
-        let text = self.watcher.line(event);
+        let live = matches!(event, Event::Traffic { .. } | Event::Watched { .. });
+        let text = if live { String::new() } else { self.watcher.line(event) };
         bar.see(event);
         // Lines go above the bar, which stays at the bottom.
-        bar.line.suspend(|| super::err(&text));
+        if !text.is_empty() {
+            bar.line.suspend(|| super::err(&text));
+        }
         bar.show();
     }
 
@@ -111,6 +117,15 @@ impl Bar {
                 }
             }
             Event::StepFailed { action, address, .. } => self.running.retain(|(a, at)| a != action || at != address),
+            Event::Traffic { stage, of, elapsed_ms, hold_ms, waits_for, pointers } => {
+                self.traffic = Some(super::rollout::live(*stage, *of, *elapsed_ms, *hold_ms, waits_for, pointers));
+            }
+            Event::Watched { elapsed_ms, watch_ms, pointers } => {
+                self.traffic = Some(super::rollout::watched(*elapsed_ms, *watch_ms, pointers));
+            }
+            Event::Stage { .. } | Event::Unwinding | Event::Retiring { .. } | Event::WatchEnded { .. } => {
+                self.traffic = None;
+            }
             Event::Switched { .. } => self.done += 1,
             Event::Committed { .. } => {
                 self.running.clear();
@@ -125,6 +140,10 @@ impl Bar {
         let names: Vec<String> = self.running.iter().take(MOST_NAMES).map(|(a, at)| format!("{a} {at}")).collect();
         let more = self.running.len().saturating_sub(names.len());
         let more = if more == 0 { String::new() } else { format!(" +{more}") };
+        if let Some(traffic) = &self.traffic {
+            self.line.set_message(traffic.clone());
+            return;
+        }
         self.line.set_message(format!("{}{more}{}", names.join(", "), self.left()));
     }
 

@@ -28,7 +28,17 @@ impl Client {
 
     /// The same from a host by name.
     pub fn get_from(&mut self, host: &str, path: &str) -> std::io::Result<(u16, String)> {
-        self.stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes())?;
+        self.ask(host, path, &[])
+    }
+
+    /// The same with more header fields.
+    pub fn get_with(&mut self, path: &str, fields: &[(&str, &str)]) -> std::io::Result<(u16, String)> {
+        self.ask("localhost", path, fields)
+    }
+
+    fn ask(&mut self, host: &str, path: &str, fields: &[(&str, &str)]) -> std::io::Result<(u16, String)> {
+        let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        self.stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n").as_bytes())?;
         let end = loop {
             if let Some(at) = self.buffer.windows(4).position(|w| w == b"\r\n\r\n") {
                 break at + 4;

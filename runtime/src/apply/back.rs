@@ -31,7 +31,8 @@ impl Engine {
     ) -> Result<Outcome, EngineError> {
         (self.events)(Event::Unwinding);
         if self.open()?.phase != Phase::Unwinding {
-            self.append(vec![Body::UnwindStarted { cause, error: error.to_owned() }], true)?;
+            // Durable with the first intent of undoing, so that traffic need not wait for it.
+            self.append(vec![Body::UnwindStarted { cause, error: error.to_owned() }], false)?;
         }
         // One signal may have begun this; the next one ends it at once.
         let second = self.signalled(2);
@@ -204,8 +205,7 @@ impl Engine {
     /// What was stopped acts again, and is proven to.
     async fn resume(&mut self, olds: &[ObjectId]) -> Result<Vec<Leftover>, EngineError> {
         let mut failed = leftovers(self.set_acting(olds, true, self.limits.settle_retries).await?);
-        let willing: Vec<ObjectId> =
-            olds.iter().copied().filter(|id| failed.iter().all(|l| l.object != *id)).collect();
+        let willing: Vec<ObjectId> = olds.iter().copied().filter(|id| failed.iter().all(|l| l.object != *id)).collect();
         failed.extend(self.prove(&willing).await?);
         if let Some(since) = self.dark_since.take() {
             self.outage_ms = self.outage_ms.max(super::build::millis(since.elapsed()));

@@ -1,7 +1,7 @@
 //! What a running apply tells whoever watches: for progress on a terminal and for `--json`.
 
-use crate::id::{ApplyId, ObjectId};
 use crate::entry::Verdict;
+use crate::id::{ApplyId, ObjectId};
 use crate::rollout::Samples;
 use imm_ir::Addr;
 use serde::Serialize;

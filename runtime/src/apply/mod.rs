@@ -25,7 +25,7 @@ mod stage;
 mod vigil;
 mod window;
 
-pub use event::Event;
+pub use event::{Event, Side, Traffic};
 pub use gc::Collected;
 pub use outcome::{EngineError, Outcome};
 

@@ -210,7 +210,8 @@ impl Engine {
             if since.elapsed() < bound {
                 return Ok(false);
             }
-            let why = format!("nobody approved stage {} with `imm rollout promote` within {}", held.number, shown(bound));
+            let why =
+                format!("nobody approved stage {} with `imm rollout promote` within {}", held.number, shown(bound));
             return Err(Stop::Unwind(UnwindCause::Aborted, why));
         }
         self.record_verdicts(held, verdicts)?;
@@ -219,9 +220,7 @@ impl Engine {
 
     /// A gate that fails beyond chance ends the stage at once.
     fn refuse_hopeless(&mut self, held: &Held<'_>) -> Step<()> {
-        let lost = |w: &&Window| {
-            w.gate.as_ref().is_some_and(|g| gate::hopeless(g, &w.new, w.other(held.alone)))
-        };
+        let lost = |w: &&Window| w.gate.as_ref().is_some_and(|g| gate::hopeless(g, &w.new, w.other(held.alone)));
         if !self.judged(held).any(|w| lost(&w)) {
             return Ok(());
         }

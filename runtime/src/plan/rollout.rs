@@ -65,7 +65,8 @@ pub(super) fn decide(
     let mut versions = Versions { recorded, planned: &by_object, known: BTreeMap::new() };
     let (mut pointers, mut comparisons) = (Vec::new(), Vec::new());
     for switch in switches.iter().filter(|s| !s.early) {
-        let Some(node) = graph.nodes.get(&switch.address).filter(|n| n.class == Class::Pointer && !switch.closes) else {
+        let Some(node) = graph.nodes.get(&switch.address).filter(|n| n.class == Class::Pointer && !switch.closes)
+        else {
             continue;
         };
         let old = state.setting(switch.object).targets.into_iter().map(|t| (t.address, t.object)).collect();
@@ -111,7 +112,8 @@ fn resting(
         .flat_map(|s| s.targets.iter().map(|(_, id)| *id))
         .collect();
     let waits = |(addr, n): (&Addr, &Planned)| {
-        let nature = graph.nodes.get(addr).and_then(|node| options.schema(&node.provider, &node.kind)).map(|s| s.nature);
+        let nature =
+            graph.nodes.get(addr).and_then(|node| options.schema(&node.provider, &node.kind)).map(|s| s.nature);
         let may = nature == Some(Nature::Process) && n.fate == Fate::Create && n.start == Start::AtOnce;
         (may && !needed.contains(&n.object) && !elsewhere.contains(&n.object)).then_some(n.object)
     };

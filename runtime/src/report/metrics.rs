@@ -1,7 +1,7 @@
 //! How well changes go, from the record alone: how often, how soon after their commit, how often they fail, and how long it
 //! takes until all is well again. Per environment, since a ledger is of one.
 
-use crate::entry::Verb;
+use crate::entry::{Verb, Verdict};
 use crate::state::{Apply, Phase, State};
 use serde::Serialize;
 
@@ -26,6 +26,21 @@ pub struct Metrics {
     pub failures: u64,
     /// Applies that are neither committed nor undone.
     pub unsettled: u64,
+    /// Generations that failed while they were watched and were rolled back from by themselves.
+    pub auto_rollbacks: u64,
+    /// Gates that were judged: how many passed, failed, had too little to tell.
+    pub gates: Gates,
+}
+
+/// What gates said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Gates {
+    /// It held.
+    pub passed: u64,
+    /// It did not.
+    pub failed: u64,
+    /// Too few requests.
+    pub inconclusive: u64,
 }
 
 /// The metrics of a state at a time.
@@ -54,7 +69,18 @@ pub fn metrics(state: &State, now_ms: i64) -> Metrics {
         change_failure_rate: (decided > 0).then(|| failed.len() as f64 / decided as f64),
         failures: failed.len() as u64,
         unsettled: state.applies.iter().filter(|a| !a.phase.ended()).count() as u64,
+        auto_rollbacks: state.applies.iter().filter(|a| matches!(a.started.verb, Verb::AutoRollback { .. })).count()
+            as u64,
+        gates: gates(state),
     }
+}
+
+fn gates(state: &State) -> Gates {
+    let said = |wanted: Verdict| {
+        let judged = state.applies.iter().flat_map(|a| &a.judged);
+        judged.filter(|(_, _, verdict)| *verdict == wanted).count() as u64
+    };
+    Gates { passed: said(Verdict::Pass), failed: said(Verdict::Fail), inconclusive: said(Verdict::Inconclusive) }
 }
 
 /// In seconds; never negative, whatever the clocks said.
@@ -82,6 +108,10 @@ pub fn prometheus(metrics: &Metrics) -> String {
     line("imm_lead_time_seconds", "gauge", "Median from commit to generation.", metrics.lead_time_seconds);
     line("imm_time_to_restore_seconds", "gauge", "Median from failure to recovery.", metrics.time_to_restore_seconds);
     line("imm_change_failure_ratio", "gauge", "Part of the changes that failed.", metrics.change_failure_rate);
+    line("imm_auto_rollbacks_total", "counter", "Generations that failed their watch.", count(metrics.auto_rollbacks));
+    line("imm_gates_passed_total", "counter", "Gates that held.", count(metrics.gates.passed));
+    line("imm_gates_failed_total", "counter", "Gates that did not hold.", count(metrics.gates.failed));
+    line("imm_gates_inconclusive_total", "counter", "Gates with too few requests.", count(metrics.gates.inconclusive));
     line("imm_applies_unsettled", "gauge", "Applies neither committed nor undone.", count(metrics.unsettled));
     out
 }

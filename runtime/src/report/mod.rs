@@ -10,6 +10,7 @@ pub mod graph;
 pub mod history;
 pub mod leaves;
 pub mod metrics;
+pub mod rollout;
 pub mod status;
 
 use imm_ir::{Value, reduce};

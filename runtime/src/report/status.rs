@@ -88,6 +88,8 @@ pub struct Interrupted {
     pub error: Option<String>,
     /// A person has to look: `imm recover` tries again.
     pub stuck: bool,
+    /// Pointers that their provider took back by itself, since nobody went on; whoever can see that fills it in.
+    pub reverted: Vec<String>,
 }
 
 /// The status of a state. `outputs` are those of the newest generation; `health` answers for an object what was seen.
@@ -152,6 +154,7 @@ pub fn interrupted(state: &State) -> Option<Interrupted> {
         by: format!("{} on {}", apply.actor.user, apply.actor.host),
         error: apply.error.clone(),
         stuck: apply.phase.word().starts_with("stuck"),
+        reverted: Vec::new(),
     })
 }
 

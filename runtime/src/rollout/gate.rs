@@ -184,6 +184,8 @@ pub(super) mod tests {
         let body = op("<", ratio, known(Value::Float(1.5)));
         let gate = Gate { condition: Term::Lambda { first: 0, arity: 2, body }, ..usual() };
         let none = Samples { requests: 200, ..Samples::default() };
-        assert!(matches!(judge_samples(&gate, &samples(100, 0, 9), &none), Judgement::Fail(why) if why.contains("cannot be computed")));
+        assert!(
+            matches!(judge_samples(&gate, &samples(100, 0, 9), &none), Judgement::Fail(why) if why.contains("cannot be computed"))
+        );
     }
 }

@@ -102,7 +102,9 @@ impl Pointer {
         }
         match &self.strategy {
             Strategy::AllAtOnce | Strategy::BlueGreen { .. } => None,
-            Strategy::Canary { steps, .. } => steps.get(k).map(|step| (self.weighted(step.weight), Vec::new(), Vec::new())),
+            Strategy::Canary { steps, .. } => {
+                steps.get(k).map(|step| (self.weighted(step.weight), Vec::new(), Vec::new()))
+            }
             Strategy::Rolling { batch, .. } => Some(self.batch(k, *batch)),
         }
     }
@@ -223,7 +225,10 @@ mod tests {
         let stages = common(&[pointer], &BTreeSet::new(), &|_| true);
         assert_eq!(stages.len(), 3);
         assert_eq!(weights(&stages[0].turns[0]), [(1, 450_000, false), (3, 50_000, true), (2, 500_000, false)]);
-        assert_eq!(stages.iter().map(|s| (s.hold_ms, s.approve)).collect::<Vec<_>>(), [(1000, false), (1000, true), (0, false)]);
+        assert_eq!(
+            stages.iter().map(|s| (s.hold_ms, s.approve)).collect::<Vec<_>>(),
+            [(1000, false), (1000, true), (0, false)]
+        );
         assert!(stages[2].turns.is_empty() && stages[2].judges.is_empty());
     }
 

@@ -211,7 +211,9 @@ mod tests {
         assert_eq!(steps.iter().map(|s| (s.weight, s.hold_ms)).collect::<Vec<_>>(), [(100_000, 5000), (500_000, 5000)]);
         assert_eq!((gate.min_requests, gate.wait_ms), (7, WAIT_MS));
         let delivered = delivered("rollout", &canary(vec![step(10)]));
-        assert!(matches!(delivered.known(), Some(Value::Variant(tag, f)) if &**tag == "canary" && !f.contains_key("gate")));
+        assert!(
+            matches!(delivered.known(), Some(Value::Variant(tag, f)) if &**tag == "canary" && !f.contains_key("gate"))
+        );
     }
 
     #[test]

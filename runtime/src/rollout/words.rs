@@ -12,16 +12,20 @@ pub fn why(condition: &Term, new: &Samples, old: &Samples, fails: &dyn Fn(&Arc<T
     let Term::Lambda { first, body, .. } = condition else { return "it is not a gate".to_owned() };
     let mut parts = Vec::new();
     conjuncts(body, &mut parts);
-    let failed: Vec<String> = parts.into_iter().filter(|part| fails(part)).map(|part| {
-        let mut fields = BTreeSet::new();
-        looked_at(part, *first, &mut fields);
-        let seen = fields.into_iter().filter_map(|(side, field)| {
-            let value = if side == 0 { new } else { old }.value().get(&field).cloned()?;
-            Some(format!("{}.{field} is {}", name(side), literal(&value)))
-        });
-        let seen: Vec<String> = seen.collect();
-        format!("{} does not hold: {}", text(part, *first, 0), seen.join(", "))
-    }).collect();
+    let failed: Vec<String> = parts
+        .into_iter()
+        .filter(|part| fails(part))
+        .map(|part| {
+            let mut fields = BTreeSet::new();
+            looked_at(part, *first, &mut fields);
+            let seen = fields.into_iter().filter_map(|(side, field)| {
+                let value = if side == 0 { new } else { old }.value().get(&field).cloned()?;
+                Some(format!("{}.{field} is {}", name(side), literal(&value)))
+            });
+            let seen: Vec<String> = seen.collect();
+            format!("{} does not hold: {}", text(part, *first, 0), seen.join(", "))
+        })
+        .collect();
     if failed.is_empty() { format!("{} does not hold", text(body, *first, 0)) } else { failed.join("; ") }
 }
 
@@ -35,7 +39,9 @@ pub fn shape(condition: &Term) -> String {
 
 fn conjuncts<'t>(term: &'t Arc<Term>, parts: &mut Vec<&'t Arc<Term>>) {
     match &**term {
-        Term::Call(Builtin::Operator(sign), args) if &**sign == "&&" => args.iter().for_each(|arg| conjuncts(arg, parts)),
+        Term::Call(Builtin::Operator(sign), args) if &**sign == "&&" => {
+            args.iter().for_each(|arg| conjuncts(arg, parts))
+        }
         _part => parts.push(term),
     }
 }

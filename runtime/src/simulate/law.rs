@@ -5,9 +5,7 @@ use super::effect::{Deed, Effect, Made};
 use super::traffic::Traffic;
 use super::world::Behaviour;
 use crate::id::{Lineage, ObjectId};
-use crate::provider::{
-    Created, Ctx, ErrorKind, Handle, Happened, Level, Move, Observation, Request, Result, Setting,
-};
+use crate::provider::{Created, Ctx, ErrorKind, Handle, Happened, Level, Move, Observation, Request, Result, Setting};
 use imm_ir::{Addr, Digest, Fields, Nature, Type, Value, kinds};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

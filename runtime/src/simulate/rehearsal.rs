@@ -12,6 +12,7 @@ use super::life::Life;
 use crate::apply::Outcome;
 use crate::id::ObjectId;
 use crate::plan::Plan;
+use crate::rollout::Samples;
 use imm_ir::{Addr, Fields, Graph, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -116,6 +117,11 @@ impl Rehearsal {
     /// Something goes wrong from now on.
     pub fn trouble(&mut self, trouble: Trouble) {
         self.scene.world.trouble(trouble);
+    }
+
+    /// What the two sides of a pointer meet from now on, in every window.
+    pub fn sample(&mut self, pointer: Addr, new: Samples, old: Samples) {
+        self.scene.world.write_samples(pointer, new, old);
     }
 
     /// The engine of the next command dies as soon as an entry with this name is on the disk, about the node at `at`.

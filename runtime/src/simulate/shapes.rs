@@ -5,8 +5,8 @@
 
 use super::call::IDENTITY;
 use imm_ir::{
-    Addr, Blob, Builtin, Content, Edge, EdgeKind, Expanded, FieldClass, Fields, Graph, Input, Key, KindSchema, Loc, Node,
-    Origin, Output, Replace, Term, Type, Value, With, kinds, spec,
+    Addr, Blob, Builtin, Content, Edge, EdgeKind, Expanded, FieldClass, Fields, Graph, Input, Key, KindSchema, Loc,
+    Node, Origin, Output, Replace, Term, Type, Value, With, kinds, spec,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;

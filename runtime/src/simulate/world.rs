@@ -74,8 +74,7 @@ impl World {
         let chance = Chance { faults: Faults::default(), random: Random::seeded(seed) };
         let mut things = Things::default();
         things.traffic = Traffic::seeded(seed);
-        let inner =
-            Inner { things, chance, durable, latency_ms: 5, late: Vec::new(), troubles: Vec::new() };
+        let inner = Inner { things, chance, durable, latency_ms: 5, late: Vec::new(), troubles: Vec::new() };
         Self { inner: Arc::new(Mutex::new(inner)), began: Instant::now() }
     }
 

@@ -3,7 +3,9 @@
 
 use super::object::{self, Illegal, ObjectState, name};
 use super::{Apply, Generation, Object, Phase, Pointer, Staged, State, phase};
-use crate::entry::{ApplyStarted, Body, Commit, ConsentKind, CreateIntent, Entry, Header, Moved, SignalVerb, SwitchIntent, Verb};
+use crate::entry::{
+    ApplyStarted, Body, Commit, ConsentKind, CreateIntent, Entry, Header, Moved, SignalVerb, SwitchIntent, Verb,
+};
 use crate::id::ObjectId;
 use imm_ir::{Class, Digest, Encoder, Fields, Value};
 use std::collections::{BTreeMap, BTreeSet};

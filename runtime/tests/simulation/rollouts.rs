@@ -112,7 +112,10 @@ fn scaling_is_not_compared() {
             assert!(matches!(run(&mut scene, &scaled).await, Outcome::Committed { .. }));
         }
         assert_eq!(verdicts(&scene), []);
-        assert!(matches!(scene.run(&Command::Rollback(1), None, &Life::default()).await, Ended::Outcome(Outcome::Committed { .. })));
+        assert!(matches!(
+            scene.run(&Command::Rollback(1), None, &Life::default()).await,
+            Ended::Outcome(Outcome::Committed { .. })
+        ));
     });
 }
 

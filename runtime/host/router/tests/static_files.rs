@@ -24,7 +24,7 @@ async fn serving_dir(dir: &Path) -> Server {
     let (stop, stopped) = oneshot::channel();
     let dir = dir.to_owned();
     let task = tokio::spawn(async move {
-        serve_on(listener, &dir, async {
+        serve_on(listener, &dir, 0, async {
             let _ = stopped.await;
         })
         .await

@@ -20,7 +20,7 @@ use super::{SiteSpec, media_type, tree};
 /// Large files are sent in parts of this size, in bytes.
 const PART: usize = 64 * 1024;
 
-type FileBody = UnsyncBoxBody<Bytes, io::Error>;
+pub(super) type FileBody = UnsyncBoxBody<Bytes, io::Error>;
 
 /// A served directory.
 #[derive(Debug)]
@@ -241,7 +241,7 @@ fn not_allowed() -> Response<FileBody> {
     response
 }
 
-fn text(status: StatusCode, text: &'static str) -> Response<FileBody> {
+pub(super) fn text(status: StatusCode, text: &'static str) -> Response<FileBody> {
     let mut response = Response::new(whole(Bytes::from_static(text.as_bytes())));
     *response.status_mut() = status;
     set(&mut response, header::CONTENT_TYPE, "text/plain; charset=utf-8");

@@ -19,6 +19,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 
+use answer::FileBody;
 pub(crate) use answer::Site;
 
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
@@ -72,21 +74,26 @@ pub(crate) async fn serve_stream(stream: UnixStream, site: Arc<Site>) {
 }
 
 /// Serves the files of `dir` on `address` until `shutdown` ends; then stops accepting, finishes the requests it is working on, and returns. `/healthz` is answered before
-/// any file. Writes one line a request to stdout.
+/// any file. Writes one line a request to stdout. `flawed` requests of a million, evenly, are answered with 500: to try what is in front of it.
 ///
 /// # Errors
 /// `dir` is not a directory that can be read, or the address cannot be listened on.
-pub async fn serve(dir: &Path, address: SocketAddr, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+pub async fn serve(dir: &Path, address: SocketAddr, flawed: u32, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let (socket, address) = crate::ports::bind(address)?;
-    serve_on(crate::ports::listen(address, socket)?, dir, shutdown).await
+    serve_on(crate::ports::listen(address, socket)?, dir, flawed, shutdown).await
 }
 
 /// [`serve`], on a listener that is there already.
 ///
 /// # Errors
 /// `dir` is not a directory that can be read.
-pub async fn serve_on(listener: TcpListener, dir: &Path, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-    let site = Arc::new(Site::of_folder(dir)?);
+pub async fn serve_on(
+    listener: TcpListener,
+    dir: &Path,
+    flawed: u32,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let site = Arc::new(Server { site: Site::of_folder(dir)?, flawed: flawed.into(), asked: AtomicU64::new(0) });
     let (stop, open) = watch::channel(false);
     tokio::pin!(shutdown);
     loop {
@@ -109,7 +116,27 @@ pub async fn serve_on(listener: TcpListener, dir: &Path, shutdown: impl Future<O
     Ok(())
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, site: Arc<Site>, mut open: watch::Receiver<bool>) {
+/// A site that fails as often as it was told to.
+struct Server {
+    site: Site,
+    flawed: u64,
+    asked: AtomicU64,
+}
+
+impl Server {
+    async fn answer(&self, request: &hyper::Request<hyper::body::Incoming>) -> hyper::Response<FileBody> {
+        // Its health is not what is tried.
+        if self.flawed > 0 && request.uri().path() != "/healthz" {
+            let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+            if (asked + 1) * self.flawed / 1_000_000 > asked * self.flawed / 1_000_000 {
+                return answer::text(hyper::StatusCode::INTERNAL_SERVER_ERROR, "failed, as it was told to\n");
+            }
+        }
+        self.site.answer(request).await
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, site: Arc<Server>, mut open: watch::Receiver<bool>) {
     // Best effort: a socket without it works, slower.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
