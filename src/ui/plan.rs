@@ -6,6 +6,7 @@ use imm_runtime::entry::Verb;
 use imm_runtime::explain::Cascade;
 use imm_runtime::explain::overlap::{Overlaps, Until};
 use imm_runtime::plan::{Action, Plan, Step, Undo};
+use imm_runtime::rollout::{Stage, Turn};
 use serde_json::{Value, json};
 
 /// A plan, and how it is to be shown.
@@ -177,10 +178,41 @@ pub fn document(shown: Shown<'_>) -> Value {
         "graph_root": plan.graph_root.hex(),
         "plan": plan.digest().hex(),
         "actions": actions,
+        "stages": stages(plan),
         "summary": plan.summary(),
         "cascades": cascades,
         "estimate_ms": estimate,
     })
+}
+
+/// The stages of a plan that moves pointers.
+fn stages(plan: &Plan) -> Vec<Value> {
+    if plan.switches.is_empty() {
+        return Vec::new();
+    }
+    let named = |id: &imm_runtime::id::ObjectId| {
+        let step = plan.steps.iter().find(|step| step.object == Some(*id));
+        step.map_or_else(|| id.short(), |step| step.address.to_string())
+    };
+    let of = plan.rollout.stages.len();
+    let stage = |(number, stage): (usize, &Stage)| {
+        let weights: Vec<Value> = if number == of {
+            plan.switches.iter().map(|s| json!({ "address": s.address.to_string(), "new": 100.0 })).collect()
+        } else {
+            let turn = |t: &Turn| json!({ "address": named(&t.pointer), "new": f64::from(t.weight) / 10_000.0 });
+            stage.turns.iter().map(turn).collect()
+        };
+        json!({
+            "stage": number,
+            "weights": weights,
+            "hold_ms": stage.hold_ms,
+            "approve": stage.approve,
+            "gates": stage.judges.iter().map(named).collect::<Vec<_>>(),
+            "joins": stage.joins.iter().map(named).collect::<Vec<_>>(),
+            "leaves": stage.leaves.iter().map(named).collect::<Vec<_>>(),
+        })
+    };
+    (1..).zip(&plan.rollout.stages).map(stage).collect()
 }
 
 fn action(step: &Step, overlaps: &Overlaps<'_>) -> Value {

@@ -250,6 +250,7 @@ pub enum JobOutcome {
 
 /// What a gate said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Go on.
     Pass,
