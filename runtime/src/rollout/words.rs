@@ -40,7 +40,7 @@ pub fn shape(condition: &Term) -> String {
 fn conjuncts<'t>(term: &'t Arc<Term>, parts: &mut Vec<&'t Arc<Term>>) {
     match &**term {
         Term::Call(Builtin::Operator(sign), args) if &**sign == "&&" => {
-            args.iter().for_each(|arg| conjuncts(arg, parts))
+            args.iter().for_each(|arg| conjuncts(arg, parts));
         }
         _part => parts.push(term),
     }
