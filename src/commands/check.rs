@@ -42,6 +42,8 @@ pub fn run(global: &Global, args: &Check) -> Outcome {
         ui::err(&ui::diagnostics::render(&checked.diagnostics, &checked.sources, style.color));
         summary(&checked.diagnostics, global.quiet);
     }
+    // The process ends, which takes the memory of a large program back at once.
+    std::mem::forget(checked);
     Ok(if errors == 0 { Exit::Done } else { Exit::Failed })
 }
 

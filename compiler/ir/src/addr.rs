@@ -122,18 +122,49 @@ fn key_end(text: &str) -> Option<usize> {
 impl Ord for Addr {
     fn cmp(&self, other: &Self) -> Ordering {
         let (a, b) = (&*self.0, &*other.0);
-        let shared = a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count();
-        match open_key(a.as_bytes().get(..shared).unwrap_or_default()) {
+        let (shared, quoted) = shared(a.as_bytes(), b.as_bytes());
+        let key = if quoted { open_key(a.as_bytes().get(..shared).unwrap_or_default()) } else { None };
+        match key {
             Some(start) => natural(key_at(a, start), key_at(b, start)).then_with(|| a.cmp(b)),
             None => rank(a, shared).cmp(&rank(b, shared)),
         }
     }
 }
 
+/// How many bytes two texts begin with in common, and whether a quote may be among them. Eight bytes at a time: graphs
+/// compare addresses more often than anything else.
+fn shared(a: &[u8], b: &[u8]) -> (usize, bool) {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let ((words_a, _), (words_b, _)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let (mut equal, mut quoted) = (0, false);
+    for (x, y) in words_a.iter().zip(words_b) {
+        let (x, y) = (u64::from_le_bytes(*x), u64::from_le_bytes(*y));
+        // A byte of `unquoted` is zero where a quote stands; taking one from it then borrows into its highest bit.
+        let unquoted = x ^ (ONES * u64::from(b'"'));
+        quoted |= unquoted.wrapping_sub(ONES) & !unquoted & HIGH != 0;
+        if x != y {
+            return (equal + (x ^ y).trailing_zeros() as usize / 8, quoted);
+        }
+        equal += 8;
+    }
+    let (rest_a, rest_b) = (a.get(equal..).unwrap_or_default(), b.get(equal..).unwrap_or_default());
+    for (x, y) in rest_a.iter().zip(rest_b) {
+        if x != y {
+            break;
+        }
+        quoted |= *x == b'"';
+        equal += 1;
+    }
+    (equal, quoted)
+}
+
 /// Where the key starts that `text` ends inside of.
 fn open_key(text: &[u8]) -> Option<usize> {
+    // Most addresses have no key.
+    let first = text.iter().position(|byte| *byte == b'"')?;
     let (mut start, mut escaped) = (None, false);
-    for (at, byte) in text.iter().enumerate() {
+    for (at, byte) in text.iter().enumerate().skip(first) {
         match (byte, start) {
             _ if std::mem::take(&mut escaped) => {}
             (b'\\', Some(_)) => escaped = true,

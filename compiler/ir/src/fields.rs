@@ -134,6 +134,12 @@ impl<T, const N: usize> From<[(Arc<str>, T); N]> for Fields<T> {
     }
 }
 
+impl<T> From<Vec<(Arc<str>, T)>> for Fields<T> {
+    fn from(entries: Vec<(Arc<str>, T)>) -> Self {
+        Self::sorted(entries)
+    }
+}
+
 impl<T> FromIterator<(Arc<str>, T)> for Fields<T> {
     fn from_iter<I: IntoIterator<Item = (Arc<str>, T)>>(entries: I) -> Self {
         Self::sorted(entries.into_iter().collect())

@@ -58,9 +58,9 @@ impl SourceFile {
     /// Takes a file's name and text and finds its lines.
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
         let text: Arc<str> = text.into();
-        let newlines = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
-        let line_starts =
-            std::iter::once(0).chain(newlines.map(|(i, _)| u32::try_from(i + 1).unwrap_or(u32::MAX))).collect();
+        let after = memchr::memchr_iter(b'\n', text.as_bytes()).map(|i| u32::try_from(i + 1).unwrap_or(u32::MAX));
+        let line_starts: Vec<u32> = std::iter::once(0).chain(after).collect();
+        let line_starts = line_starts.into();
         Self { name: name.into(), text, line_starts }
     }
 

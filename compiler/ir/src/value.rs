@@ -48,6 +48,8 @@ pub enum Value {
     Sealed(Digest),
 }
 
+const _: () = assert!(size_of::<Value>() <= 48, "graphs are made of millions");
+
 /// What a file is made of. Equality is by digest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Content {
@@ -57,10 +59,10 @@ pub enum Content {
     Tree(BTreeMap<Arc<str>, Blob>),
     /// A program of this machine with its library closure: `executable(p)`. The bytes stay where they are and are
     /// hashed again when an image is built.
-    Executable(Executable),
+    Executable(Box<Executable>),
     /// An image that others made, as the base of one of ours: where it is (relative to the root module's folder, or absolute), and
     /// the sha256 of its configuration, which covers all of it. The bytes stay where they are until an image is built on it.
-    Image(HostFile),
+    Image(Box<HostFile>),
 }
 
 /// Bytes and whether they are a program.

@@ -182,7 +182,8 @@ impl Checker<'_> {
 
     /// A type of an imported module: `limits.Tier`.
     fn imported_type(&mut self, cx: &Cx, base: &ast::Expr) -> Option<Type> {
-        let ast::ExprKind::Field { base, name, optional: false } = &base.kind else { return None };
+        let ast::ExprKind::Field(field) = &base.kind else { return None };
+        let ast::Member { base, name, optional: false } = &**field else { return None };
         if !name.as_str().starts_with(|c: char| c.is_ascii_uppercase()) {
             return None;
         }
@@ -245,7 +246,7 @@ impl Checker<'_> {
             }
             None => {
                 let known: Vec<&str> =
-                    self.program.scopes.get(module).map(|s| s.values.keys().copied().collect()).unwrap_or_default();
+                    self.program.scopes.get(module).map(|s| s.values.keys().collect()).unwrap_or_default();
                 self.report(names::unknown(
                     code::UNKNOWN_NAME,
                     "name in the imported module called",

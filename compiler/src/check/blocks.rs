@@ -9,13 +9,14 @@ use crate::hir::{Access, Expr, ExprKind, MapEntry};
 use crate::types::{Taint, core_of, join, peel, unrefined};
 use imm_ir::{FieldType, RecordType, Span, Type, Value};
 use imm_syntax::ast::{self, BlockBody, EntryKind, KeyKind};
+use rustc_hash::FxHashMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
 /// A field that a block may have.
 pub(super) struct FieldSpec<'t> {
-    pub name: &'t str,
-    pub ty: Type,
+    pub name: &'t Arc<str>,
+    pub ty: &'t Type,
     pub required: bool,
     pub place: Place<'t>,
 }
@@ -42,11 +43,11 @@ pub(super) fn omittable(ty: &Type) -> bool {
     matches!(peel(ty).0, Type::Option(_) | Type::Error)
 }
 
-/// Fields in the order of the type, absent ones filled in with their default.
+/// Fields of a record, which have its names, and absent ones filled in with their default.
 pub(super) fn complete(written: Vec<Written>, record: &RecordType, span: Span) -> Vec<(Arc<str>, Expr)> {
     let mut written: Vec<(Arc<str>, Expr)> = written.into_iter().map(|w| (w.name, w.value)).collect();
     for field in &record.fields {
-        if !written.iter().any(|(name, _)| *name == field.name) {
+        if !written.iter().any(|(name, _)| Arc::ptr_eq(name, &field.name)) {
             let default = field.default.clone().unwrap_or(Value::None);
             written.push((Arc::clone(&field.name), value(default, field.ty.clone(), span)));
         }
@@ -68,7 +69,8 @@ impl Checker<'_> {
                     default: None,
                 });
                 let broken = fields.iter().any(|(_, value)| value.ty == Type::Error);
-                let ty = if broken {
+                // Without marks each value has the type of its field.
+                let ty = if broken || taint == Taint::default() {
                     Type::Record(record)
                 } else {
                     Type::Record(Arc::new(RecordType { fields: types.collect() }))
@@ -83,7 +85,8 @@ impl Checker<'_> {
                 let broken = matches!(want, Some((Type::Error, _)));
                 self.inferred_block(cx, entries, broken, span)
             }
-            (BlockBody::For { head, key, value }, want) => {
+            (BlockBody::For(each), want) => {
+                let ast::BlockFor { head, key, value } = &**each;
                 let item = match want {
                     Some((Type::Map(item), taint)) => Some(taint.on((**item).clone())),
                     _other => None,
@@ -154,15 +157,28 @@ impl Checker<'_> {
             fields.iter().map(|f| FieldType { name: Arc::clone(&f.name), ty: f.value.ty.clone(), default: None });
         let ty = Type::Record(Arc::new(RecordType { fields: types.collect() }));
         let fields = fields.into_iter().map(|f| (f.name, f.value)).collect();
-        Expr { kind: ExprKind::Record(fields), ty, span }
+        self.of_bounded_type(Expr { kind: ExprKind::Record(fields), ty, span })
     }
 
-    /// Adds a field; one that is written after a spread replaces the spread's.
+    /// Adds a field of a known shape; all that are written have the names of the shape itself.
+    fn give(&mut self, fields: &mut Vec<Written>, spec: &FieldSpec<'_>, value: Expr, span: Span, from_spread: bool) {
+        let new = Written { name: Arc::clone(spec.name), value, span };
+        match fields.iter_mut().find(|f| Arc::ptr_eq(&f.name, spec.name)) {
+            Some(old) => self.replace(old, new, from_spread),
+            None => fields.push(new),
+        }
+    }
+
+    /// Adds a field of a shape that is made of what is written.
     fn put(&mut self, fields: &mut Vec<Written>, new: Written, from_spread: bool) {
-        let Some(old) = fields.iter_mut().find(|f| f.name == new.name) else {
-            fields.push(new);
-            return;
-        };
+        match fields.iter_mut().find(|f| f.name == new.name) {
+            Some(old) => self.replace(old, new, from_spread),
+            None => fields.push(new),
+        }
+    }
+
+    /// A field that is written after a spread replaces the spread's.
+    fn replace(&mut self, old: &mut Written, new: Written, from_spread: bool) {
         let old_from_spread =
             matches!(&old.value.uncoerced().kind, ExprKind::Field { .. }) && old.span == Span::default();
         if from_spread || old_from_spread {
@@ -217,14 +233,19 @@ impl Checker<'_> {
         taint: Taint,
         missing_at: Span,
     ) -> Vec<(Arc<str>, Expr)> {
-        let spec = |field: &'_ FieldType| {
-            let required = field.default.is_none() && !omittable(&field.ty);
-            (Arc::clone(&field.name), taint.on(field.ty.clone()), required)
+        let marked: Vec<Type> = match taint == Taint::default() {
+            true => Vec::new(),
+            false => record.fields.iter().map(|field| taint.on(field.ty.clone())).collect(),
         };
-        let specs: Vec<_> = record.fields.iter().map(spec).collect();
+        let spec = |(index, field): (usize, &'_ FieldType)| (index, field.default.is_none() && !omittable(&field.ty));
+        let specs = record.fields.iter().enumerate().map(spec).zip(&record.fields);
         let specs: Vec<FieldSpec<'_>> = specs
-            .iter()
-            .map(|(name, ty, required)| FieldSpec { name, ty: ty.clone(), required: *required, place: Place::Value })
+            .map(|((index, required), field)| FieldSpec {
+                name: &field.name,
+                ty: marked.get(index).unwrap_or(&field.ty),
+                required,
+                place: Place::Value,
+            })
             .collect();
         self.saw_block(block, &specs, BlockOf::Other);
         let written = self.fields(cx, block, &specs, owner, missing_at);
@@ -245,8 +266,8 @@ impl Checker<'_> {
             return Vec::new();
         };
         let (written, whole) = self.entries(cx, entries, specs, owner);
-        let absent = |s: &&FieldSpec<'_>| s.required && !written.iter().any(|w| *w.name == *s.name);
-        let missing: Vec<&str> = specs.iter().filter(absent).map(|s| s.name).collect();
+        let absent = |s: &&FieldSpec<'_>| s.required && !written.iter().any(|w| Arc::ptr_eq(&w.name, s.name));
+        let missing: Vec<&str> = specs.iter().filter(absent).map(|s| &**s.name).collect();
         if whole && !missing.is_empty() {
             self.report(say::missing(&owner.to_string(), &missing, missing_at));
         }
@@ -261,7 +282,7 @@ impl Checker<'_> {
         specs: &[FieldSpec<'_>],
         owner: &dyn Display,
     ) -> (Vec<Written>, bool) {
-        let mut written: Vec<Written> = Vec::new();
+        let mut written: Vec<Written> = Vec::with_capacity(entries.len());
         let mut whole = true;
         for entry in entries {
             match &entry.kind {
@@ -275,36 +296,33 @@ impl Checker<'_> {
                             continue;
                         }
                     };
-                    let name: Arc<str> = Arc::from(name);
-                    let value = match specs.iter().find(|s| *s.name == *name) {
-                        Some(spec) => self.check(cx, value, &spec.ty, spec.place),
-                        None => {
-                            whole &= self.no_such_field(owner, &name, key.span, specs);
-                            self.expr(cx, value, Some(&Type::Error));
-                            continue;
-                        }
-                    };
-                    self.put(&mut written, Written { name, value, span: key.span }, false);
-                }
-                EntryKind::Short(name) => {
-                    let word: Arc<str> = Arc::from(name.as_str());
-                    let Some(spec) = specs.iter().find(|s| *s.name == *word) else {
-                        whole &= self.no_such_field(owner, &word, name.span, specs);
+                    let Some(spec) = specs.iter().find(|s| **s.name == *name) else {
+                        whole &= self.no_such_field(owner, name, key.span, specs);
+                        self.expr(cx, value, Some(&Type::Error));
                         continue;
                     };
-                    let value = self.name(cx, name, Some(&spec.ty));
-                    let value = self.coerce(value, &spec.ty, spec.place);
-                    self.put(&mut written, Written { name: word, value, span: name.span }, false);
+                    let value = self.check(cx, value, spec.ty, spec.place);
+                    self.give(&mut written, spec, value, key.span, false);
+                }
+                EntryKind::Short(name) => {
+                    let word = name.as_str();
+                    let Some(spec) = specs.iter().find(|s| **s.name == *word) else {
+                        whole &= self.no_such_field(owner, word, name.span, specs);
+                        continue;
+                    };
+                    let value = self.name(cx, name, Some(spec.ty));
+                    let value = self.coerce(value, spec.ty, spec.place);
+                    self.give(&mut written, spec, value, name.span, false);
                 }
                 EntryKind::Spread(spread) => {
                     let spread = self.expr(cx, spread, None);
                     whole &= spread.ty != Type::Error;
                     let span = spread.span;
-                    for mut field in self.spread(spread) {
-                        match specs.iter().find(|s| *s.name == *field.name) {
+                    for field in self.spread(spread) {
+                        match specs.iter().find(|s| *s.name == field.name) {
                             Some(spec) => {
-                                field.value = self.coerce(field.value, &spec.ty, spec.place);
-                                self.put(&mut written, field, true);
+                                let value = self.coerce(field.value, spec.ty, spec.place);
+                                self.give(&mut written, spec, value, field.span, true);
                             }
                             None => whole &= self.no_such_field(owner, &field.name, span, specs),
                         }
@@ -323,15 +341,15 @@ impl Checker<'_> {
 
     /// Reports; `false` when the word is like one that is required, which then is not missing.
     fn no_such_field(&mut self, owner: &dyn Display, name: &str, span: Span, specs: &[FieldSpec<'_>]) -> bool {
-        let known: Vec<&str> = specs.iter().map(|s| s.name).collect();
+        let known: Vec<&str> = specs.iter().map(|s| &**s.name).collect();
         self.report(say::unknown_field(&owner.to_string(), name, span, &known));
         let like = crate::diagnose::similar(name, known.iter().copied());
-        !specs.iter().any(|s| s.required && Some(s.name) == like)
+        !specs.iter().any(|s| s.required && Some(&**s.name) == like)
     }
 
     fn map(&mut self, cx: &mut Cx, entries: &[ast::Entry], item: Option<&Type>, span: Span) -> Expr {
-        let mut typed = Vec::new();
-        let mut keys: Vec<(Arc<str>, Span)> = Vec::new();
+        let mut typed = Vec::with_capacity(entries.len());
+        let mut keys: FxHashMap<Arc<str>, Span> = FxHashMap::default();
         let mut common = Common::new("the values of this map", item);
         let mut taint = Taint::default();
         let mut whole = true;
@@ -381,11 +399,10 @@ impl Checker<'_> {
                 }
             };
             if let ExprKind::Value(Value::String(text)) = &key.kind {
-                if let Some((_, first)) = keys.iter().find(|(known, _)| known == text) {
-                    let first = *first;
-                    self.report(say::duplicate_key(text, key.span, first));
+                match keys.get(text).copied() {
+                    Some(first) => self.report(say::duplicate_key(text, key.span, first)),
+                    None => _ = keys.insert(Arc::clone(text), key.span),
                 }
-                keys.push((Arc::clone(text), key.span));
             }
             common.add(self, &value.ty, value.span);
             typed.push(MapEntry::Entry { key, value });
@@ -408,7 +425,7 @@ impl Checker<'_> {
         let item = item_of(want);
         let mut common = Common::new("the elements of this list", item.as_ref());
         let mut taint = Taint::default();
-        let mut typed = Vec::new();
+        let mut typed = Vec::with_capacity(elements.len());
         for element in elements {
             if element.spread.is_none() {
                 let value = self.item(cx, &element.value, item.as_ref());

@@ -304,7 +304,7 @@ impl Checker<'_> {
         let Some((args, ty)) = self.arguments(cx, signature, args, name, bound) else { return Expr::error(span) };
         let ty = if absent { Type::option(ty) } else { ty };
         let name = Arc::from(signature.builtin);
-        let kind = ExprKind::Method { receiver: Box::new(receiver), name, args, optional: absent };
+        let kind = ExprKind::Method { receiver: Box::new(receiver), name, args: args.into(), optional: absent };
         Expr { kind, ty: taint.on(ty), span }
     }
 
@@ -355,10 +355,10 @@ impl Checker<'_> {
     /// The functions that a module has for others.
     fn functions_of(&self, module: usize) -> Vec<&str> {
         let program = &self.program;
-        let values = program.scopes.get(module).into_iter().flat_map(|scope| &scope.values);
+        let values = program.scopes.get(module).into_iter().flat_map(|scope| scope.values.iter());
         let public = |id: FnId| program.fns.get(id.index()).is_some_and(|decl| decl.item.public.is_some());
         let mut known: Vec<&str> =
-            values.filter(|(_, (def, _))| matches!(def, Def::Fn(id) if public(*id))).map(|(name, _)| *name).collect();
+            values.filter(|(_, (def, _))| matches!(def, Def::Fn(id) if public(*id))).map(|(name, _)| name).collect();
         if let Some(standard) = self.modules.get(module).and_then(|m| m.standard.as_deref()) {
             known.extend(builtin::functions_of(standard).map(|(name, _)| name));
         }

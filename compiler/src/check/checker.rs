@@ -10,7 +10,7 @@ use crate::types::fits;
 use crate::{diagnose::names, hir};
 use imm_ir::{Diagnostic, SchemaSet, Sources, Span, Type};
 use imm_syntax::ast;
-use std::collections::HashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
 /// Something that is made when first needed.
@@ -38,7 +38,9 @@ pub(super) struct Checker<'a> {
     pub outputs: Vec<Vec<Slot<Output>>>,
     pub refinements: Vec<Option<Refinement>>,
     pub locals: Vec<Arc<str>>,
-    pub used: HashSet<(usize, u32)>,
+    pub used: FxHashSet<(usize, u32)>,
+    pub component_names: Vec<Arc<str>>,
+    pub components_by_name: FxHashMap<Arc<str>, hir::ComponentId>,
     /// Lets used where nothing of an instance can be seen: they must be constants.
     pub constants_wanted: Vec<(hir::LetId, Span, &'static str)>,
     /// How deep expressions are nested in the one being checked, over declarations too.
@@ -120,6 +122,11 @@ impl<'a> Checker<'a> {
         fn empty<T>(n: usize) -> Vec<Slot<T>> {
             std::iter::repeat_with(|| Slot::Empty).take(n).collect()
         }
+        let component_names = component_names(&program, modules);
+        let mut components_by_name = FxHashMap::default();
+        for (index, name) in component_names.iter().enumerate() {
+            components_by_name.entry(Arc::clone(name)).or_insert(hir::ComponentId::of(index));
+        }
         let outputs_of = |scope: &usize| empty(program.scopes.get(*scope).map_or(0, |s| s.outputs.len()));
         let outputs = program.component_scopes.iter().map(outputs_of).collect();
         Self {
@@ -135,7 +142,9 @@ impl<'a> Checker<'a> {
             outputs,
             refinements: Vec::new(),
             locals: Vec::new(),
-            used: HashSet::new(),
+            used: FxHashSet::default(),
+            component_names,
+            components_by_name,
             constants_wanted: Vec::new(),
             depth: 0,
             facts: None,
@@ -248,6 +257,20 @@ impl<'a> Checker<'a> {
         });
         source
     }
+}
+
+/// The names of components as [`Type::Component`] has them. Equal names of two modules are two components.
+fn component_names(program: &Program<'_>, modules: &[ModuleInput]) -> Vec<Arc<str>> {
+    let mut seen = FxHashSet::default();
+    let mut names = Vec::with_capacity(program.components.len());
+    for decl in &program.components {
+        let name = decl.ast.name.as_str();
+        names.push(match modules.get(decl.scope).filter(|_| !seen.insert(name)) {
+            Some(module) => Arc::from(format!("{}.{name}", module.name)),
+            None => Arc::from(name),
+        });
+    }
+    names
 }
 
 /// A declaration as a key of [`Checker::used`].

@@ -5,7 +5,7 @@ use crate::diagnose::mismatch::{self, Place};
 use crate::hir::{Expr, ExprKind, StringPart};
 use crate::types::{Taint, core_of, fits, peel, strip_late, unrefined};
 use imm_ir::{Diagnostic, Span, Type, Value, code};
-use imm_syntax::ast::{self, ListBody, StrPart, Unit};
+use imm_syntax::ast::{self, ListBody, StrBody, StrPart, Unit};
 use std::sync::Arc;
 
 impl Checker<'_> {
@@ -50,6 +50,20 @@ impl Checker<'_> {
         typed
     }
 
+    /// An expression unless its type is too large to be looked at, which is reported.
+    pub fn of_bounded_type(&mut self, expr: Expr) -> Expr {
+        if !crate::types::is_too_large(&expr.ty) {
+            return expr;
+        }
+        let text = format!("the type of this has more than {} parts", crate::types::MOST);
+        self.report(
+            Diagnostic::error(code::BUDGET_EXCEEDED, expr.span, text)
+                .label("written out, it would be this large")
+                .help("hold less in one value: keep the parts apart, or in a map of one type"),
+        );
+        Expr::error(expr.span)
+    }
+
     /// `none`: nothing, or the variant of this name where one is expected.
     fn absent(&mut self, cx: &mut Cx, want: Option<&Type>, span: Span) -> Expr {
         if let Some((core, taint)) = want.map(peel)
@@ -76,12 +90,14 @@ impl Checker<'_> {
             Form::Bool(b) => value(Value::Bool(*b), Type::Bool, span),
             Form::None => self.absent(cx, want, span),
             Form::Name(name) => self.name(cx, name, want),
-            Form::Qualified { ty, name } => self.qualified(cx, ty, name, None, span),
-            Form::Construct { ty: Some(ty), name, fields } => self.qualified(cx, ty, name, Some(fields), span),
-            Form::Construct { ty: None, name, fields } => self.construct(cx, name, fields, want, span),
-            Form::Call { ty, name, args } => self.call(cx, ty.as_ref(), name, args, want, span),
-            Form::Field { base, name, optional } => self.field(cx, base, name, *optional, span),
-            Form::Method { base, name, args, optional } => self.method(cx, base, name, args, *optional, span),
+            Form::Qualified(it) => self.qualified(cx, &it.ty, &it.name, None, span),
+            Form::Construct(it) => match &it.ty {
+                Some(ty) => self.qualified(cx, ty, &it.name, Some(&it.fields), span),
+                None => self.construct(cx, &it.name, &it.fields, want, span),
+            },
+            Form::Call(it) => self.call(cx, it.ty.as_ref(), &it.name, &it.args, want, span),
+            Form::Field(it) => self.field(cx, &it.base, &it.name, it.optional, span),
+            Form::Method(it) => self.method(cx, &it.base, &it.name, &it.args, it.optional, span),
             Form::Index { base, index } => self.index(cx, base, index, span),
             Form::Unary { op, op_span, operand } => self.unary(cx, *op, *op_span, operand, want, span),
             Form::Binary { op, op_span, left, right } => self.binary(cx, *op, *op_span, left, right, want, span),
@@ -106,14 +122,15 @@ impl Checker<'_> {
 
     /// A string with its holes.
     pub fn string(&mut self, cx: &mut Cx, text: &ast::StrLit) -> Expr {
-        if let Some(plain) = text.plain() {
-            return value(Value::text(plain), Type::String, text.span);
-        }
+        let written = match &text.body {
+            StrBody::Plain(plain) => return value(Value::String(Arc::clone(plain)), Type::String, text.span),
+            StrBody::Parts(parts) => parts,
+        };
         let mut taint = Taint::default();
-        let mut parts = Vec::new();
-        for part in &text.parts {
+        let mut parts = Vec::with_capacity(written.len());
+        for part in written {
             match part {
-                StrPart::Text { text, .. } => parts.push(StringPart::Text(Arc::from(text.as_str()))),
+                StrPart::Text(text) => parts.push(StringPart::Text(Arc::clone(text))),
                 StrPart::Hole(hole) => {
                     let hole = self.expr(cx, hole, None);
                     let (ty, own) = peel(&hole.ty);

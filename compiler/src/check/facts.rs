@@ -199,7 +199,7 @@ impl Checker<'_> {
         let Some(facts) = &mut self.facts else { return };
         let BlockBody::Entries(entries) = &block.body else { return };
         let known = |spec: &FieldSpec<'_>| KnownField {
-            name: Arc::from(spec.name),
+            name: Arc::clone(spec.name),
             ty: spec.ty.clone(),
             required: spec.required,
         };

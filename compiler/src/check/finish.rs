@@ -9,7 +9,8 @@ use crate::hir::{
 use crate::resolve::Def;
 use crate::resolve::cycles::Vertex;
 use imm_ir::{Class, Diagnostic, Span, Type};
-use std::collections::{BTreeSet, HashSet};
+use rustc_hash::FxHashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Checker<'_> {
@@ -213,7 +214,7 @@ impl Checker<'_> {
 
     /// Lets of modules that need no params and no nodes. Reports what should have been one.
     fn constants(&mut self, order: &[Vertex]) -> BTreeSet<LetId> {
-        let mut instance: HashSet<Vertex> = HashSet::new();
+        let mut instance: FxHashSet<Vertex> = FxHashSet::default();
         let mut constants = BTreeSet::new();
         for vertex in order {
             let own = matches!(vertex, Vertex::Param(_) | Vertex::Node(_) | Vertex::Set(_));
@@ -287,13 +288,9 @@ impl Checker<'_> {
             .filter(|(def, _, name, _)| !self.used.contains(&key(*def)) && !name.starts_with('_'))
             .map(|(_, what, name, span)| names::unused(what, name, span))
             .collect();
-        for scope in &self.program.scopes {
-            for (name, (def, span)) in &scope.values {
-                if matches!(def, Def::Import(_)) && !self.used.contains(&key(*def)) {
-                    warnings.push(names::unused("import", name, *span));
-                }
-            }
-        }
+        let all = self.program.scopes.iter().flat_map(|scope| scope.values.meanings());
+        let imports = all.filter(|(_, (def, _))| matches!(def, Def::Import(_)) && !self.used.contains(&key(*def)));
+        warnings.extend(imports.map(|(name, (_, span))| names::unused("import", name, *span)));
         self.found.extend(warnings);
     }
 

@@ -392,7 +392,7 @@ impl<'a> Inspection<'a> {
             _not_visible => false,
         };
         let values = scope.values.iter().filter(|(_, (def, _))| public(*def));
-        let values = values.filter_map(|(name, (def, _))| Some((*name, super::facts::symbol(*def)?)));
+        let values = values.filter_map(|(name, (def, _))| Some((name, super::facts::symbol(*def)?)));
         let mut values: Vec<(&str, Symbol)> = values.collect();
         if let Some(standard) = self.checker.modules.get(module).and_then(|m| m.standard.as_deref()) {
             values.extend(imm_ir::builtin::functions_of(standard).map(|(name, f)| (name, Symbol::Function(f))));
@@ -439,7 +439,7 @@ impl<'a> Inspection<'a> {
         let mut all: Vec<(Arc<str>, Symbol)> = here.outputs.iter().map(|(o, _)| output(o.name.as_str())).collect();
         if tested {
             let nodes = here.values.iter().filter_map(|(name, (def, _))| match def {
-                Def::Node(id) => Some((Arc::from(*name), Symbol::Node(*id))),
+                Def::Node(id) => Some((Arc::from(name), Symbol::Node(*id))),
                 _other => None,
             });
             all.extend(nodes);

@@ -10,11 +10,11 @@ use crate::resolve::cycles::Vertex;
 use crate::types::{peel, scan};
 use imm_ir::{FieldType, RecordType, Type, Value, VariantCase, VariantType};
 use imm_syntax::ast;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Documentation of an item.
 pub(super) fn docs(item: &ast::Item) -> Option<Arc<str>> {
-    item.docs.as_ref().map(|docs| Arc::from(docs.text.as_str()))
+    item.docs.as_ref().map(|docs| Arc::clone(&docs.text))
 }
 
 impl Checker<'_> {
@@ -137,7 +137,10 @@ impl Checker<'_> {
                 }
                 value
             }
-            None => self.expr(cx, value, None),
+            None => {
+                let value = self.expr(cx, value, None);
+                self.of_bounded_type(value)
+            }
         }
     }
 
@@ -183,19 +186,12 @@ impl Checker<'_> {
 
     /// The name of a component as [`Type::Component`] has it.
     pub fn component_name(&self, id: ComponentId) -> Arc<str> {
-        let Some(decl) = self.program.components.get(id.index()) else { return Arc::from("?") };
-        let name = decl.ast.name.as_str();
-        // Equal names of two modules are two components.
-        let earlier = self.program.components.iter().take(id.index()).any(|d| d.ast.name.as_str() == name);
-        match self.modules.get(decl.scope).filter(|_| earlier) {
-            Some(module) => Arc::from(format!("{}.{name}", module.name)),
-            None => Arc::from(name),
-        }
+        self.component_names.get(id.index()).map_or_else(|| Arc::from("?"), Arc::clone)
     }
 
     /// The component with this name.
     pub fn component_by_name(&self, name: &str) -> Option<ComponentId> {
-        (0..self.program.components.len()).map(ComponentId::of).find(|id| &*self.component_name(*id) == name)
+        self.components_by_name.get(name).copied()
     }
 
     /// The type of a component's output.
@@ -217,7 +213,7 @@ impl Checker<'_> {
                 let owner = format!("component `{component}`");
                 let mut diagnostic =
                     crate::diagnose::blocks::unknown_member(&owner, "output", name.as_str(), name.span, &outputs);
-                if self.program.scopes.get(scope)?.values.contains_key(name.as_str()) {
+                if self.program.scopes.get(scope)?.values.get(name.as_str()).is_some() {
                     diagnostic = diagnostic.help(format!(
                         "what is inside is not visible; write `output {name} = {name}` in the component"
                     ));
@@ -290,8 +286,7 @@ impl Checker<'_> {
             });
         }
         let specs: Vec<FieldSpec<'_>> = setting_types()
-            .into_iter()
-            .chain([("params", Type::Error)])
+            .iter()
             .map(|(name, ty)| FieldSpec { name, ty, required: false, place: Place::Value })
             .collect();
         self.saw_block(&ast.fields, &specs, BlockOf::Other);
@@ -308,12 +303,7 @@ impl Checker<'_> {
         let specs: Vec<FieldSpec<'_>> = schema
             .fields
             .iter()
-            .map(|field| FieldSpec {
-                name: &field.name,
-                ty: field.ty.clone(),
-                required: field.required,
-                place: Place::Value,
-            })
+            .map(|field| FieldSpec { name: &field.name, ty: &field.ty, required: field.required, place: Place::Value })
             .collect();
         let mut cx = Cx { params_too: true, ..Cx::closed(scope, Vertex::End, "a provider") };
         self.saw_block(&block.fields, &specs, BlockOf::Other);
@@ -336,10 +326,8 @@ impl Checker<'_> {
         }
         let spec = |(_, name, ty): &'_ (ParamId, Arc<str>, Type)| (Arc::clone(name), ty.clone());
         let named: Vec<(Arc<str>, Type)> = declared.iter().map(spec).collect();
-        let specs: Vec<FieldSpec<'_>> = named
-            .iter()
-            .map(|(name, ty)| FieldSpec { name, ty: ty.clone(), required: false, place: Place::Value })
-            .collect();
+        let specs: Vec<FieldSpec<'_>> =
+            named.iter().map(|(name, ty)| FieldSpec { name, ty, required: false, place: Place::Value }).collect();
         self.saw_block(block, &specs, BlockOf::Params(cx.scope));
         let written = self.fields(cx, block, &specs, &"this program", given.span);
         let id_of = |name: &str| declared.iter().find(|(_, known, _)| **known == *name).map(|(id, _, _)| *id);
@@ -350,13 +338,13 @@ impl Checker<'_> {
     fn shadowed_variants(&mut self) {
         let mut found = Vec::new();
         for scope in &self.program.scopes {
-            for (name, (_, span)) in &scope.values {
-                let module = scope.parent.and_then(|parent| self.program.scopes.get(parent)).unwrap_or(scope);
-                for (ty, (def, _)) in &module.types {
-                    let crate::resolve::TypeDef::Type(index) = def else { continue };
-                    let Some(Slot::Done(Type::Variant(variant))) = self.types.get(*index) else { continue };
-                    if variant.case(name).is_some() {
-                        found.push(names::shadowed(name, ty, *span));
+            let module = scope.parent.and_then(|parent| self.program.scopes.get(parent)).unwrap_or(scope);
+            for (ty, (def, _)) in &module.types {
+                let crate::resolve::TypeDef::Type(index) = def else { continue };
+                let Some(Slot::Done(Type::Variant(variant))) = self.types.get(*index) else { continue };
+                for case in &variant.variants {
+                    if let Some((_, span)) = scope.values.get(&case.tag) {
+                        found.push(names::shadowed(&case.tag, ty, *span));
                     }
                 }
             }
@@ -376,8 +364,14 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty())
 }
 
-/// What an environment may say besides `params`.
-pub fn setting_types() -> Vec<(&'static str, Type)> {
+/// What an environment may say. What it says of `params` is checked apart.
+pub fn setting_types() -> &'static [(Arc<str>, Type)] {
+    static TYPES: LazyLock<Vec<(Arc<str>, Type)>> =
+        LazyLock::new(|| settings().into_iter().map(|(name, ty)| (Arc::from(name), ty)).collect());
+    &TYPES
+}
+
+fn settings() -> Vec<(&'static str, Type)> {
     let case = |tag: &str, fields: Vec<(&str, Type)>| VariantCase {
         tag: Arc::from(tag),
         payload: RecordType {
@@ -399,5 +393,6 @@ pub fn setting_types() -> Vec<(&'static str, Type)> {
         ("watch", Type::Duration),
         ("replace_limit", Type::Ratio),
         ("confirm", Type::Bool),
+        ("params", Type::Error),
     ]
 }

@@ -284,7 +284,7 @@ impl Checker<'_> {
         self.saw(name.span, || Some(Symbol::Variant(Arc::clone(variant), Arc::clone(&case.tag))));
         let payload = match fields {
             Some(block) => {
-                let owner = format!("variant `{}`", case.tag);
+                let owner = format_args!("variant `{}`", case.tag);
                 self.payload(cx, block, &case.payload, &owner, taint, name.span)
             }
             None => {

@@ -14,7 +14,7 @@ use imm_ir::{
     VariantType, code,
 };
 use imm_syntax::ast::{self, NodeHead, NodeKeyword};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// What the kind of a node names.
 pub(super) enum Target {
@@ -239,17 +239,14 @@ impl Checker<'_> {
     fn kind_fields(&mut self, cx: &mut Cx, ast: &ast::Node, schema: &KindSchema, id: NodeId) -> Vec<Written> {
         let moves = matches!(schema.class, Class::Pointer | Class::Durable);
         let decides = |field: &FieldSchema| field.class == FieldClass::Shape || is_rollout(&field.ty);
-        let title = |field| if decides(field) { Some(format!("`{}`", field.name)) } else { None };
-        let titles: Vec<Option<String>> = schema.fields.iter().map(title).collect();
         let specs: Vec<FieldSpec<'_>> = schema
             .fields
             .iter()
-            .zip(&titles)
-            .map(|(field, title)| FieldSpec {
+            .map(|field| FieldSpec {
                 name: &field.name,
-                ty: field.ty.clone(),
+                ty: &field.ty,
                 required: field.required,
-                place: title.as_deref().map_or(Place::Value, Place::Count),
+                place: if decides(field) { Place::CountField(&field.name) } else { Place::Value },
             })
             .collect();
         let later = |name: &str| {
@@ -305,15 +302,15 @@ impl Checker<'_> {
             }
         }
         cx.vertex = Vertex::Node(id);
-        let absent = |s: &&FieldSpec<'_>| s.required && !written.iter().any(|w| *w.name == *s.name);
+        let absent = |s: &&FieldSpec<'_>| s.required && !written.iter().any(|w| Arc::ptr_eq(&w.name, s.name));
         let known = |entry: &ast::Entry| match &entry.kind {
             ast::EntryKind::Field { key, .. } => match &key.kind {
-                ast::KeyKind::Name(name) => specs.iter().any(|s| s.name == name.as_str()),
+                ast::KeyKind::Name(name) => specs.iter().any(|s| **s.name == *name.as_str()),
                 ast::KeyKind::Str(_) | ast::KeyKind::Computed(_) => true,
             },
             _other => true,
         };
-        let missing: Vec<&str> = specs.iter().filter(absent).map(|s| s.name).collect();
+        let missing: Vec<&str> = specs.iter().filter(absent).map(|s| &**s.name).collect();
         if !missing.is_empty() && entries.iter().all(known) {
             self.report(crate::diagnose::blocks::missing(&owner.to_string(), &missing, ast.name.span));
         }
@@ -332,7 +329,7 @@ impl Checker<'_> {
         }
         let specs: Vec<FieldSpec<'_>> = params
             .iter()
-            .map(|(name, ty, required)| FieldSpec { name, ty: ty.clone(), required: *required, place: Place::Value })
+            .map(|(name, ty, required)| FieldSpec { name, ty, required: *required, place: Place::Value })
             .collect();
         self.saw_block(&ast.fields, &specs, BlockOf::Component(component));
         let name = self.component_name(component);
@@ -364,17 +361,12 @@ impl Checker<'_> {
 
     fn with(&mut self, cx: &mut Cx, ast: &ast::Node, of: &NodeOf) -> With {
         let Some(block) = &ast.with else { return With::default() };
-        let mut specs: Vec<(&str, Type)> = vec![
-            ("timeout", Type::Duration),
-            ("retries", Type::Int),
-            ("replace", replace_type()),
-            ("needs", Type::list(Type::Node)),
-        ];
-        if !matches!(of, NodeOf::Kind { class: Class::Resource | Class::Pointer | Class::External, .. }) {
-            specs.push(("protect", Type::Bool));
-        }
-        let specs: Vec<FieldSpec<'_>> =
-            specs.into_iter().map(|(name, ty)| FieldSpec { name, ty, required: false, place: Place::Value }).collect();
+        let unprotected = matches!(of, NodeOf::Kind { class: Class::Resource | Class::Pointer | Class::External, .. });
+        let specs: Vec<FieldSpec<'_>> = with_types()
+            .iter()
+            .filter(|(name, _)| !(unprotected && &**name == "protect"))
+            .map(|(name, ty)| FieldSpec { name, ty, required: false, place: Place::Value })
+            .collect();
         self.saw_block(block, &specs, BlockOf::Other);
         cx.set = true;
         let written = self.fields(cx, block, &specs, &"`with`", block.span);
@@ -396,6 +388,21 @@ impl Checker<'_> {
 
 fn is_rollout(ty: &Type) -> bool {
     matches!(ty, Type::Variant(variant) if &*variant.name == "Rollout")
+}
+
+/// What a `with` block may say.
+fn with_types() -> &'static [(Arc<str>, Type)] {
+    static TYPES: LazyLock<Vec<(Arc<str>, Type)>> = LazyLock::new(|| {
+        let all = [
+            ("timeout", Type::Duration),
+            ("retries", Type::Int),
+            ("replace", replace_type()),
+            ("needs", Type::list(Type::Node)),
+            ("protect", Type::Bool),
+        ];
+        all.into_iter().map(|(name, ty)| (Arc::from(name), ty)).collect()
+    });
+    &TYPES
 }
 
 /// `beside | handover { max_outage: Duration = 30s } | stop_first { because: String }`

@@ -4,13 +4,17 @@
 
 use super::checker::{Checker, Slot};
 use crate::diagnose::nodes;
-use crate::hir::{Expr, ExprKind, Head, MapEntry, Node, NodeId, NodeOf, each_expr};
+use crate::hir::{ComponentId, Expr, ExprKind, Head, MapEntry, Node, NodeId, NodeOf, each_expr};
 use imm_ir::{Class, FieldClass, Span, Type, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Checker<'_> {
     /// Judges all nodes.
     pub fn node_rules(&mut self, all: &[Node]) {
+        // A `use` around a node may say how all inside are replaced.
+        let told = all.iter().filter(|n| n.with.replace.is_some() || n.owner.is_some());
+        let told: BTreeSet<ComponentId> =
+            told.filter_map(|n| if let NodeOf::Component(id) = n.of { Some(id) } else { None }).collect();
         for node in all {
             let NodeOf::Kind { kind, class } = &node.of else { continue };
             if *class == Class::Resource {
@@ -22,7 +26,7 @@ impl Checker<'_> {
             self.targets(node, kind, all);
             self.overlap(node, all);
             if matches!(&**kind, "container" | "service" | "worker") {
-                self.writers(node, all);
+                self.writers(node, all, &told);
             }
             if &**kind == "route" {
                 self.rising(node);
@@ -164,12 +168,8 @@ impl Checker<'_> {
     }
 
     /// A volume for one writer must not be mounted writable by what overlaps with its successor.
-    fn writers(&mut self, node: &Node, all: &[Node]) {
-        // A `use` around it may say how all inside are replaced.
-        let around = |owner| {
-            all.iter().any(|n| n.of == NodeOf::Component(owner) && (n.with.replace.is_some() || n.owner.is_some()))
-        };
-        if !beside(node) || node.owner.is_some_and(around) {
+    fn writers(&mut self, node: &Node, all: &[Node], told: &BTreeSet<ComponentId>) {
+        if !beside(node) || node.owner.is_some_and(|owner| told.contains(&owner)) {
             return;
         }
         for (volume, span) in writable_mounts(node) {

@@ -94,17 +94,18 @@ impl Checker<'_> {
             return TestStepKind::Error;
         };
         let type_of = |name: &str| match name {
+            "at" => Type::Node,
             "times" => Type::Int,
             "by" => Type::Duration,
             _entry => Type::option(Type::String),
         };
-        let mut specs = vec![FieldSpec { name: "at", ty: Type::Node, required: true, place: Place::Value }];
-        specs.extend(extra.iter().map(|name| FieldSpec {
-            name,
-            ty: type_of(name),
-            required: *name == "by",
-            place: Place::Value,
-        }));
+        let known = |name: &&str| (Arc::<str>::from(*name), type_of(name));
+        let known: Vec<(Arc<str>, Type)> = std::iter::once(&"at").chain(*extra).map(known).collect();
+        let required = |name: &str| matches!(name, "at" | "by");
+        let specs: Vec<FieldSpec<'_>> = known
+            .iter()
+            .map(|(name, ty)| FieldSpec { name, ty, required: required(name), place: Place::Value })
+            .collect();
         self.saw_block(fields, &specs, BlockOf::Other);
         let owner = format!("fault `{kind}`");
         let written = self.fields(cx, fields, &specs, &owner, kind.span);
@@ -127,12 +128,12 @@ impl Checker<'_> {
             }
         };
         let samples = samples_type();
-        let specs = ["new", "old"].map(|name| FieldSpec {
-            name,
-            ty: if name == "new" { samples.clone() } else { Type::option(samples.clone()) },
-            required: name == "new",
-            place: Place::Value,
-        });
+        let known: [(Arc<str>, Type); 2] =
+            [(Arc::from("new"), samples.clone()), (Arc::from("old"), Type::option(samples))];
+        let specs: Vec<FieldSpec<'_>> = known
+            .iter()
+            .map(|(name, ty)| FieldSpec { name, ty, required: &**name == "new", place: Place::Value })
+            .collect();
         self.saw_block(fields, &specs, BlockOf::Other);
         let written = self.fields(cx, fields, &specs, &"a sample", pointer.span);
         let fields = written.into_iter().map(|field| (field.name, field.value)).collect();
@@ -157,9 +158,9 @@ impl Checker<'_> {
 /// The leftmost operand of an expression.
 fn first_name(expr: &ast::Expr) -> &ast::Expr {
     match &expr.kind {
+        ast::ExprKind::Field(it) => first_name(&it.base),
+        ast::ExprKind::Method(it) => first_name(&it.base),
         ast::ExprKind::Binary { left: inner, .. }
-        | ast::ExprKind::Field { base: inner, .. }
-        | ast::ExprKind::Method { base: inner, .. }
         | ast::ExprKind::Index { base: inner, .. }
         | ast::ExprKind::Unary { operand: inner, .. }
         | ast::ExprKind::Paren(inner) => first_name(inner),

@@ -256,6 +256,14 @@ impl Checker<'_> {
                 }
             }
         };
+        let ty = if crate::types::is_too_large(&ty) {
+            let text = format!("type `{}` has more than {} parts", ast.name, crate::types::MOST);
+            let diagnostic = Diagnostic::error(code::BUDGET_EXCEEDED, ast.name.span, text);
+            self.report(diagnostic.help("hold less in one value: use maps, or name parts by their keys"));
+            Type::Error
+        } else {
+            ty
+        };
         if let Some(slot) = self.types.get_mut(index) {
             *slot = Slot::Done(ty.clone());
         }

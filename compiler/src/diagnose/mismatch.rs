@@ -11,6 +11,8 @@ pub enum Place<'a> {
     Value,
     /// Decides which nodes exist; says what for, for example "`replicas`".
     Count(&'a str),
+    /// Decides which nodes exist: the field with this name.
+    CountField(&'a str),
 }
 
 /// Where a value becomes late.
@@ -62,7 +64,12 @@ fn too_late(expected: &Type, span: Span, place: Place<'_>, late: Option<Late>) -
                 .label("not known yet when this is needed")
                 .help("use a value that is known at plan: a param, a `let`, or an output without `~`")
         }
-        Place::Count(what) => {
+        Place::Count(_) | Place::CountField(_) => {
+            let what = match place {
+                Place::CountField(field) => format!("`{field}`"),
+                Place::Count(what) => what.to_owned(),
+                Place::Value => String::new(),
+            };
             let text = format!("{what} must be known at plan, but this is known only after create");
             Diagnostic::error(code::COUNT_NOT_KNOWN, span, text)
                 .label("decides which nodes exist")
@@ -73,7 +80,7 @@ fn too_late(expected: &Type, span: Span, place: Place<'_>, late: Option<Late>) -
         Some(late) if late.span != span => diagnostic.also(late.span, late.text),
         Some(late) => diagnostic.label(match place {
             Place::Value => late.text,
-            Place::Count(_) => format!("{}, and decides which nodes exist", late.text),
+            Place::Count(_) | Place::CountField(_) => format!("{}, and decides which nodes exist", late.text),
         }),
         None => diagnostic,
     }

@@ -58,7 +58,7 @@ pub fn library() -> Vec<Page> {
 
 fn page(module: &ModuleInput, sources: &Sources, title: &str, public: bool) -> Page {
     let trees = module.files.iter().map(|(_, tree)| tree);
-    let docs: Vec<&str> = trees.clone().filter_map(|tree| Some(tree.docs.as_ref()?.text.as_str())).collect();
+    let docs: Vec<&str> = trees.clone().filter_map(|tree| Some(&*tree.docs.as_ref()?.text)).collect();
     let items: Vec<&Item> =
         trees.flat_map(|tree| &tree.items).filter(|item| item.public.is_some() || !public).collect();
     Page::new(title, docs.join("\n\n"), sections(&items, sources))

@@ -44,9 +44,8 @@ impl Evaluator<'_> {
             let from = schema.and_then(|s| s.output(name)).map(|o| &o.from);
             return match from {
                 Some(OutputFrom::Input(_)) => {
-                    let first = expanded.members.first().cloned();
-                    let term = first.as_ref().and_then(|member| self.graph.nodes.get(member)?.inputs.get(name));
-                    let term = term.map_or(UNKNOWN, |input| input.term.clone());
+                    let first = expanded.members.first().and_then(|member| self.made(member));
+                    let term = first.map_or(UNKNOWN, |member| member.input(name));
                     self.trail.order(addr.clone());
                     term
                 }
@@ -55,13 +54,11 @@ impl Evaluator<'_> {
                 }
             };
         }
-        let Some(node) = self.graph.nodes.get(addr) else { return UNKNOWN };
-        let Some(output) = module.kind(&node.kind).and_then(|schema| schema.output(name)) else {
-            return UNKNOWN;
-        };
+        let Some(node) = self.made(addr) else { return UNKNOWN };
+        let Some(output) = node.schema.output(name) else { return UNKNOWN };
         match &output.from {
             OutputFrom::Input(input) => {
-                let term = node.inputs.get(input).map_or(Term::Value(Value::None), |input| input.term.clone());
+                let term = node.input(input);
                 self.trail.order(addr.clone());
                 term
             }

@@ -13,12 +13,16 @@ use std::sync::Arc;
 const WORK: u64 = 4_000_000;
 /// Work that each node adds.
 const WORK_OF_NODE: u64 = 600;
+/// Work of any program: about a second.
+const MOST_WORK: u64 = 60_000_000;
+/// Work that an instance takes for each `use` around it, whose places and addresses it carries.
+pub(super) const LEVEL: u64 = 40;
 /// Nodes that a program may have.
 const NODES: usize = 1_200_000;
 /// How many nodes are made before what is to come is guessed from how far the loops are, and how much too much that
-/// must be to end it early.
+/// must be to end it early: the further they are, the better the guess.
 const SAMPLE: usize = 20_000;
-const CERTAIN: f64 = 20.0;
+const CERTAIN: [(f64, f64); 3] = [(0.05, 20.0), (0.25, 3.0), (1.0, 1.6)];
 /// Calls and expressions within each other.
 const DEPTH: usize = 160;
 /// Bytes of text that are made with one unit of work.
@@ -36,6 +40,8 @@ pub(super) struct Budget {
     loops: BTreeMap<Span, u64>,
     /// The loops over nodes around the place being evaluated: rounds that are done, and all of them.
     rounds: Vec<(usize, usize)>,
+    /// Nodes that were made before the outermost of them began.
+    before: usize,
 }
 
 impl Budget {
@@ -64,7 +70,8 @@ impl Budget {
     }
 
     fn allowed(&self) -> u64 {
-        WORK.saturating_add(WORK_OF_NODE.saturating_mul(u64::try_from(self.nodes).unwrap_or(u64::MAX)))
+        let nodes = u64::try_from(self.nodes).unwrap_or(u64::MAX);
+        WORK.saturating_add(WORK_OF_NODE.saturating_mul(nodes)).min(MOST_WORK)
     }
 
     /// What is left: nothing larger needs to be measured.
@@ -79,6 +86,9 @@ impl Budget {
 
     /// A loop over nodes begins; refused when even one node a round is too many.
     pub fn begin_rounds(&mut self, rounds: usize, span: Span) -> Result<(), Box<Diagnostic>> {
+        if self.rounds.is_empty() {
+            self.before = self.nodes;
+        }
         self.rounds.push((0, rounds.max(1)));
         if self.nodes.saturating_add(rounds) > NODES { Err(Box::new(self.too_many_nodes(span))) } else { Ok(()) }
     }
@@ -96,7 +106,7 @@ impl Budget {
     /// One more node.
     pub fn node(&mut self, span: Span) -> Result<(), Box<Diagnostic>> {
         self.nodes += 1;
-        let hopeless = self.nodes.is_multiple_of(SAMPLE) && self.expected() > CERTAIN * amount(NODES);
+        let hopeless = self.nodes.is_multiple_of(SAMPLE) && self.is_hopeless();
         if self.nodes <= NODES && !hopeless {
             return Ok(());
         }
@@ -105,8 +115,11 @@ impl Budget {
         Err(Box::new(self.too_many_nodes(span)))
     }
 
-    /// How many nodes there will be if it goes on like this.
-    fn expected(&self) -> f64 {
+    /// Whether there will be far too many nodes if it goes on like this.
+    fn is_hopeless(&self) -> bool {
+        if self.rounds.is_empty() {
+            return false;
+        }
         let mut share = 1.0;
         let mut progress = 0.0;
         for (done, all) in &self.rounds {
@@ -114,7 +127,9 @@ impl Budget {
             progress += share * amount(*done);
         }
         // The round that is not done yet counts as a half.
-        amount(self.nodes) / (progress + share / 2.0)
+        let progress = progress + share / 2.0;
+        let certain = CERTAIN.iter().find(|(before, _)| progress <= *before).map_or(1.6, |(_, certain)| *certain);
+        amount(self.before) + amount(self.nodes - self.before) / progress > certain * amount(NODES)
     }
 
     fn too_many_nodes(&self, span: Span) -> Diagnostic {
@@ -328,6 +343,31 @@ mod tests {
     }
 
     #[test]
+    fn what_was_made_before_a_loop_says_nothing_about_it() {
+        let mut budget = Budget::default();
+        for _ in 0..600_000 {
+            budget.node(Span::default()).unwrap();
+        }
+        budget.begin_rounds(400_000, Span::default()).unwrap();
+        for _ in 0..400_000 {
+            budget.node(Span::default()).unwrap();
+            budget.next_round();
+        }
+    }
+
+    #[test]
+    fn a_loop_that_is_half_done_tells_how_many_there_will_be() {
+        let mut budget = Budget::default();
+        budget.begin_rounds(2000, Span::default()).unwrap();
+        let stopped = (0..2000).find(|_| {
+            let stopped = (0..1000).any(|_| budget.node(Span::default()).is_err());
+            budget.next_round();
+            stopped
+        });
+        assert!(stopped.is_some_and(|round| round < 600), "{stopped:?}");
+    }
+
+    #[test]
     fn a_large_program_has_work_in_proportion() {
         let mut budget = Budget::default();
         assert!(budget.spend(WORK + 1, Span::default()).is_err());
@@ -335,7 +375,8 @@ mod tests {
         for _ in 0..100_000 {
             budget.node(Span::default()).unwrap();
         }
-        assert!(budget.spend(WORK + 100_000 * WORK_OF_NODE, Span::default()).is_ok());
+        assert!(budget.spend(MOST_WORK, Span::default()).is_ok());
+        assert!(budget.spend(1, Span::default()).is_err());
     }
 
     #[test]

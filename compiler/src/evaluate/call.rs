@@ -16,7 +16,7 @@ impl Evaluator<'_> {
         let mut bounds = Vec::with_capacity(args.len());
         for arg in args {
             let (term, trail) = self.apart(|e| e.part(arg));
-            let bound = Bound { term: term?, trail: Arc::new(trail.tidy()) };
+            let bound = Bound { term: term?, trail: trail.shared() };
             self.trail.extend(&bound.trail);
             bounds.push(bound);
         }
@@ -33,12 +33,13 @@ impl Evaluator<'_> {
 
     /// A function of the program is a cause of what it gives: an edit of it has no other. Those of the library are not edited.
     fn called(&mut self, function: &Fn) {
-        let loc = self.loc(function.span);
-        if crate::stdlib::is_file(&loc.file) {
+        if self.sources.get(function.span.file).is_some_and(|file| crate::stdlib::is_file(&file.name)) {
             return;
         }
-        let digest = imm_ir::Digest::of(&self.written(function.span).to_le_bytes());
-        self.trail.cause(Cause { what: CauseKind::Function(Arc::clone(&function.name)), loc, digest });
+        self.cause(|e| {
+            let digest = imm_ir::Digest::of(&e.written(function.span).to_le_bytes());
+            Cause { what: CauseKind::Function(Arc::clone(&function.name)), loc: e.loc(function.span), digest }
+        });
     }
 
     /// `receiver.name(args)`; `name` is the builtin's.

@@ -14,91 +14,112 @@ impl Evaluator<'_> {
         if !changes(ty) {
             return Ok(term);
         }
-        let term = match ty {
-            Type::Late(inner) => return self.coerce(term, inner, span),
-            Type::Option(inner) => {
-                return if term.known() == Some(&Value::None) { Ok(term) } else { self.coerce(term, inner, span) };
-            }
-            Type::Secret(inner) => {
-                self.hidden += 1;
-                let plain = self.coerce(Arc::new(imm_ir::reduce::reveal(&term)), inner, span);
-                self.hidden -= 1;
-                let plain = plain?;
-                // A field that takes secrets makes none: what is plain stays readable in plans.
-                if self.sink && !term.is_secret() {
-                    return Ok(plain);
-                }
-                Arc::unwrap_or_clone(plain).into_secret()
-            }
+        match ty {
+            Type::Late(inner) => self.coerce(term, inner, span),
+            Type::Option(_) if term.known() == Some(&Value::None) => Ok(term),
+            Type::Option(inner) => self.coerce(term, inner, span),
             Type::Refined(refined) => {
                 let term = self.coerce(term, &refined.base, span)?;
                 self.refine(&term, refined, span)?;
-                return Ok(term);
+                Ok(term)
             }
-            Type::Float => match term.known() {
+            _may_be_made_anew => {
+                let term = self.take(term, span)?;
+                self.coerce_own(term, ty, span).map(Arc::new)
+            }
+        }
+    }
+
+    /// As [`Evaluator::coerce`], of a term that nothing else shares.
+    pub(super) fn coerce_own(&mut self, term: Term, ty: &Type, span: Span) -> Result<Term> {
+        if !changes(ty) {
+            return Ok(term);
+        }
+        match ty {
+            Type::Late(inner) => self.coerce_own(term, inner, span),
+            Type::Option(inner) => {
+                if term.known() == Some(&Value::None) {
+                    Ok(term)
+                } else {
+                    self.coerce_own(term, inner, span)
+                }
+            }
+            Type::Secret(inner) => {
+                // A field that takes secrets makes none: what is plain stays readable in plans.
+                let stays = self.sink && !term.is_secret();
+                self.hidden += 1;
+                let plain = self.coerce_own(if stays { term } else { imm_ir::reduce::reveal(&term) }, inner, span);
+                self.hidden -= 1;
+                if stays { plain } else { Ok(plain?.into_secret()) }
+            }
+            Type::Refined(refined) => {
+                let term = self.coerce_own(term, &refined.base, span)?;
+                self.refine(&term, refined, span)?;
+                Ok(term)
+            }
+            Type::Float => Ok(match term.known() {
                 Some(Value::Int(n)) => Term::Value(Value::Float(nearest(*n))),
-                _float => return Ok(term),
-            },
-            Type::Content => match term.known() {
+                _float => term,
+            }),
+            Type::Content => Ok(match term.known() {
                 Some(Value::String(text)) => {
                     let bytes = Arc::from(text.as_bytes());
                     Term::Value(Value::Content(Content::Bytes(Blob { bytes, executable: false })))
                 }
-                _content => return Ok(term),
-            },
-            Type::List(item) => match self.take(term, span)? {
+                _content => term,
+            }),
+            Type::List(item) => Ok(match term {
                 Term::Value(Value::List(items)) => {
-                    let items = items.into_iter().map(|v| self.coerce_owned(Term::Value(v), item, span));
+                    let items = items.into_iter().map(|v| self.coerce_part(Term::Value(v), item, span));
                     Term::list(items.collect::<Result<_>>()?)
                 }
                 Term::List(items) => {
-                    let items = items.into_iter().map(|t| self.coerce_owned(t, item, span));
+                    let items = items.into_iter().map(|t| self.coerce_part(t, item, span));
                     Term::list(items.collect::<Result<_>>()?)
                 }
                 hole => hole,
-            },
-            Type::Map(item) => match self.take(term, span)? {
+            }),
+            Type::Map(item) => Ok(match term {
                 Term::Value(Value::Map(map)) => {
-                    let map = map.into_iter().map(|(k, v)| Ok((k, self.coerce_owned(Term::Value(v), item, span)?)));
+                    let map = map.into_iter().map(|(k, v)| Ok((k, self.coerce_part(Term::Value(v), item, span)?)));
                     Term::map(map.collect::<Result<_>>()?)
                 }
                 Term::Map(map) => {
-                    let map = map.into_iter().map(|(k, t)| Ok((k, self.coerce_owned(t, item, span)?)));
+                    let map = map.into_iter().map(|(k, t)| Ok((k, self.coerce_part(t, item, span)?)));
                     Term::map(map.collect::<Result<_>>()?)
                 }
                 hole => hole,
-            },
-            Type::Record(record) => match self.take(term, span)? {
+            }),
+            Type::Record(record) => Ok(match term {
                 Term::Value(Value::Record(fields)) => {
                     Term::record(self.coerce_fields(opened(fields), &record.fields, span)?)
                 }
                 Term::Record(fields) => Term::record(self.coerce_fields(fields, &record.fields, span)?),
                 hole => hole,
-            },
+            }),
             Type::Variant(variant) => {
-                let (tag, fields) = match self.take(term, span)? {
+                let (tag, fields) = match term {
                     Term::Value(Value::Variant(tag, fields)) => (tag, opened(fields)),
                     Term::Variant(tag, fields) => (tag, fields),
-                    hole => return Ok(Arc::new(hole)),
+                    hole => return Ok(hole),
                 };
-                let Some(case) = variant.case(&tag) else { return Ok(Arc::new(Term::variant(tag, fields))) };
-                Term::variant(tag, self.coerce_fields(fields, &case.payload.fields, span)?)
+                let Some(case) = variant.case(&tag) else { return Ok(Term::variant(tag, fields)) };
+                Ok(Term::variant(tag, self.coerce_fields(fields, &case.payload.fields, span)?))
             }
-            _same => return Ok(term),
-        };
-        Ok(Arc::new(term))
+            _same => Ok(term),
+        }
     }
 
-    fn coerce_owned(&mut self, term: Term, ty: &Type, span: Span) -> Result<Term> {
+    fn coerce_part(&mut self, term: Term, ty: &Type, span: Span) -> Result<Term> {
         self.spend(1, span)?;
-        self.coerce(Arc::new(term), ty, span).map(Arc::unwrap_or_clone)
+        self.coerce_own(term, ty, span)
     }
 
     fn coerce_fields(&mut self, mut given: Fields<Term>, types: &[FieldType], span: Span) -> Result<Fields<Term>> {
         let mut fields = Fields::new();
         for field in types {
             let term = match given.remove(&field.name) {
-                Some(term) => self.coerce_owned(term, &field.ty, span)?,
+                Some(term) => self.coerce_part(term, &field.ty, span)?,
                 None => Term::Value(field.default.clone().unwrap_or(Value::None)),
             };
             fields.insert(Arc::clone(&field.name), term);
@@ -108,7 +129,7 @@ impl Evaluator<'_> {
     }
 
     /// Checks a refinement: now when the value is known, before cut-over when it is not.
-    fn refine(&mut self, term: &Arc<Term>, refined: &RefinedType, span: Span) -> Result<()> {
+    fn refine(&mut self, term: &Term, refined: &RefinedType, span: Span) -> Result<()> {
         let holds = self.holds(term, refined)?;
         match holds.known().and_then(Value::as_bool) {
             Some(true) => Ok(()),
@@ -140,14 +161,14 @@ impl Evaluator<'_> {
     }
 
     /// A refinement's condition over a term.
-    pub(super) fn holds(&mut self, term: &Arc<Term>, refined: &RefinedType) -> Result<Arc<Term>> {
+    pub(super) fn holds(&mut self, term: &Term, refined: &RefinedType) -> Result<Arc<Term>> {
         match predicate_of(self.module, refined) {
             Predicate::Builtin(lambda) => match call(lambda, std::slice::from_ref(term)) {
                 Ok(holds) => Ok(Arc::new(holds)),
                 Err(error) => Err(self.failed_to_reduce(error, Span::default())),
             },
             Predicate::Declared(refinement) => {
-                self.bind(refinement.it, Bound { term: Arc::clone(term), trail: Arc::default() });
+                self.bind(refinement.it, Bound::plain(term.clone()));
                 let (holds, _) = self.bound_with(|e| e.expr(&refinement.condition))?;
                 Ok(holds)
             }

@@ -19,15 +19,18 @@ pub(super) struct Round {
     pub value: Term,
 }
 
+/// Rounds, made one by one: there may be a million.
+pub(super) type Rounds<'t> = Box<dyn Iterator<Item = Round> + 't>;
+
 impl Evaluator<'_> {
     /// The rounds of a loop in an expression. One over nodes pays with its nodes.
-    fn paid_rounds(&mut self, source: &Term, span: Span) -> Result<Option<Vec<Round>>> {
+    fn paid_rounds<'t>(&mut self, source: &'t Term, span: Span) -> Result<Option<Rounds<'t>>> {
         self.spend(super::budget::walked(source, self.budget.left()).saturating_mul(3), span)?;
         Ok(Self::rounds(source))
     }
 
     /// The rounds of a loop before its filter; `None` when the source is not known.
-    pub(super) fn rounds(source: &Term) -> Option<Vec<Round>> {
+    pub(super) fn rounds(source: &Term) -> Option<Rounds<'_>> {
         let by_position = |(n, value): (usize, Term)| {
             let key = value.known().map_or_else(|| n.to_string(), shown);
             let position = Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
@@ -40,14 +43,14 @@ impl Evaluator<'_> {
         };
         Some(match source {
             Term::Value(Value::List(items)) => {
-                items.iter().cloned().map(Term::Value).enumerate().map(by_position).collect()
+                Box::new(items.iter().cloned().map(Term::Value).enumerate().map(by_position))
             }
-            Term::List(items) => items.iter().cloned().enumerate().map(by_position).collect(),
+            Term::List(items) => Box::new(items.iter().cloned().enumerate().map(by_position)),
             Term::Value(Value::Range(from, to)) => {
-                (*from..*to).map(|n| Term::Value(Value::Int(n))).enumerate().map(by_position).collect()
+                Box::new((*from..*to).map(|n| Term::Value(Value::Int(n))).enumerate().map(by_position))
             }
-            Term::Value(Value::Map(map)) => map.iter().map(|(k, v)| by_key(k, Term::Value(v.clone()))).collect(),
-            Term::Map(map) => map.iter().map(|(k, v)| by_key(k, v.clone())).collect(),
+            Term::Value(Value::Map(map)) => Box::new(map.iter().map(move |(k, v)| by_key(k, Term::Value(v.clone())))),
+            Term::Map(map) => Box::new(map.iter().map(move |(k, v)| by_key(k, v.clone()))),
             _hole => return None,
         })
     }
@@ -72,17 +75,17 @@ impl Evaluator<'_> {
     pub(super) fn list_for(&mut self, head: &ForHead, value: &Expr, span: Span) -> Result<Arc<Term>> {
         let source = self.expr(&head.source)?;
         let Some(rounds) = self.paid_rounds(&source, head.source.span)? else {
-            return self.late_loop(head, source, value, None, span);
+            return self.late_loop(head, Arc::clone(&source), value, None, span);
         };
         let trail = Arc::default();
-        let mut items = Vec::with_capacity(rounds.len());
-        for round in &rounds {
-            self.bind_round(head, round, &trail);
+        let mut items = Vec::new();
+        for round in rounds {
+            self.bind_round(head, &round, &trail);
             self.budget.round(value.span);
             match self.takes(head)? {
                 Some(true) => items.push(self.owned(value)?),
                 Some(false) => {}
-                None => return self.late_loop(head, source, value, None, span),
+                None => return self.late_loop(head, Arc::clone(&source), value, None, span),
             }
         }
         Ok(Arc::new(Term::list(items)))
@@ -91,17 +94,17 @@ impl Evaluator<'_> {
     pub(super) fn map_for(&mut self, head: &ForHead, key: &Expr, value: &Expr, span: Span) -> Result<Arc<Term>> {
         let source = self.expr(&head.source)?;
         let Some(rounds) = self.paid_rounds(&source, head.source.span)? else {
-            return self.late_loop(head, source, value, Some(key), span);
+            return self.late_loop(head, Arc::clone(&source), value, Some(key), span);
         };
         let trail = Arc::default();
         let mut map = BTreeMap::new();
-        for round in &rounds {
-            self.bind_round(head, round, &trail);
+        for round in rounds {
+            self.bind_round(head, &round, &trail);
             self.budget.round(value.span);
             match self.takes(head)? {
                 Some(true) => {}
                 Some(false) => continue,
-                None => return self.late_loop(head, source, value, Some(key), span),
+                None => return self.late_loop(head, Arc::clone(&source), value, Some(key), span),
             }
             let Some(text) = self.key(key)? else { return Ok(Arc::new(UNKNOWN)) };
             let term = self.owned(value)?;

@@ -50,7 +50,7 @@ impl Evaluator<'_> {
                     (_, None) => return Ok(Arc::new(UNKNOWN)),
                 };
                 let (name, executable) = self.files.executable(program, at).map_err(|d| self.fail(*d))?;
-                let content = Content::Executable(executable);
+                let content = Content::Executable(Box::new(executable));
                 self.was_read(CauseKind::Machine(name), &content, span);
                 Ok(Arc::new(Term::Value(Value::Content(content))))
             }
@@ -79,7 +79,7 @@ impl Evaluator<'_> {
             return Ok(());
         };
         let (tag, mut payload) = (Arc::clone(tag), payload.clone());
-        let content = Content::Image(image);
+        let content = Content::Image(Box::new(image));
         let digest = digest(&content);
         payload.insert(Arc::from("image"), Value::Content(content));
         input.term = Term::Value(Value::Variant(tag, payload));
@@ -115,8 +115,7 @@ impl Evaluator<'_> {
     }
 
     fn was_read(&mut self, what: CauseKind, content: &Content, span: Span) {
-        let loc = self.loc(span);
-        self.trail.cause(Cause { what, loc, digest: digest(content) });
+        self.cause(|e| Cause { what, loc: e.loc(span), digest: digest(content) });
     }
 
     fn template(

@@ -1,23 +1,26 @@
 //! What a node becomes in the graph: itself, or the members of its expansion. `with` of a `use` goes to all inside.
 
 use super::node::Inputs;
-use super::{Evaluator, Result};
+use super::{Evaluator, Purpose, Result};
 use crate::hir::Node;
 use crate::resolve::providers;
-use imm_ir::{Addr, Diagnostic, Expanded, Fields, Input, KindSchema, Span, Term, Value, With, code, spec};
+use imm_ir::{
+    Addr, Diagnostic, Digest, Edge, Expanded, Fields, Input, KindSchema, OutputFrom, Span, Term, Value, With, code,
+    spec,
+};
 use std::sync::Arc;
 
 /// Most members of one expansion, whatever its schema's refinement says.
 const MEMBERS: i64 = 1000;
 
-impl Evaluator<'_> {
+impl<'a> Evaluator<'a> {
     /// Puts a node into the graph, or its members when it expands.
     pub(super) fn place(
         &mut self,
         node: &Node,
-        schema: &KindSchema,
+        schema: &'a KindSchema,
         addr: &Addr,
-        given: Inputs,
+        mut given: Inputs,
         with: &(With, Vec<Addr>),
     ) -> Result<()> {
         let Some(expansion) = &schema.expands else {
@@ -40,17 +43,12 @@ impl Evaluator<'_> {
         let Some(member_schema) = module.kind(&expansion.kind) else { return Ok(()) };
         let group = addr.child(&expansion.member);
         let mut members = Vec::new();
-        let carried = |name: &Arc<str>| *name != expansion.count;
+        given.inputs.remove(&expansion.count);
         for n in 0..number {
             let member = group.key(&n.to_string());
             self.budget.node(node.span).map_err(|exceeded| self.fail(*exceeded))?;
-            let inputs: Fields<Input> = given
-                .inputs
-                .iter()
-                .filter(|(name, _)| carried(name))
-                .map(|(k, v)| (Arc::clone(k), v.clone()))
-                .collect();
-            let inputs = Inputs { inputs, orders: given.orders.clone() };
+            // The last one needs no copy; most have one member.
+            let inputs = if n + 1 == number { std::mem::take(&mut given) } else { given.clone() };
             self.insert(node.span, member_schema, &member, inputs, with);
             members.push(member);
         }
@@ -60,25 +58,35 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    fn insert(&mut self, span: Span, schema: &KindSchema, addr: &Addr, given: Inputs, with: &(With, Vec<Addr>)) {
-        let origin = self.origin(span);
-        let provider = providers::of(&schema.name);
-        let (spec, _) = spec::spec(schema, provider, &given.inputs);
-        let mut node = imm_ir::Node {
-            kind: Arc::clone(&schema.name),
-            class: schema.class,
-            provider: Arc::from(provider),
-            inputs: Fields::new(),
-            edges: Vec::new(),
-            with: with.0.clone(),
-            origin,
-            spec,
-        };
-        self.connect(&mut node, schema, given, &with.1);
+    fn insert(&mut self, span: Span, schema: &'a KindSchema, addr: &Addr, given: Inputs, with: &(With, Vec<Addr>)) {
         if &*schema.name == "route" {
             self.routes.push(super::finish::Route { addr: addr.clone(), span });
         }
-        self.graph.nodes.insert(addr.clone(), node);
+        let provider = providers::of(&schema.name);
+        let mut edges = Vec::new();
+        self.edges(schema.class, schema, &given, &with.1, &mut edges);
+        match self.purpose {
+            Purpose::Plan => {
+                let node = imm_ir::Node {
+                    kind: Arc::clone(&schema.name),
+                    class: schema.class,
+                    provider: self.provided_by(provider),
+                    spec: spec::spec(schema, provider, &given.inputs).0,
+                    inputs: given.inputs,
+                    edges,
+                    with: with.0.clone(),
+                    origin: self.origin(span),
+                };
+                self.graph.nodes.insert(addr.clone(), node);
+            }
+            Purpose::Check => {
+                // Whether anything can ask what the node is.
+                let tells = schema.outputs.iter().any(|output| output.from == OutputFrom::Spec);
+                let spec = if tells { spec::spec(schema, provider, &given.inputs).0 } else { Digest([0; 32]) };
+                let inputs = if tells { Fields::new() } else { given.inputs };
+                self.checked.insert(addr.clone(), Kept { schema, inputs, edges, spec });
+            }
+        }
     }
 
     /// Adds the later fields of a pointer or durable.
@@ -89,18 +97,70 @@ impl Evaluator<'_> {
         given: Inputs,
         with: Option<(With, Vec<Addr>)>,
     ) {
-        let Some(mut node) = self.graph.nodes.remove(addr) else { return };
-        let mut needs = Vec::new();
-        if let Some((with, needed)) = with {
-            node.with = with;
-            needs = needed;
+        let (with, needs) = with.unzip();
+        let mut edges = self.made(addr).map(|node| node.edges.to_vec()).unwrap_or_default();
+        self.edges(schema.class, schema, &given, needs.as_deref().unwrap_or_default(), &mut edges);
+        if let Some(node) = self.graph.nodes.get_mut(addr) {
+            node.edges = edges;
+            if let Some(with) = with {
+                node.with = with;
+            }
+            node.inputs.extend(given.inputs);
+        } else if let Some(kept) = self.checked.get_mut(addr) {
+            kept.edges = edges;
+            kept.inputs.extend(given.inputs);
         }
-        self.connect(&mut node, schema, given, &needs);
-        self.graph.nodes.insert(addr.clone(), node);
     }
 
-    /// A known value of a node, for checks.
-    pub(super) fn known_input<'n>(node: &'n imm_ir::Node, name: &str) -> Option<&'n Value> {
-        node.inputs.get(name).map(|input| &input.term).and_then(Term::known)
+    /// Most are of one provider, whose name is made once.
+    fn provided_by(&mut self, name: &str) -> Arc<str> {
+        if *self.provider != *name {
+            self.provider = Arc::from(name);
+        }
+        Arc::clone(&self.provider)
+    }
+
+    /// A node that was made so far.
+    pub(super) fn made(&self, addr: &Addr) -> Option<Made<'_, 'a>> {
+        match self.purpose {
+            Purpose::Plan => {
+                let node = self.graph.nodes.get(addr)?;
+                let module = self.module;
+                let schema = module.kind(&node.kind)?;
+                Some(Made { schema, inputs: &node.inputs, edges: &node.edges, spec: node.spec })
+            }
+            Purpose::Check => {
+                let Kept { schema, inputs, edges, spec } = self.checked.get(addr)?;
+                Some(Made { schema, inputs, edges, spec: *spec })
+            }
+        }
+    }
+}
+
+/// What a check keeps of a node. It hands none out: they need no order, no places and nothing that nobody reads.
+#[derive(Debug)]
+pub(super) struct Kept<'a> {
+    schema: &'a KindSchema,
+    inputs: Fields<Input>,
+    edges: Vec<Edge>,
+    spec: Digest,
+}
+
+/// What can be asked of a node that was made.
+pub(super) struct Made<'n, 'a> {
+    pub schema: &'a KindSchema,
+    pub inputs: &'n Fields<Input>,
+    pub edges: &'n [Edge],
+    pub spec: Digest,
+}
+
+impl Made<'_, '_> {
+    /// The value of an input: as given, or its default.
+    pub fn input(&self, name: &str) -> Term {
+        let default = || self.schema.field(name)?.default.clone();
+        match self.inputs.get(name) {
+            Some(input) => input.term.clone(),
+            None => Term::Value(default().unwrap_or(Value::None)),
+        }
     }
 }

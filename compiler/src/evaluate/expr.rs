@@ -7,7 +7,6 @@ use imm_ir::builtin::Builtin;
 use imm_ir::reduce::{Problem, apply};
 use imm_ir::{Diagnostic, Fields, Key, Span, Term, Type, Value, code};
 use imm_syntax::ast::{BinaryOp, UnaryOp};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Evaluator<'_> {
@@ -34,12 +33,17 @@ impl Evaluator<'_> {
     /// Evaluates apart from the current trail, to be bound.
     pub(super) fn bound(&mut self, expr: &Expr) -> Result<Bound> {
         let (term, trail) = self.apart(|e| e.expr(expr));
-        Ok(Bound { term: term?, trail: Arc::new(trail.tidy()) })
+        Ok(Bound { term: term?, trail: trail.shared() })
     }
 
     fn form(&mut self, expr: &Expr) -> Result<Arc<Term>> {
         match &expr.kind {
-            ExprKind::Value(value) => Ok(Arc::new(Term::Value(value.clone()))),
+            ExprKind::Value(_)
+            | ExprKind::List(_)
+            | ExprKind::Record(_)
+            | ExprKind::Map(_)
+            | ExprKind::Variant { .. }
+            | ExprKind::Lambda { .. } => self.own_form(expr).map(Arc::new),
             ExprKind::String(parts) => self.string(parts, expr.span),
             ExprKind::Local(id) => {
                 let bound = self.locals.get(id.index()).cloned().flatten();
@@ -54,12 +58,8 @@ impl Evaluator<'_> {
                 let bound = self.scopes.node(*id).cloned();
                 Ok(self.read(bound))
             }
-            ExprKind::List(items) => self.list(items),
             ExprKind::ListFor { head, value } => self.list_for(head, value, expr.span),
-            ExprKind::Record(fields) => Ok(Arc::new(Term::record(self.fields(fields)?))),
-            ExprKind::Map(entries) => self.map(entries),
             ExprKind::MapFor { head, key, value } => self.map_for(head, key, value, expr.span),
-            ExprKind::Variant { tag, payload } => Ok(Arc::new(Term::variant(Arc::clone(tag), self.fields(payload)?))),
             ExprKind::Field { base, name, access, optional } => self.field(base, name, *access, *optional, expr.span),
             ExprKind::Index { base, index } => {
                 let args = vec![self.part(base)?, self.part(index)?];
@@ -79,13 +79,41 @@ impl Evaluator<'_> {
             ExprKind::Binary { op, left, right } => self.binary(*op, left, right, expr.span),
             ExprKind::If { condition, then, otherwise } => self.choose(condition, then, otherwise),
             ExprKind::Match { scrutinee, arms } => self.match_arms(scrutinee, arms),
-            ExprKind::Lambda { params, body } => self.lambda(params, body).map(Arc::new),
             ExprKind::Coerce(inner) => {
                 let term = self.expr(inner)?;
                 self.coerce(term, &expr.ty, inner.span)
             }
             ExprKind::Error => Err(self.fail(Diagnostic::error(code::SYNTAX, expr.span, "this is broken"))),
         }
+    }
+
+    /// As [`Evaluator::form`], as a term of its own. Most parts of what a node is are made here: nothing is shared that would
+    /// have to be taken apart again.
+    fn own_form(&mut self, expr: &Expr) -> Result<Term> {
+        match &expr.kind {
+            ExprKind::Value(value) => Ok(Term::Value(value.clone())),
+            ExprKind::List(items) => self.list(items),
+            ExprKind::Record(fields) => Ok(Term::record(self.fields(fields)?)),
+            ExprKind::Map(entries) => self.map(entries),
+            ExprKind::Variant { tag, payload } => Ok(Term::variant(Arc::clone(tag), self.fields(payload)?)),
+            ExprKind::Lambda { params, body } => self.lambda(params, body),
+            ExprKind::Coerce(inner) => {
+                let term = self.own(inner)?;
+                self.coerce_own(term, &expr.ty, inner.span)
+            }
+            _shared => {
+                let term = self.form(expr)?;
+                self.take(term, expr.span)
+            }
+        }
+    }
+
+    /// Evaluates an expression to a term of its own; what it was made from is added to the trail.
+    pub(super) fn own(&mut self, expr: &Expr) -> Result<Term> {
+        self.budget.enter(expr.span).map_err(|exceeded| self.fail(*exceeded))?;
+        let result = self.own_form(expr);
+        self.budget.leave();
+        result
     }
 
     /// The value of something bound, and its trail. What is not bound is not known: it depends on a param without value.
@@ -127,17 +155,25 @@ impl Evaluator<'_> {
     }
 
     fn fields(&mut self, fields: &[(Arc<str>, Expr)]) -> Result<Fields<Term>> {
-        let mut terms = Fields::new();
+        let mut terms = Vec::with_capacity(fields.len());
         for (name, value) in fields {
-            terms.insert(Arc::clone(name), self.owned(value)?);
+            let term = self.owned(value)?;
+            if !matches!(term, Term::Value(Value::None)) {
+                terms.push((Arc::clone(name), term));
+            }
         }
-        Ok(terms)
+        Ok(Fields::from(terms))
     }
 
-    /// An expression's term, to be put into another.
+    /// As [`Evaluator::part`], to be put into another.
     pub(super) fn owned(&mut self, expr: &Expr) -> Result<Term> {
-        let term = self.part(expr)?;
-        self.take(term, expr.span)
+        match self.own(expr) {
+            Err(failed) if failed.code != code::BUDGET_EXCEEDED => {
+                self.report(failed);
+                Ok(UNKNOWN)
+            }
+            result => result,
+        }
     }
 
     /// A term to be changed or put into another; what others share is copied.
@@ -156,7 +192,7 @@ impl Evaluator<'_> {
         self.budget.spend(work, span).map_err(|exceeded| self.fail(*exceeded))
     }
 
-    fn list(&mut self, items: &[(bool, Expr)]) -> Result<Arc<Term>> {
+    fn list(&mut self, items: &[(bool, Expr)]) -> Result<Term> {
         let mut terms = Vec::with_capacity(items.len());
         let mut open = Vec::new();
         for (spliced, item) in items {
@@ -182,41 +218,51 @@ impl Evaluator<'_> {
         }
         let last = Term::list(terms);
         if open.is_empty() {
-            return Ok(Arc::new(last));
+            return Ok(last);
         }
         open.push(last);
         let span = items.first().map_or_else(Span::default, |(_, item)| item.span);
-        self.apply(&Builtin::Method(Arc::from("flatten")), vec![Arc::new(Term::list(open))], span)
+        let list = self.apply(&Builtin::Method(Arc::from("flatten")), vec![Arc::new(Term::list(open))], span)?;
+        self.take(list, span)
     }
 
-    fn map(&mut self, entries: &[MapEntry]) -> Result<Arc<Term>> {
-        let mut map: BTreeMap<Key, Term> = BTreeMap::new();
-        let mut written: BTreeMap<Key, Span> = BTreeMap::new();
+    fn map(&mut self, entries: &[MapEntry]) -> Result<Term> {
+        // With the place of the key where one is written: such keys do not repeat, but one may replace a spread's.
+        let mut all: Vec<(Key, Term, Option<Span>)> = Vec::with_capacity(entries.len());
         for entry in entries {
             match entry {
                 MapEntry::Entry { key, value } => {
-                    let Some(text) = self.key(key)? else { return Ok(Arc::new(UNKNOWN)) };
-                    if let Some(before) = written.insert(text.clone(), key.span) {
-                        return Err(self.fail(duplicate_key(&text, key.span).also(before, "it is already here")));
-                    }
-                    let value = self.owned(value)?;
-                    map.insert(text, value);
+                    let Some(text) = self.key(key)? else { return Ok(UNKNOWN) };
+                    all.push((text, self.owned(value)?, Some(key.span)));
                 }
                 MapEntry::Spread(spread) => match self.owned(spread)? {
-                    Term::Map(inner) => map.extend(inner),
+                    Term::Map(inner) => all.extend(inner.into_iter().map(|(key, term)| (key, term, None))),
                     Term::Value(Value::Map(inner)) => {
-                        map.extend(inner.into_iter().map(|(key, value)| (key, Term::Value(value))));
+                        all.extend(inner.into_iter().map(|(key, value)| (key, Term::Value(value), None)));
                     }
-                    _unknown => return Ok(Arc::new(UNKNOWN)),
+                    _unknown => return Ok(UNKNOWN),
                 },
             }
         }
-        Ok(Arc::new(Term::map(map)))
+        all.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+        let mut last: Option<(&Key, Span)> = None;
+        for (key, span) in all.iter().filter_map(|(key, _, span)| Some((key, (*span)?))) {
+            if let Some((_, before)) = last.filter(|(other, _)| *other == key) {
+                return Err(self.fail(duplicate_key(key, span).also(before, "it is already here")));
+            }
+            last = Some((key, span));
+        }
+        // Of equal keys the last one stays.
+        if all.iter().all(|(_, term, _)| matches!(term, Term::Value(_))) {
+            let known = all.into_iter().filter_map(|(key, term, _)| Some((key, term.into_value()?)));
+            return Ok(Term::Value(Value::Map(known.collect())));
+        }
+        Ok(Term::Map(all.into_iter().map(|(key, term, _)| (key, term)).collect()))
     }
 
     /// A key; `None` when it depends on a param without value.
     pub(super) fn key(&mut self, key: &Expr) -> Result<Option<Key>> {
-        let term = self.expr(key)?;
+        let term = self.own(key)?;
         Ok(match term.known() {
             Some(Value::String(text)) => Some(Key(Arc::clone(text))),
             Some(other) => Some(Key::from(imm_ir::reduce::shown(other))),

@@ -35,11 +35,10 @@ impl Evaluator<'_> {
         let mut places: BTreeMap<Place, Route> = BTreeMap::new();
         let mut found = Vec::new();
         for route in &self.routes {
-            let Some(node) = self.graph.nodes.get(&route.addr) else { continue };
-            let text = |name: &str| Self::known_input(node, name).and_then(Value::as_text).map(str::to_owned);
-            let listen = Self::known_input(node, "listen").and_then(Value::as_int);
-            let unknown =
-                ["host", "path"].iter().any(|n| node.inputs.get(*n).is_some_and(|i| i.term.known().is_none()));
+            let Some(node) = self.made(&route.addr) else { continue };
+            let text = |name: &str| node.input(name).known().and_then(Value::as_text).map(str::to_owned);
+            let listen = node.input("listen").known().and_then(Value::as_int);
+            let unknown = ["host", "path"].iter().any(|n| node.input(n).known().is_none());
             let (Some(listen), Some(path), false) = (listen, text("path"), unknown) else { continue };
             let host = text("host");
             let shown = format!("{}:{listen}{path}", host.as_deref().unwrap_or("*"));
@@ -63,10 +62,10 @@ impl Evaluator<'_> {
     fn targets_without_health(&mut self) {
         let mut found = Vec::new();
         for route in &self.routes {
-            let Some(node) = self.graph.nodes.get(&route.addr) else { continue };
+            let Some(node) = self.made(&route.addr) else { continue };
             for edge in node.edges.iter().filter(|edge| edge.kind == EdgeKind::Set) {
-                let Some(target) = self.graph.nodes.get(&edge.to) else { continue };
-                if &*target.kind == "container" && !target.inputs.contains_key("health") {
+                let Some(target) = self.made(&edge.to) else { continue };
+                if &*target.schema.name == "container" && !target.inputs.contains_key("health") {
                     found.push(
                         Diagnostic::error(
                             code::NO_HEALTH_CHECK,

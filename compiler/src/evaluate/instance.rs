@@ -2,10 +2,10 @@
 
 use super::scope::Scope;
 use super::trail::Bound;
-use super::{Evaluator, Result};
+use super::{Evaluator, Result, budget};
 use crate::hir::{Body, ComponentId, Node, Step};
 use imm_ir::{Addr, Assert, Diagnostic, Loc, Term, Value, code};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 impl Evaluator<'_> {
@@ -70,7 +70,7 @@ impl Evaluator<'_> {
     pub(super) fn instantiate(&mut self, node: &Node, addr: &Addr, component: ComponentId) -> Result<()> {
         let module = self.module;
         let Some(component) = module.component(component) else { return Ok(()) };
-        let mut params = HashMap::new();
+        let mut params = FxHashMap::default();
         for field in &node.fields {
             let param = component
                 .body
@@ -79,10 +79,12 @@ impl Evaluator<'_> {
                 .find(|id| module.param(**id).is_some_and(|param| param.name == field.name));
             let Some(param) = param else { continue };
             let (value, trail) = self.bound_with(|e| e.part(&field.value))?;
-            let bound = Bound { term: value, trail: Arc::new(trail.tidy()) };
+            let bound = Bound { term: value, trail: trail.shared() };
             params.insert(*param, self.named(&field.name, field.name_span, field.value.span, bound));
         }
         let with = self.carried(node)?;
+        let around = u64::try_from(self.scopes.here().uses.len()).unwrap_or(u64::MAX);
+        self.spend(budget::LEVEL.saturating_mul(around), node.span)?;
         let mut uses: Vec<Loc> = self.scopes.here().uses.clone();
         uses.push(self.loc(node.span));
         let scope = Scope { addr: Some(addr.clone()), uses, with, params, ..Scope::default() };

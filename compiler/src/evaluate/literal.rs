@@ -24,7 +24,7 @@ pub(super) fn value(expr: &Expr, ty: &Type) -> Result<Value> {
     match (bare(ty), &expr.kind) {
         (Type::Option(_), ExprKind::None) => Ok(Value::None),
         (Type::Option(inner), _) => match &expr.kind {
-            ExprKind::Call { ty: None, name, args } if name.as_str() == "some" => match args.as_slice() {
+            ExprKind::Call(it) if it.ty.is_none() && it.name.as_str() == "some" => match it.args.as_slice() {
                 [inside] => value(inside, inner),
                 _other => Err(unfit(expr, ty)),
             },
@@ -66,11 +66,11 @@ pub(super) fn value(expr: &Expr, ty: &Type) -> Result<Value> {
         (Type::Variant(variant), ExprKind::Name(name)) => {
             variant_value(variant, name.as_str(), name.span, expr.span, None)
         }
-        (Type::Variant(variant), ExprKind::Qualified { name, .. }) => {
-            variant_value(variant, name.as_str(), name.span, expr.span, None)
+        (Type::Variant(variant), ExprKind::Qualified(it)) => {
+            variant_value(variant, it.name.as_str(), it.name.span, expr.span, None)
         }
-        (Type::Variant(variant), ExprKind::Construct { name, fields, .. }) => {
-            variant_value(variant, name.as_str(), name.span, expr.span, Some(fields))
+        (Type::Variant(variant), ExprKind::Construct(it)) => {
+            variant_value(variant, it.name.as_str(), it.name.span, expr.span, Some(&it.fields))
         }
         _other => Err(unfit(expr, ty)),
     }

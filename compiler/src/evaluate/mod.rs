@@ -39,8 +39,9 @@ use crate::hir::{LocalId, ParamId, TypedModule};
 use crate::world::World;
 use budget::Budget;
 use imm_ir::reduce::ReduceError;
-use imm_ir::{Addr, Diagnostic, Fields, Graph, Loc, Sources, Span, Term, Value, code};
+use imm_ir::{Addr, Cause, Diagnostic, Fields, Graph, Loc, Sources, Span, Term, Value, code};
 use params::ParamCause;
+use rustc_hash::FxHashMap;
 use scope::Scopes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -120,7 +121,12 @@ struct Evaluator<'a> {
     /// Functions and components being evaluated, outermost first.
     frames: Vec<(Span, String)>,
     budget: Budget,
+    /// Identity of the provider of the last node, and no place at all.
+    provider: Arc<str>,
+    nowhere: Loc,
     graph: Graph,
+    /// The nodes of a check, which hands none out: they need no order.
+    checked: FxHashMap<Addr, expand::Kept<'a>>,
     /// Outputs of nodes that were created; only in a test.
     seen: BTreeMap<Addr, Fields<Value>>,
     params: Vec<ResolvedParam>,
@@ -153,7 +159,10 @@ impl<'a> Evaluator<'a> {
             lambdas: 0,
             frames: Vec::new(),
             budget: Budget::default(),
+            provider: Arc::from(""),
+            nowhere: Loc::default(),
             graph: Graph::default(),
+            checked: FxHashMap::default(),
             seen: BTreeMap::new(),
             params: Vec::new(),
             param_causes: BTreeMap::new(),
@@ -196,9 +205,20 @@ impl Evaluator<'_> {
         Evaluated { graph: self.graph, params: self.params, files, machine, diagnostics: self.diagnostics }
     }
 
-    /// A position that needs no sources.
+    /// A position that needs no sources. A check keeps no graph that could hold it.
     fn loc(&self, span: Span) -> Loc {
-        self.sources.loc(span)
+        match self.purpose {
+            Purpose::Plan => self.sources.loc(span),
+            Purpose::Check => self.nowhere.clone(),
+        }
+    }
+
+    /// Adds a cause of what is being evaluated. A check explains no change.
+    fn cause(&mut self, cause: impl FnOnce(&mut Self) -> Cause) {
+        if self.purpose == Purpose::Plan {
+            let cause = cause(self);
+            self.trail.cause(cause);
+        }
     }
 
     /// A short digest of the text there, whatever its line breaks and indents; remembered, since thousands of nodes of one `for`

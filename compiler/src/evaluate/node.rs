@@ -1,18 +1,18 @@
 //! Nodes: heads, fields, `with`. What a node becomes in the graph is in `expand`.
 
-use super::comprehension::Round;
 use super::scope::Carried;
 use super::trail::{Bound, Trail};
-use super::{Evaluator, Result, UNKNOWN, budget};
+use super::{Evaluator, Purpose, Result, UNKNOWN, budget};
 use crate::hir::{Expr, Field, Head, Node, NodeId, NodeOf};
 use imm_ir::{
-    Addr, Class, Diagnostic, FieldClass, Fields, Input, Key, KindSchema, Origin, Replace, Span, Term, Value, With, code,
+    Addr, Class, Diagnostic, FieldClass, Fields, Input, Key, KindSchema, Origin, OutputFrom, Replace, Span, Term,
+    Value, With, code,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Fields of a node that were evaluated, and the nodes that each must follow.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Inputs {
     pub inputs: Fields<Input>,
     pub orders: BTreeMap<Arc<str>, Vec<Addr>>,
@@ -70,13 +70,12 @@ impl Evaluator<'_> {
                     self.budget.end_rounds();
                     return Ok(Bound::plain(UNKNOWN));
                 };
-                let trail = Arc::new(trail.tidy());
+                let trail = trail.shared();
                 // Keys of maps stay what they are when their values change; elsewhere the value is the key.
                 let values = matches!(*source, Term::Map(_) | Term::Value(Value::Map(_)));
                 let name: Arc<str> = Arc::from(format!("for {}", node.name));
                 let mut handles: BTreeMap<Key, Value> = BTreeMap::new();
-                for Round { key, key_term, value } in rounds {
-                    let round = Round { key, key_term, value };
+                for round in rounds {
                     let mut trail = Arc::clone(&trail);
                     if values {
                         let bound = Bound { term: Arc::new(round.value.clone()), trail };
@@ -85,7 +84,10 @@ impl Evaluator<'_> {
                     self.bind_round(head, &round, &trail);
                     match self.takes(head)? {
                         Some(true) => {}
-                        Some(false) => continue,
+                        Some(false) => {
+                            self.budget.next_round();
+                            continue;
+                        }
                         None => return Ok(Bound::plain(UNKNOWN)),
                     }
                     let addr = base.key(round.key.as_str());
@@ -140,16 +142,17 @@ impl Evaluator<'_> {
 
     /// The fields of the wanted classes: as written, or their defaults; absent optionals are left out.
     fn inputs(&mut self, node: &Node, schema: &KindSchema, wanted: &dyn Fn(FieldClass) -> bool) -> Result<Inputs> {
-        let mut inputs = Inputs::default();
+        let mut inputs = Vec::with_capacity(schema.fields.len());
+        let mut orders = BTreeMap::new();
         for field in schema.fields.iter().filter(|field| wanted(field.class)) {
             match node.field(&field.name) {
                 Some(written) => {
-                    let read = self.input(written).and_then(|(mut input, orders)| {
+                    let read = self.input(written).and_then(|(mut input, followed)| {
                         self.base(&mut input, written)?;
                         self.absolute_paths(&schema.name, &input, written)?;
-                        Ok((input, orders))
+                        Ok((input, followed))
                     });
-                    let (input, orders) = match read {
+                    let (input, followed) = match read {
                         Ok(input) => input,
                         Err(failed) => {
                             self.attempted(Err(failed))?;
@@ -157,30 +160,47 @@ impl Evaluator<'_> {
                             (Input { term: UNKNOWN, loc, written: 0, causes: Vec::new() }, Vec::new())
                         }
                     };
-                    if *input.term.known().unwrap_or(&Value::Bool(true)) != Value::None {
-                        if !orders.is_empty() {
-                            inputs.orders.insert(Arc::clone(&field.name), orders);
+                    if !matches!(input.term, Term::Value(Value::None)) && self.keeps(schema, &field.name) {
+                        if !followed.is_empty() {
+                            orders.insert(Arc::clone(&field.name), followed);
                         }
-                        inputs.inputs.insert(Arc::clone(&field.name), input);
+                        inputs.push((Arc::clone(&field.name), input));
                     }
                 }
+                // What reads an input knows its default, see `made`.
+                None if self.purpose == Purpose::Check => {}
                 None => {
                     let Some(default) = field.default.as_ref().filter(|value| **value != Value::None) else { continue };
                     let default = self.platform_default(&field.name).unwrap_or_else(|| default.clone());
                     let loc = self.loc(node.name_span);
                     let input = Input { term: Term::Value(default), loc, written: 0, causes: Vec::new() };
-                    inputs.inputs.insert(Arc::clone(&field.name), input);
+                    inputs.push((Arc::clone(&field.name), input));
                 }
             }
         }
-        Ok(inputs)
+        Ok(Inputs { inputs: Fields::from(inputs), orders })
+    }
+
+    /// Whether an input is looked at after it was evaluated. A check keeps no graph: only what outputs are made of, how many
+    /// there are, and what `finish` judges.
+    fn keeps(&self, schema: &KindSchema, name: &Arc<str>) -> bool {
+        let read = |output: &imm_ir::OutputSchema| match &output.from {
+            OutputFrom::Input(input) => input == name,
+            OutputFrom::Spec => true,
+            OutputFrom::Provider | OutputFrom::Members => false,
+        };
+        self.purpose == Purpose::Plan
+            || schema.class == Class::Pointer
+            || **name == *"health"
+            || schema.expands.as_ref().is_some_and(|expansion| expansion.count == *name)
+            || schema.outputs.iter().any(read)
     }
 
     fn input(&mut self, field: &Field) -> Result<(Input, Vec<Addr>)> {
         self.sink = true;
-        let result = self.bound_with(|e| e.expr(&field.value));
+        let (term, trail) = self.apart(|e| e.own(&field.value));
         self.sink = false;
-        let (term, trail) = result?;
+        let term = term?;
         if term.is_deeper_than(imm_ir::reduce::DEPTH) {
             let what = "an expression that nests too deep to be kept for later";
             return Err(self.fail(self.budget.exceeded(field.value.span, what)));
@@ -188,7 +208,7 @@ impl Evaluator<'_> {
         let Trail { causes, orders, .. } = trail.tidy();
         let loc = self.loc(field.value.span);
         let written = self.written(field.value.span);
-        Ok((Input { term: self.take(term, field.value.span)?, loc, written, causes }, orders))
+        Ok((Input { term, loc, written, causes }, orders))
     }
 
     /// The `with` block and what it needs, over those of the `use` sites around it.

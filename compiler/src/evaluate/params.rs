@@ -64,6 +64,9 @@ impl Evaluator<'_> {
 
     /// What has a name is itself a cause of what it goes into: an edit of it has no other.
     pub(super) fn named(&mut self, name: &Arc<str>, span: Span, value: Span, bound: Bound) -> Bound {
+        if self.purpose == Purpose::Check {
+            return bound;
+        }
         let digest = term_digest(&bound.term);
         let through = bound.trail.causes.iter().map(|cause| cause.loc.clone()).collect();
         let what = CauseKind::Let { name: Arc::clone(name), written: self.written(value), through };
@@ -74,9 +77,10 @@ impl Evaluator<'_> {
 
     /// Reads a param; one of the root module is a cause of whatever is being evaluated.
     pub(super) fn param(&mut self, id: ParamId, span: Span) -> Arc<Term> {
-        if let Some(cause) = self.param_causes.get(&id).cloned() {
-            let loc = self.loc(span);
-            self.trail.cause(Cause { what: cause.kind, loc, digest: cause.digest });
+        if self.purpose == Purpose::Plan
+            && let Some(cause) = self.param_causes.get(&id).cloned()
+        {
+            self.cause(|e| Cause { what: cause.kind, loc: e.loc(span), digest: cause.digest });
         }
         let bound = self.scopes.param(id).cloned();
         self.read(bound)

@@ -56,7 +56,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn overruling(&mut self, name: &str, text: &str, span: Span) -> Result<Value> {
-        let Some((_, ty)) = setting_types().into_iter().find(|(known, _)| *known == name) else {
+        let Some((_, ty)) = setting_types().iter().find(|(known, _)| **known == *name && name != "params") else {
             let message = format!("there is no setting `{name}`");
             return Err(self.fail(Diagnostic::error(code::UNKNOWN_NAME, span, message)));
         };
@@ -64,7 +64,7 @@ impl<'a> Evaluator<'a> {
         if let Some(broken) = broken.into_iter().next() {
             return Err(self.fail(broken));
         }
-        let value = literal::value(&literal, &ty).map_err(|unfit| {
+        let value = literal::value(&literal, ty).map_err(|unfit| {
             let diagnostic = Diagnostic::error(code::TYPE_MISMATCH, unfit.span, unfit.message);
             self.fail(match unfit.help {
                 Some(help) => diagnostic.help(help),

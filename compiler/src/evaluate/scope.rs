@@ -3,7 +3,8 @@
 use super::trail::Bound;
 use crate::hir::{LetId, NodeId, ParamId};
 use imm_ir::{Addr, Loc, Replace};
-use std::collections::{BTreeMap, HashMap};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// All scopes of an evaluation; the first is the root's.
@@ -22,10 +23,10 @@ pub(super) struct Scope {
     pub uses: Vec<Loc>,
     /// What `with` of the `use` sites around it says.
     pub with: Carried,
-    pub params: HashMap<ParamId, Bound>,
-    pub lets: HashMap<LetId, Bound>,
-    pub nodes: HashMap<NodeId, Bound>,
-    pub outputs: HashMap<Arc<str>, Bound>,
+    pub params: FxHashMap<ParamId, Bound>,
+    pub lets: FxHashMap<LetId, Bound>,
+    pub nodes: FxHashMap<NodeId, Bound>,
+    pub outputs: FxHashMap<Arc<str>, Bound>,
 }
 
 /// The settings of `with` blocks around a node. A nearer one wins; what all must follow adds up.

@@ -2,7 +2,7 @@
 //! at plan was read. Trails explain plans and order nodes; they are no part of what a node is.
 
 use imm_ir::{Addr, Cause, Term};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Where a value comes from.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +19,21 @@ pub(super) struct Trail {
 const FEW: usize = 1000;
 
 impl Trail {
+    /// One for all that comes from nowhere but the program.
+    pub fn none() -> Arc<Trail> {
+        static NONE: LazyLock<Arc<Trail>> = LazyLock::new(Arc::default);
+        Arc::clone(&NONE)
+    }
+
+    /// Sorted, without repetitions, to be shared.
+    pub fn shared(self) -> Arc<Trail> {
+        if self.causes.is_empty() && self.orders.is_empty() { Self::none() } else { Arc::new(self.tidy()) }
+    }
+
     pub fn extend(&mut self, other: &Trail) {
+        if other.causes.is_empty() && other.orders.is_empty() {
+            return;
+        }
         self.causes.extend_from_slice(&other.causes);
         self.orders.extend_from_slice(&other.orders);
         self.settle();
@@ -66,11 +80,11 @@ pub(super) struct Bound {
 
 impl Bound {
     pub fn new(term: Term, trail: Trail) -> Self {
-        Self { term: Arc::new(term), trail: Arc::new(trail.tidy()) }
+        Self { term: Arc::new(term), trail: trail.shared() }
     }
 
     /// A value that comes from nowhere but the program.
     pub fn plain(term: Term) -> Self {
-        Self { term: Arc::new(term), trail: Arc::default() }
+        Self { term: Arc::new(term), trail: Trail::none() }
     }
 }

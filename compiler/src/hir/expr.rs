@@ -16,6 +16,8 @@ pub struct Expr {
     pub span: Span,
 }
 
+const _: () = assert!(size_of::<Expr>() <= 96, "programs have millions");
+
 /// The forms of an expression.
 #[derive(Clone, Debug)]
 pub enum ExprKind {
@@ -87,7 +89,7 @@ pub enum ExprKind {
         name: Arc<str>,
         /// Arguments; a lambda is [`ExprKind::Lambda`]. A lambda of a map's `map` and `filter` takes the value, or key
         /// and value when it has two parameters.
-        args: Vec<Expr>,
+        args: Box<[Expr]>,
         /// `?.`.
         optional: bool,
     },

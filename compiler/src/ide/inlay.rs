@@ -70,7 +70,8 @@ fn late_fields(facts: &Facts, block: &ast::Block, hints: &mut Vec<Hint>) {
     for entry in entries {
         let EntryKind::Field { key, value } = &entry.kind else { continue };
         match &value.unparenthesized().kind {
-            ExprKind::Block(inner) | ExprKind::Construct { fields: inner, .. } => late_fields(facts, inner, hints),
+            ExprKind::Block(inner) => late_fields(facts, inner, hints),
+            ExprKind::Construct(it) => late_fields(facts, &it.fields, hints),
             _leaf if type_of(facts, value.span).is_some_and(|ty| scan(ty).late) => hints.push(Hint {
                 offset: key.span.end,
                 text: "~".to_owned(),

@@ -9,6 +9,7 @@ use imm_ir::{Diagnostic, Span};
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
+use rustc_hash::FxHashMap;
 use std::collections::{HashMap, VecDeque};
 
 /// A declaration that needs others.
@@ -34,7 +35,7 @@ pub enum Vertex {
 #[derive(Debug, Default)]
 pub struct Dependencies {
     graph: DiGraph<Vertex, Span>,
-    index: HashMap<Vertex, NodeIndex>,
+    index: FxHashMap<Vertex, NodeIndex>,
 }
 
 impl Dependencies {

@@ -117,7 +117,7 @@ impl<'a> Declare<'a, '_> {
             }
             ItemKind::Error(Some(name)) => {
                 self.within(scope, |s| {
-                    s.values.entry(name.as_str()).or_insert((Def::Broken, name.span));
+                    s.values.add(name.as_str(), (Def::Broken, name.span));
                     s.types.entry(name.as_str()).or_insert((TypeDef::Broken, name.span));
                 });
             }

@@ -3,6 +3,7 @@
 use crate::hir::{ComponentId, FnId, LetId, NodeId, ParamId};
 use imm_ir::Span;
 use imm_syntax::ast;
+use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
 /// Everything a program declares. The tables are indexed by the ids of [`crate::hir`].
@@ -46,7 +47,7 @@ pub struct Scope<'a> {
     /// Which component this is.
     pub component: Option<ComponentId>,
     /// Bindings and import aliases.
-    pub values: BTreeMap<&'a str, (Def, Span)>,
+    pub values: Names<'a, (Def, Span)>,
     /// Types and components.
     pub types: BTreeMap<&'a str, (TypeDef, Span)>,
     /// Params in source order.
@@ -63,6 +64,52 @@ pub struct Scope<'a> {
     pub environments: Vec<(&'a ast::Environment, Span)>,
     /// Tests in source order.
     pub tests: Vec<(&'a ast::Test, Span)>,
+}
+
+/// What names stand for. Large modules have ten thousand: they are found by hash, and put in order for those who list them.
+#[derive(Debug)]
+pub struct Names<'a, T> {
+    by_name: FxHashMap<&'a str, T>,
+}
+
+impl<T> Default for Names<'_, T> {
+    fn default() -> Self {
+        Self { by_name: FxHashMap::default() }
+    }
+}
+
+impl<'a, T> Names<'a, T> {
+    /// What a name stands for.
+    pub fn get(&self, name: &str) -> Option<&T> {
+        self.by_name.get(name)
+    }
+
+    /// Gives a name another meaning.
+    pub fn insert(&mut self, name: &'a str, means: T) {
+        self.by_name.insert(name, means);
+    }
+
+    /// Gives a name a meaning unless it has one.
+    pub fn add(&mut self, name: &'a str, means: T) {
+        self.by_name.entry(name).or_insert(means);
+    }
+
+    /// All names with what they stand for, in the order of their bytes.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &T)> {
+        let mut all: Vec<(&str, &T)> = self.by_name.iter().map(|(name, means)| (*name, means)).collect();
+        all.sort_unstable_by_key(|(name, _)| *name);
+        all.into_iter()
+    }
+
+    /// What all names stand for, in any order.
+    pub fn meanings(&self) -> impl Iterator<Item = (&'a str, &T)> {
+        self.by_name.iter().map(|(name, means)| (*name, means))
+    }
+
+    /// All names, in the order of their bytes.
+    pub fn keys(&self) -> impl Iterator<Item = &'a str> {
+        self.iter().map(|(name, _)| name)
+    }
 }
 
 /// An output.
@@ -130,7 +177,7 @@ impl<'a> Program<'a> {
     /// The names of all bindings that a scope sees.
     pub fn value_names(&self, scope: usize) -> Vec<&'a str> {
         let Some(here) = self.scopes.get(scope) else { return Vec::new() };
-        let mut names: Vec<&str> = here.values.keys().copied().collect();
+        let mut names: Vec<&str> = here.values.keys().collect();
         names.extend(here.parent.map(|parent| self.value_names(parent)).unwrap_or_default());
         names
     }

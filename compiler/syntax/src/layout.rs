@@ -99,6 +99,10 @@ impl Pass<'_> {
                     index = end;
                     continue;
                 }
+                kind if newline.is_none() && kind.is_leaf() => {
+                    fresh = false;
+                    self.out.tokens.push(token);
+                }
                 _ => {
                     if newline.is_some() {
                         let starts_item = self.starts_item(index) && self.in_braces();
@@ -137,14 +141,15 @@ impl Pass<'_> {
         }
         let before_last = self.out.tokens.len().checked_sub(2).and_then(|i| self.out.tokens.get(i)).map(|t| t.kind);
         let after_dot = matches!(before_last, Some(Tok::Dot | Tok::QuestionDot));
-        let opens = [Tok::Assign, Tok::FatArrow, Tok::Arrow, Tok::Comma, Tok::Colon, Tok::Pipe].contains(&last)
+        let opens = matches!(last, Tok::Assign | Tok::FatArrow | Tok::Arrow | Tok::Comma | Tok::Colon | Tok::Pipe)
             || last.closer().is_some()
             || last.is_binary_operator() && !(last == Tok::In && after_dot)
             || matches!(last, Tok::Then | Tok::Else) && !after_dot;
-        let continues = [Tok::Dot, Tok::QuestionDot, Tok::Coalesce, Tok::AndAnd, Tok::OrOr, Tok::Pipe].contains(&next)
-            || matches!(next, Tok::Then | Tok::Else | Tok::Where | Tok::With)
-                && !matches!(self.kind(index + 1), Some(Tok::Assign | Tok::Colon));
-        let beside = [Tok::RBrace, Tok::Comma].contains(&next) || last == Tok::Newline;
+        let continues =
+            matches!(next, Tok::Dot | Tok::QuestionDot | Tok::Coalesce | Tok::AndAnd | Tok::OrOr | Tok::Pipe)
+                || matches!(next, Tok::Then | Tok::Else | Tok::Where | Tok::With)
+                    && !matches!(self.kind(index + 1), Some(Tok::Assign | Tok::Colon));
+        let beside = matches!(next, Tok::RBrace | Tok::Comma) || last == Tok::Newline;
         !(opens || continues || beside)
     }
 
@@ -176,6 +181,10 @@ impl Pass<'_> {
             if token.kind == Tok::Semicolon {
                 return;
             }
+        }
+        if kind.is_leaf() {
+            self.out.tokens.push(token);
+            return;
         }
         if kind.closer().is_some() {
             self.stack.push(kind);
@@ -259,18 +268,18 @@ impl Pass<'_> {
 /// Tokens that make the tree deeper by one without a bracket.
 fn nests(kind: Tok) -> bool {
     kind.is_binary_operator()
-        || [
-            Tok::Bang,
-            Tok::Tilde,
-            Tok::Dot,
-            Tok::QuestionDot,
-            Tok::Question,
-            Tok::FatArrow,
-            Tok::If,
-            Tok::Match,
-            Tok::Else,
-        ]
-        .contains(&kind)
+        || matches!(
+            kind,
+            Tok::Bang
+                | Tok::Tilde
+                | Tok::Dot
+                | Tok::QuestionDot
+                | Tok::Question
+                | Tok::FatArrow
+                | Tok::If
+                | Tok::Match
+                | Tok::Else
+        )
 }
 
 /// The text of doc comments without their marks and one leading space.

@@ -5,9 +5,8 @@
 //! [`Tok::Error`]. Does not know about lines and brackets: see `layout` and `brackets`.
 
 use crate::token::{Tok, Token};
-use crate::{number, string};
+use crate::{number, scan, string};
 use imm_ir::{Applicability, Diagnostic, FileId, Span, code};
-use logos::Logos;
 
 /// What the lexer makes of a file.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +28,8 @@ pub fn lex(file: FileId, text: &str) -> Lexed {
 struct Lexer<'a> {
     file: FileId,
     text: &'a str,
-    logos: logos::Lexer<'a, Tok>,
+    /// Where the next token is looked for.
+    at: usize,
     /// Strings that are open around the current hole.
     strings: Vec<OpenString>,
     /// A second pass: a `"""` ends before a line that starts an item, because one of them is never closed.
@@ -55,15 +55,16 @@ struct Finished {
 impl<'a> Lexer<'a> {
     fn new(file: FileId, text: &'a str, cautious: bool) -> Self {
         let out = Lexed { tokens: Vec::with_capacity(text.len() / 4), ..Lexed::default() };
-        Lexer { file, text, logos: Tok::lexer(text), strings: Vec::new(), cautious, out }
+        Lexer { file, text, at: 0, strings: Vec::new(), cautious, out }
     }
 
     fn run(mut self) -> Finished {
         let mut runaway = false;
-        while let Some(next) = self.logos.next() {
-            let range = self.logos.span();
-            let token = Token::new(next.unwrap_or(Tok::Error), range.start, range.end);
+        while let Some((kind, start, end)) = scan::next(self.text, self.at) {
+            self.at = end;
+            let token = Token::new(kind, start, end);
             match token.kind {
+                kind if kind.is_plain() => self.out.tokens.push(token),
                 Tok::StrOpen => runaway |= self.open_string(token),
                 Tok::RBrace => runaway |= self.close_brace(token),
                 Tok::Newline if self.cautious && !self.strings.is_empty() => self.break_off_cautiously(token),
@@ -227,15 +228,13 @@ impl<'a> Lexer<'a> {
     /// A text between quotes of another language or alphabet, on one line.
     fn quoted(&mut self, open: Token) -> bool {
         let (start, inside) = (open.start as usize, open.end as usize);
-        let line = self.text.get(inside..self.end_of_line(inside)).unwrap_or("");
-        let closes = |c: char| is_quote(c.encode_utf8(&mut [0; 4]));
-        let Some((inner, last)) =
-            line.find(closes).and_then(|at| Some((line.get(..at)?, line.get(at..)?.chars().next()?)))
-        else {
-            return false;
-        };
+        let rest = self.text.get(inside..).unwrap_or("");
+        // Not the whole line: it may be long and full of quotes.
+        let stops = |c: char| c == '\n' || is_quote(c.encode_utf8(&mut [0; 4]));
+        let stop = rest.find(stops).and_then(|at| Some((rest.get(..at)?, rest.get(at..)?.chars().next()?)));
+        let Some((inner, last)) = stop.filter(|(_, last)| *last != '\n') else { return false };
         let end = inside + inner.len() + last.len_utf8();
-        self.logos.bump(end - inside);
+        self.at = end;
         let span = self.span(start, end);
         let diagnostic = Diagnostic::error(code::SYNTAX, span, "strings are written in double quotes");
         let diagnostic = if inner.contains(['"', '\\']) {
@@ -332,20 +331,20 @@ impl<'a> Lexer<'a> {
 
     /// The text of a string up to its end or the next hole. True if it ran to the end of the file.
     fn string_text(&mut self, index: usize, multiline: bool) -> bool {
-        let start = self.logos.span().end;
-        let rest = self.logos.remainder();
+        let start = self.at;
+        let rest = self.text.get(start..).unwrap_or("");
         match string::scan(rest, multiline, self.cautious) {
             string::Stop::Quote(len) => {
                 self.text_part(start, start + len);
                 let quotes = if multiline { 3 } else { 1 };
                 self.push(Tok::StrClose, start + len, start + len + quotes);
-                self.logos.bump(len + quotes);
+                self.at += len + quotes;
                 false
             }
             string::Stop::Hole(len) => {
                 self.text_part(start, start + len);
                 self.push(Tok::HoleOpen, start + len, start + len + 2);
-                self.logos.bump(len + 2);
+                self.at += len + 2;
                 let hole = self.span(start + len, start + len + 2);
                 self.strings.push(OpenString { token: index, multiline, braces: 0, hole });
                 false
@@ -355,12 +354,12 @@ impl<'a> Lexer<'a> {
                 if !multiline && self.in_plain_hole() {
                     // A string in a hole of a string ends with its line: the quote that seems to open it most likely
                     // closes the outer one.
-                    self.logos.bump(len);
+                    self.at += len;
                     self.break_off_hole(start + len, None);
                     return false;
                 }
                 let end = if multiline { start + len } else { self.before_closers(index, start, start + len) };
-                self.logos.bump(end - start);
+                self.at = end;
                 self.out.tokens.truncate(index);
                 self.unterminated_at(open.start as usize, open.end as usize, end, multiline);
                 multiline && end == self.text.len()
@@ -405,7 +404,7 @@ impl<'a> Lexer<'a> {
         let quotes = rest.find("\"\"\"").map_or(rest.len(), |at| at + 3);
         let item = string::before_item(rest);
         let end = start + quotes.min(item);
-        self.logos.bump(end.saturating_sub(token.end as usize));
+        self.at = end.max(token.end as usize);
         self.break_off_hole(end, None);
     }
 
@@ -418,7 +417,7 @@ impl<'a> Lexer<'a> {
     fn unterminated(&mut self, start: usize, quote_end: usize, line_end: usize) {
         let index = self.out.tokens.len();
         let end = self.before_closers(index, quote_end, line_end);
-        self.logos.bump(end - quote_end);
+        self.at = end;
         self.unterminated_at(start, quote_end, end, false);
     }
 

@@ -3,8 +3,8 @@
 //! Guarantees: `parse` never fails and never panics; one mistake is one diagnostic and costs the field, arm, step or
 //! member it stands in, not the file; trees nest at most [`MAX_DEPTH`] levels; linear time.
 //!
-//! Read in the order of the data: `token`, `lexer` (text to tokens), `brackets` (all of them pair), `layout` (which new
-//! lines count, where items begin), `grammar`, `repair`, `diagnose` and `habits` (items that it refused),
+//! Read in the order of the data: `token`, `scan` and `lexer` (text to tokens), `brackets` (all of them pair), `layout`
+//! (which new lines count, where items begin), `grammar`, `repair`, `diagnose` and `habits` (items that it refused),
 //! `parse`.
 
 pub mod ast;
@@ -19,6 +19,7 @@ mod lexer;
 mod number;
 mod parse;
 mod repair;
+mod scan;
 mod string;
 mod token;
 

@@ -15,24 +15,28 @@ pub(crate) enum NumberError {
     TooFine,
 }
 
-const UNITS: &[(&str, Unit, i128)] = &[
-    ("ms", Unit::Duration, 1),
-    ("s", Unit::Duration, 1_000),
-    ("m", Unit::Duration, 60_000),
-    ("h", Unit::Duration, 3_600_000),
-    ("d", Unit::Duration, 86_400_000),
-    ("B", Unit::Bytes, 1),
-    ("KiB", Unit::Bytes, 1 << 10),
-    ("MiB", Unit::Bytes, 1 << 20),
-    ("GiB", Unit::Bytes, 1 << 30),
-    ("TiB", Unit::Bytes, 1 << 40),
-    ("KB", Unit::Bytes, 1_000),
-    ("MB", Unit::Bytes, 1_000_000),
-    ("GB", Unit::Bytes, 1_000_000_000),
-    ("TB", Unit::Bytes, 1_000_000_000_000),
-    ("cpu", Unit::Cpu, 1_000),
-    ("%", Unit::Ratio, 10_000),
-];
+/// What a suffix measures, and how much one of it is in the base of that.
+fn unit(suffix: &str) -> Option<(Unit, i64)> {
+    Some(match suffix.as_bytes() {
+        b"ms" => (Unit::Duration, 1),
+        b"s" => (Unit::Duration, 1_000),
+        b"m" => (Unit::Duration, 60_000),
+        b"h" => (Unit::Duration, 3_600_000),
+        b"d" => (Unit::Duration, 86_400_000),
+        b"B" => (Unit::Bytes, 1),
+        b"KiB" => (Unit::Bytes, 1 << 10),
+        b"MiB" => (Unit::Bytes, 1 << 20),
+        b"GiB" => (Unit::Bytes, 1 << 30),
+        b"TiB" => (Unit::Bytes, 1 << 40),
+        b"KB" => (Unit::Bytes, 1_000),
+        b"MB" => (Unit::Bytes, 1_000_000),
+        b"GB" => (Unit::Bytes, 1_000_000_000),
+        b"TB" => (Unit::Bytes, 1_000_000_000_000),
+        b"cpu" => (Unit::Cpu, 1_000),
+        b"%" => (Unit::Ratio, 10_000),
+        _unknown => return None,
+    })
+}
 
 /// The value of `1_000`.
 pub(crate) fn int(text: &str) -> Result<i64, NumberError> {
@@ -52,16 +56,21 @@ pub(crate) fn float(text: &str) -> Result<f64, NumberError> {
 
 /// Splits `1.5KiB` into the number and the unit.
 pub(crate) fn split(text: &str) -> (&str, &str) {
-    let end = text.find(|c: char| c.is_ascii_alphabetic() || c == '%').unwrap_or(text.len());
+    let end = text.bytes().position(|c| c.is_ascii_alphabetic() || c == b'%').unwrap_or(text.len());
     text.split_at(end)
 }
 
 /// The value of `1.5KiB`.
 pub(crate) fn quantity(text: &str) -> Result<Quantity, NumberError> {
     let (number, suffix) = split(text);
-    let (_, unit, factor) = UNITS.iter().find(|(name, ..)| *name == suffix).ok_or(NumberError::UnknownUnit)?;
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let whole = i128::from(int(whole)?).checked_mul(*factor).ok_or(NumberError::TooLarge)?;
+    let (unit, factor) = unit(suffix).ok_or(NumberError::UnknownUnit)?;
+    let dot = number.bytes().position(|c| c == b'.');
+    let Some((whole, fraction)) = dot.and_then(|dot| Some((number.get(..dot)?, number.get(dot + 1..)?))) else {
+        let amount = int(number)?.checked_mul(factor).ok_or(NumberError::TooLarge)?;
+        return Ok(Quantity { unit, amount });
+    };
+    let factor = i128::from(factor);
+    let whole = i128::from(int(whole)?).checked_mul(factor).ok_or(NumberError::TooLarge)?;
     let digits = fraction.trim_end_matches(['0', '_']).bytes().filter(|b| *b != b'_');
     let mut scale = 1i128;
     let mut part = 0i128;
@@ -74,7 +83,7 @@ pub(crate) fn quantity(text: &str) -> Result<Quantity, NumberError> {
         return Err(NumberError::TooFine);
     }
     let amount = i64::try_from(whole + part / scale).map_err(|_| NumberError::TooLarge)?;
-    Ok(Quantity { unit: *unit, amount })
+    Ok(Quantity { unit, amount })
 }
 
 /// The unit a wrong suffix was probably meant to be.

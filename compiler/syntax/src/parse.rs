@@ -32,6 +32,7 @@ pub struct Parsed {
 pub fn parse(file: FileId, text: &str) -> Parsed {
     let (mut front, layout) = Front::new(file, text);
     let mut items = Vec::with_capacity(layout.items.len());
+    let mut grammar = Grammar::<false>::new(file, text, &[]);
     for slice in &layout.items {
         let Some(tokens) = layout.tokens.get(slice.range.clone()) else { continue };
         if let Some(token) = slice.too_deep {
@@ -39,7 +40,8 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
             items.push(blank_item(file, text, tokens));
             continue;
         }
-        items.push(match Grammar::new(file, text, tokens).whole_item() {
+        grammar.over(tokens);
+        items.push(match grammar.whole_item() {
             Outcome::Tree(item, notes) => {
                 front.note(notes);
                 item
@@ -127,7 +129,7 @@ impl<'a> Front<'a> {
         let mut last: Option<Range<usize>> = None;
         let (mut escalate, mut said) = (0, 0);
         for _ in 0..=MAX_ERRORS {
-            let (at, wanted) = match Grammar::new(self.file, self.text, &tokens).whole_item() {
+            let (at, wanted) = match Grammar::<true>::new(self.file, self.text, &tokens).whole_item() {
                 Outcome::Tree(item, notes) => {
                     self.note(notes);
                     return item;
@@ -168,12 +170,12 @@ impl<'a> Front<'a> {
     }
 
     /// All tokens by one rule; none with the reason reported.
-    fn lone<T>(&mut self, layout: &Layout, rule: impl FnOnce(Grammar<'_>) -> Outcome<T>) -> Option<T> {
+    fn lone<T>(&mut self, layout: &Layout, rule: impl FnOnce(&mut Grammar<'_, true>) -> Outcome<T>) -> Option<T> {
         if let Some(token) = layout.items.iter().find_map(|s| s.too_deep) {
             self.report(too_deep(token.span(self.file)));
             return None;
         }
-        match rule(Grammar::new(self.file, self.text, &layout.tokens)) {
+        match rule(&mut Grammar::new(self.file, self.text, &layout.tokens)) {
             Outcome::Tree(tree, notes) => {
                 self.note(notes);
                 Some(tree)

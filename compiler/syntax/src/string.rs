@@ -1,8 +1,7 @@
 //! The inside of strings: where they end, what their escapes mean, and the indentation of `"""`.
 
-use crate::token::Tok;
+use crate::token::keyword;
 use imm_ir::{Diagnostic, Span, code};
-use logos::Logos;
 use std::borrow::Cow;
 
 /// Why the text of a string stops, and after how many bytes.
@@ -53,7 +52,7 @@ pub(crate) fn before_item(text: &str) -> usize {
 fn starts_item(line: &str) -> bool {
     let word = line.bytes().take_while(u8::is_ascii_lowercase).count();
     let (word, after) = line.split_at(word);
-    after.starts_with(' ') && Tok::lexer(word).next().is_some_and(|t| t.is_ok_and(Tok::starts_item))
+    after.starts_with(' ') && keyword(word.as_bytes()).starts_item()
 }
 
 /// Reports the escapes in `text` that do not exist.

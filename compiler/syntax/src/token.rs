@@ -4,7 +4,6 @@
 //! [`Tok::StrOpen`], then [`Tok::StrText`] and `HoleOpen … HoleClose`, then [`Tok::StrClose`].
 
 use imm_ir::{FileId, Span};
-use logos::Logos;
 
 /// A token and where it stands, in bytes of its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +40,11 @@ impl Token {
 }
 
 macro_rules! tokens {
-    ($($(#[$attr:meta])* $name:ident $shown:literal,)*) => {
+    ($($name:ident $shown:literal,)*) => {
         /// The kinds of token.
-        #[derive(Logos, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[logos(skip r"[ \t\r\u{feff}]+")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Tok {
-            $(#[doc = $shown] $(#[$attr])* $name,)*
+            $(#[doc = $shown] $name,)*
         }
 
         impl Tok {
@@ -61,100 +59,159 @@ macro_rules! tokens {
 }
 
 tokens! {
-    #[regex(r"\r?\n")] Newline "a new line",
-    #[regex(r"//[^\n]*", allow_greedy = true)] Comment "a comment",
-    #[regex(r"///[^\n]*", allow_greedy = true)] Doc "a doc comment",
-    #[regex(r"//![^\n]*", allow_greedy = true)] ModuleDoc "a module doc comment",
-    #[regex(r"[a-z_][A-Za-z0-9_]*")] Ident "a name",
-    #[regex(r"[A-Z][A-Za-z0-9_]*")] Upper "a type name",
-    #[regex(r"[0-9][0-9_]*")] Int "a number",
-    #[regex(r"[0-9][0-9_]*\.[0-9][0-9_]*")] Float "a number with a fraction",
-    #[regex(r"[0-9][0-9_]*(\.[0-9][0-9_]*)?([A-Za-z][A-Za-z0-9_]*|%)")] Quantity "a quantity",
-    #[regex(r#""[^"$\\\n]*""#)] Str "a string",
-    #[regex(r#"r"[^"\n]*""#)] RawStr "a raw string",
-    #[token("\"")] #[token("\"\"\"")] StrOpen "the start of a string",
-    #[token("r\"", priority = 1)] BrokenRaw "a raw string that is never closed",
+    Newline "a new line",
+    Comment "a comment",
+    Doc "a doc comment",
+    ModuleDoc "a module doc comment",
+    Ident "a name",
+    Upper "a type name",
+    Int "a number",
+    Float "a number with a fraction",
+    Quantity "a quantity",
+    Str "a string",
+    RawStr "a raw string",
+    StrOpen "the start of a string",
+    BrokenRaw "a raw string that is never closed",
     StrText "the text of a string",
     StrClose "the end of a string",
     HoleOpen "`${`",
     HoleClose "the `}` of a hole",
-    #[token("(")] LParen "`(`",
-    #[token(")")] RParen "`)`",
-    #[token("[")] LBracket "`[`",
-    #[token("]")] RBracket "`]`",
-    #[token("{")] LBrace "`{`",
-    #[token("}")] RBrace "`}`",
-    #[token(",")] Comma "`,`",
-    #[token(":")] Colon "`:`",
-    #[token("=")] Assign "`=`",
-    #[token("=>")] FatArrow "`=>`",
-    #[token("->")] Arrow "`->`",
-    #[token("|")] Pipe "`|`",
-    #[token(".")] Dot "`.`",
-    #[token("?.")] QuestionDot "`?.`",
-    #[token("?")] Question "`?`",
-    #[token("~")] Tilde "`~`",
-    #[token("..")] DotDot "`..`",
-    #[token("..=")] DotDotEq "`..=`",
-    #[token("??")] Coalesce "`??`",
-    #[token("+")] Plus "`+`",
-    #[token("-")] Minus "`-`",
-    #[token("*")] Star "`*`",
-    #[token("/")] Slash "`/`",
-    #[token("!")] Bang "`!`",
-    #[token("==")] EqEq "`==`",
-    #[token("!=")] NotEq "`!=`",
-    #[token("<")] Lt "`<`",
-    #[token("<=")] Le "`<=`",
-    #[token(">")] Gt "`>`",
-    #[token(">=")] Ge "`>=`",
-    #[token("&&")] AndAnd "`&&`",
-    #[token("||")] OrOr "`||`",
-    #[token("_", priority = 3)] Underscore "`_`",
-    #[token("true")] True "`true`",
-    #[token("false")] False "`false`",
-    #[token("none")] None "`none`",
-    #[token("some")] Some "`some`",
-    #[token("if")] If "`if`",
-    #[token("then")] Then "`then`",
-    #[token("else")] Else "`else`",
-    #[token("for")] For "`for`",
-    #[token("in")] In "`in`",
-    #[token("match")] Match "`match`",
-    #[token("where")] Where "`where`",
-    #[token("with")] With "`with`",
-    #[token("as")] As "`as`",
-    #[token("pub")] Pub "`pub`",
-    #[token("import")] Import "`import`",
-    #[token("param")] Param "`param`",
-    #[token("let")] Let "`let`",
-    #[token("type")] Type "`type`",
-    #[token("fn")] Fn "`fn`",
-    #[token("component")] Component "`component`",
-    #[token("resource")] Resource "`resource`",
-    #[token("durable")] Durable "`durable`",
-    #[token("pointer")] Pointer "`pointer`",
-    #[token("external")] External "`external`",
-    #[token("use")] Use "`use`",
-    #[token("provider")] Provider "`provider`",
-    #[token("environment")] Environment "`environment`",
-    #[token("output")] Output "`output`",
-    #[token("assert")] Assert "`assert`",
-    #[token("test")] Test "`test`",
-    #[token("given")] Given "`given`",
-    #[token("apply")] Apply "`apply`",
-    #[token("rollback")] Rollback "`rollback`",
-    #[token("recover")] Recover "`recover`",
-    #[token("fault")] Fault "`fault`",
-    #[token("sample")] Sample "`sample`",
-    #[token("expect")] Expect "`expect`",
-    #[token(";")] Semicolon "`;`",
-    #[regex(r"#[^\n]*", allow_greedy = true)] Hash "`#`",
-    #[regex(r"'[^'\n]*'")] SingleQuoted "text in single quotes",
+    LParen "`(`",
+    RParen "`)`",
+    LBracket "`[`",
+    RBracket "`]`",
+    LBrace "`{`",
+    RBrace "`}`",
+    Comma "`,`",
+    Colon "`:`",
+    Assign "`=`",
+    FatArrow "`=>`",
+    Arrow "`->`",
+    Pipe "`|`",
+    Dot "`.`",
+    QuestionDot "`?.`",
+    Question "`?`",
+    Tilde "`~`",
+    DotDot "`..`",
+    DotDotEq "`..=`",
+    Coalesce "`??`",
+    Plus "`+`",
+    Minus "`-`",
+    Star "`*`",
+    Slash "`/`",
+    Bang "`!`",
+    EqEq "`==`",
+    NotEq "`!=`",
+    Lt "`<`",
+    Le "`<=`",
+    Gt "`>`",
+    Ge "`>=`",
+    AndAnd "`&&`",
+    OrOr "`||`",
+    Underscore "`_`",
+    True "`true`",
+    False "`false`",
+    None "`none`",
+    Some "`some`",
+    If "`if`",
+    Then "`then`",
+    Else "`else`",
+    For "`for`",
+    In "`in`",
+    Match "`match`",
+    Where "`where`",
+    With "`with`",
+    As "`as`",
+    Pub "`pub`",
+    Import "`import`",
+    Param "`param`",
+    Let "`let`",
+    Type "`type`",
+    Fn "`fn`",
+    Component "`component`",
+    Resource "`resource`",
+    Durable "`durable`",
+    Pointer "`pointer`",
+    External "`external`",
+    Use "`use`",
+    Provider "`provider`",
+    Environment "`environment`",
+    Output "`output`",
+    Assert "`assert`",
+    Test "`test`",
+    Given "`given`",
+    Apply "`apply`",
+    Rollback "`rollback`",
+    Recover "`recover`",
+    Fault "`fault`",
+    Sample "`sample`",
+    Expect "`expect`",
+    Semicolon "`;`",
+    Hash "`#`",
+    SingleQuoted "text in single quotes",
     Error "something that is not valid",
 }
 
+/// What a lower-case word is.
+pub(crate) fn keyword(word: &[u8]) -> Tok {
+    match word {
+        b"_" => Tok::Underscore,
+        b"true" => Tok::True,
+        b"false" => Tok::False,
+        b"none" => Tok::None,
+        b"some" => Tok::Some,
+        b"if" => Tok::If,
+        b"then" => Tok::Then,
+        b"else" => Tok::Else,
+        b"for" => Tok::For,
+        b"in" => Tok::In,
+        b"match" => Tok::Match,
+        b"where" => Tok::Where,
+        b"with" => Tok::With,
+        b"as" => Tok::As,
+        b"pub" => Tok::Pub,
+        b"import" => Tok::Import,
+        b"param" => Tok::Param,
+        b"let" => Tok::Let,
+        b"type" => Tok::Type,
+        b"fn" => Tok::Fn,
+        b"component" => Tok::Component,
+        b"resource" => Tok::Resource,
+        b"durable" => Tok::Durable,
+        b"pointer" => Tok::Pointer,
+        b"external" => Tok::External,
+        b"use" => Tok::Use,
+        b"provider" => Tok::Provider,
+        b"environment" => Tok::Environment,
+        b"output" => Tok::Output,
+        b"assert" => Tok::Assert,
+        b"test" => Tok::Test,
+        b"given" => Tok::Given,
+        b"apply" => Tok::Apply,
+        b"rollback" => Tok::Rollback,
+        b"recover" => Tok::Recover,
+        b"fault" => Tok::Fault,
+        b"sample" => Tok::Sample,
+        b"expect" => Tok::Expect,
+        _name => Tok::Ident,
+    }
+}
+
 impl Tok {
+    /// Tokens that are what they are wherever they stand: words, brackets but braces, signs.
+    pub(crate) fn is_plain(self) -> bool {
+        self == Tok::Ident
+            || self == Tok::Upper
+            || self == Tok::Str
+            || (Tok::LParen..=Tok::RBracket).contains(&self)
+            || (Tok::Comma..=Tok::Expect).contains(&self)
+    }
+
+    /// Tokens that open, close, separate and nest nothing: names, texts and numbers.
+    pub(crate) fn is_leaf(self) -> bool {
+        (Tok::Ident..=Tok::RawStr).contains(&self) || self == Tok::Assign
+    }
+
     /// Words that start an item; none of them is a name.
     pub fn starts_item(self) -> bool {
         (Tok::Pub..=Tok::Test).contains(&self)
@@ -182,17 +239,17 @@ impl Tok {
 
     /// The bracket that closes this one.
     pub fn closer(self) -> Option<Tok> {
-        let pairs = [
-            (Tok::LParen, Tok::RParen),
-            (Tok::LBracket, Tok::RBracket),
-            (Tok::LBrace, Tok::RBrace),
-            (Tok::HoleOpen, Tok::HoleClose),
-        ];
-        pairs.iter().find(|(open, _)| *open == self).map(|(_, close)| *close)
+        match self {
+            Tok::LParen => Some(Tok::RParen),
+            Tok::LBracket => Some(Tok::RBracket),
+            Tok::LBrace => Some(Tok::RBrace),
+            Tok::HoleOpen => Some(Tok::HoleClose),
+            _other => None,
+        }
     }
 
     /// Whether it closes a bracket.
     pub fn is_closer(self) -> bool {
-        [Tok::RParen, Tok::RBracket, Tok::RBrace, Tok::HoleClose].contains(&self)
+        matches!(self, Tok::RParen | Tok::RBracket | Tok::RBrace | Tok::HoleClose)
     }
 }

@@ -2,8 +2,8 @@
 
 use imm_ir::FileId;
 use imm_syntax::ast::{
-    BinaryOp, BlockBody, EntryKind, Expr, ExprKind, ItemKind, KeyKind, ListBody, Module, NodeHead, PatternKind,
-    Quantity, StepKind, StrPart, TypeDefinition, TypeExpr, TypeKind, UnaryOp, Unit,
+    BinaryOp, BlockBody, BlockFor, EntryKind, Expr, ExprKind, ItemKind, KeyKind, ListBody, Module, NodeHead,
+    PatternKind, Quantity, StepKind, StrBody, StrPart, TypeDefinition, TypeExpr, TypeKind, UnaryOp, Unit,
 };
 use imm_syntax::{parse, parse_expr, parse_type};
 
@@ -28,21 +28,22 @@ fn shape(expr: &Expr) -> String {
         ExprKind::Quantity(q) => format!("{}{:?}", q.amount, q.unit),
         ExprKind::Str(s) => {
             let part = |p: &StrPart| match p {
-                StrPart::Text { text, .. } => text.to_string(),
+                StrPart::Text(text) => text.to_string(),
                 StrPart::Hole(e) => format!("${{{}}}", shape(e)),
             };
-            format!("{:?}", s.parts.iter().map(part).collect::<String>())
+            match &s.body {
+                StrBody::Plain(text) => format!("{text:?}"),
+                StrBody::Parts(parts) => format!("{:?}", parts.iter().map(part).collect::<String>()),
+            }
         }
         ExprKind::Bool(b) => b.to_string(),
         ExprKind::None => "none".into(),
         ExprKind::Name(n) => n.to_string(),
-        ExprKind::Qualified { ty, name } => format!("{ty}.{name}"),
-        ExprKind::Call { name, args, .. } => format!("({name}() {})", all(args)),
-        ExprKind::Construct { name, fields, .. } => format!("({name} {})", body(&fields.body)),
-        ExprKind::Field { base, name, optional } => {
-            format!("({}{}{name})", shape(base), if *optional { "?." } else { "." })
-        }
-        ExprKind::Method { base, name, args, .. } => format!("({}.{name}() {})", shape(base), all(args)),
+        ExprKind::Qualified(it) => format!("{}.{}", it.ty, it.name),
+        ExprKind::Call(it) => format!("({}() {})", it.name, all(&it.args)),
+        ExprKind::Construct(it) => format!("({} {})", it.name, body(&it.fields.body)),
+        ExprKind::Field(it) => format!("({}{}{})", shape(&it.base), if it.optional { "?." } else { "." }, it.name),
+        ExprKind::Method(it) => format!("({}.{}() {})", shape(&it.base), it.name, all(&it.args)),
         ExprKind::Index { base, index } => format!("({}[{}])", shape(base), shape(index)),
         ExprKind::Unary { op: UnaryOp::Neg, operand, .. } => format!("(-{})", shape(operand)),
         ExprKind::Unary { op: UnaryOp::Not, operand, .. } => format!("(!{})", shape(operand)),
@@ -83,7 +84,8 @@ fn body(body: &BlockBody) -> String {
             };
             format!("{{{}}}", entries.iter().map(one).collect::<Vec<_>>().join(" "))
         }
-        BlockBody::For { head, key, value } => {
+        BlockBody::For(each) => {
+            let BlockFor { head, key, value } = &**each;
             format!("{{for {} {} {}}}", shape(&head.source), shape(key), shape(value))
         }
     }
@@ -210,9 +212,9 @@ fn items() {
         pub fn f(a: T, b: ~U,) -> V = a\nprovider aws = terraform { source = \"x\" }\nenvironment prod { keep = 3 }\n\
         output o: ~String = a.b\nassert a else \"m\"\nuse u = c { a }\n";
     let module = module(text);
-    assert_eq!(module.docs.unwrap().text, "About\nall.");
+    assert_eq!(&*module.docs.unwrap().text, "About\nall.");
     assert_eq!(module.items.len(), 10);
-    assert_eq!(module.items[2].docs.as_ref().unwrap().text, "One\n two");
+    assert_eq!(&*module.items[2].docs.as_ref().unwrap().text, "One\n two");
     assert!(module.items[2].public.is_some());
     let starts: Vec<&str> = module.items.iter().map(|i| text[i.span.range()].split(' ').next().unwrap()).collect();
     assert_eq!(

@@ -133,6 +133,8 @@ fn a_megabyte_of_nonsense_ends_quickly() {
         "else ",
         "let x = {\n",
         "a ?? ",
+        "“a” ",
+        "“",
     ];
     for piece in pieces {
         for prefix in ["let x = ", "", "resource a = b {\n", "let s = \""] {

@@ -3,8 +3,9 @@
 use super::{Name, Pattern};
 use imm_ir::Span;
 use smol_str::SmolStr;
+use std::sync::Arc;
 
-/// An expression.
+/// An expression. Large programs have millions: what is larger than a name is in a box.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expr {
     /// What it is.
@@ -12,6 +13,8 @@ pub struct Expr {
     /// Where.
     pub span: Span,
 }
+
+const _: () = assert!(size_of::<Expr>() <= 64 && size_of::<Entry>() <= 128, "trees are small");
 
 impl Expr {
     /// An expression that was broken and reported.
@@ -47,50 +50,15 @@ pub enum ExprKind {
     /// A binding or a variant without payload.
     Name(Name),
     /// `Type.variant`.
-    Qualified {
-        /// The type.
-        ty: Name,
-        /// The variant.
-        name: Name,
-    },
+    Qualified(Box<Qualified>),
     /// `f(a)`, `some(a)`, `Type.f(a)`.
-    Call {
-        /// The type before the dot.
-        ty: Option<Name>,
-        /// What is called.
-        name: Name,
-        /// The arguments.
-        args: Vec<Expr>,
-    },
+    Call(Box<Call>),
     /// `http { … }`, `Health.http { … }`: a variant with its payload.
-    Construct {
-        /// The type before the dot.
-        ty: Option<Name>,
-        /// The variant.
-        name: Name,
-        /// Its payload.
-        fields: Block,
-    },
+    Construct(Box<Construct>),
     /// `a.b`, `a?.b`.
-    Field {
-        /// Left of the dot.
-        base: Box<Expr>,
-        /// Right of the dot.
-        name: Name,
-        /// `?.`.
-        optional: bool,
-    },
+    Field(Box<Member>),
     /// `a.f(x)`, `a?.f(x)`; also a function of an import alias.
-    Method {
-        /// Left of the dot.
-        base: Box<Expr>,
-        /// Right of the dot.
-        name: Name,
-        /// The arguments.
-        args: Vec<Expr>,
-        /// `?.`.
-        optional: bool,
-    },
+    Method(Box<Method>),
     /// `a[i]`.
     Index {
         /// What is indexed.
@@ -151,6 +119,61 @@ pub enum ExprKind {
     Error,
 }
 
+/// `Type.variant`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Qualified {
+    /// The type.
+    pub ty: Name,
+    /// The variant.
+    pub name: Name,
+}
+
+/// `f(a)`, `Type.f(a)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// The type before the dot.
+    pub ty: Option<Name>,
+    /// What is called.
+    pub name: Name,
+    /// The arguments.
+    pub args: Vec<Expr>,
+}
+
+/// `http { … }`, `Health.http { … }`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Construct {
+    /// The type before the dot.
+    pub ty: Option<Name>,
+    /// The variant.
+    pub name: Name,
+    /// Its payload.
+    pub fields: Block,
+}
+
+/// `a.b`, `a?.b`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// Left of the dot.
+    pub base: Expr,
+    /// Right of the dot.
+    pub name: Name,
+    /// `?.`.
+    pub optional: bool,
+}
+
+/// `a.f(x)`, `a?.f(x)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Method {
+    /// Left of the dot.
+    pub base: Expr,
+    /// Right of the dot.
+    pub name: Name,
+    /// The arguments.
+    pub args: Vec<Expr>,
+    /// `?.`.
+    pub optional: bool,
+}
+
 /// `pattern | pattern => body`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arm {
@@ -192,14 +215,18 @@ pub enum BlockBody {
     /// Fields and spreads.
     Entries(Vec<Entry>),
     /// `{ for k, v in xs: [key] = value }`.
-    For {
-        /// What is walked.
-        head: Box<ForHead>,
-        /// The key of each entry.
-        key: Box<Expr>,
-        /// Its value.
-        value: Box<Expr>,
-    },
+    For(Box<BlockFor>),
+}
+
+/// `for k, v in xs: [key] = value`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BlockFor {
+    /// What is walked.
+    pub head: ForHead,
+    /// The key of each entry.
+    pub key: Expr,
+    /// Its value.
+    pub value: Expr,
 }
 
 /// One entry of a block.
@@ -244,7 +271,7 @@ pub enum KeyKind {
     /// A word, keywords included.
     Name(SmolStr),
     /// `"text"`; may have holes.
-    Str(StrLit),
+    Str(Box<StrLit>),
     /// `[expr]`.
     Computed(Box<Expr>),
 }
@@ -275,8 +302,8 @@ pub struct Element {
 /// A string literal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StrLit {
-    /// Texts (escapes and indentation resolved, never empty, never two in a row) and holes.
-    pub parts: Vec<StrPart>,
+    /// What it holds.
+    pub body: StrBody,
     /// How it was written.
     pub form: StrForm,
     /// With the quotes.
@@ -286,12 +313,20 @@ pub struct StrLit {
 impl StrLit {
     /// Its text, if it has no holes.
     pub fn plain(&self) -> Option<&str> {
-        match self.parts.as_slice() {
-            [] => Some(""),
-            [StrPart::Text { text, .. }] => Some(text),
-            _ => None,
+        match &self.body {
+            StrBody::Plain(text) => Some(text),
+            StrBody::Parts(_) => None,
         }
     }
+}
+
+/// What a string literal holds; escapes and indentation are resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StrBody {
+    /// Text without holes.
+    Plain(Arc<str>),
+    /// Texts (never empty, never two in a row) and at least one hole.
+    Parts(Box<[StrPart]>),
 }
 
 /// How a string was written.
@@ -309,12 +344,7 @@ pub enum StrForm {
 #[derive(Clone, Debug, PartialEq)]
 pub enum StrPart {
     /// Literal text as it is at run time.
-    Text {
-        /// The text.
-        text: SmolStr,
-        /// Where it was written.
-        span: Span,
-    },
+    Text(Arc<str>),
     /// `${expr}`.
     Hole(Expr),
 }

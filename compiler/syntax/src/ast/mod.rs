@@ -11,8 +11,8 @@ mod pattern;
 mod types;
 
 pub use expr::{
-    Arm, BinaryOp, Block, BlockBody, Element, Entry, EntryKind, Expr, ExprKind, ForHead, Key, KeyKind, ListBody,
-    Quantity, StrForm, StrLit, StrPart, UnaryOp, Unit,
+    Arm, BinaryOp, Block, BlockBody, BlockFor, Call, Construct, Element, Entry, EntryKind, Expr, ExprKind, ForHead,
+    Key, KeyKind, ListBody, Member, Method, Qualified, Quantity, StrBody, StrForm, StrLit, StrPart, UnaryOp, Unit,
 };
 pub use item::{
     Assert, Component, Environment, FnDecl, FnParam, Import, ImportPath, Item, ItemKind, Let, Node, NodeHead,
@@ -23,6 +23,7 @@ pub use types::{TypeExpr, TypeField, TypeKind};
 
 use imm_ir::Span;
 use smol_str::SmolStr;
+use std::sync::Arc;
 
 /// One source file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -59,7 +60,7 @@ impl std::fmt::Display for Name {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Docs {
     /// The text, Markdown.
-    pub text: SmolStr,
+    pub text: Arc<str>,
     /// From the first mark to the end of the last line.
     pub span: Span,
 }

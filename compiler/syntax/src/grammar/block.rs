@@ -4,10 +4,10 @@ use super::expr::Place;
 use super::list::Separator;
 use super::wanted::Label;
 use super::{Grammar, Made, is_name};
-use crate::ast::{Arm, Block, BlockBody, Element, Entry, EntryKind, ExprKind, ForHead, ListBody};
+use crate::ast::{Arm, Block, BlockBody, BlockFor, Element, Entry, EntryKind, ExprKind, ForHead, ListBody};
 use crate::token::Tok;
 
-impl Grammar<'_> {
+impl<const EXPLAINS: bool> Grammar<'_, EXPLAINS> {
     /// `for A[, B] in SOURCE [if FILTER]`.
     pub(super) fn for_head(&mut self) -> Made<ForHead> {
         let start = self.at;
@@ -26,24 +26,38 @@ impl Grammar<'_> {
         self.expect(Tok::LBrace)?;
         // `for` can also be a field: `for = 5s`.
         let body = if self.peek() == Some(Tok::For) && self.ahead(1) != Some(Tok::Assign) {
-            self.wanted.token(self.at + 1, Tok::Assign);
+            self.want_token(self.at + 1, Tok::Assign);
             self.block_for()?
         } else {
-            self.wanted.token(self.at, Tok::For);
-            BlockBody::Entries(self.elements(Separator::Either, Tok::RBrace, Self::entry)?)
+            self.want_token(self.at, Tok::For);
+            BlockBody::Entries(self.entries()?)
         };
         Ok(Block { body, span: self.span_from(start) })
     }
 
     /// `for … : [key] = value }`
     fn block_for(&mut self) -> Made<BlockBody> {
-        let head = Box::new(self.for_head()?);
+        let head = self.for_head()?;
         self.expect(Tok::Colon)?;
-        let key = Box::new(self.between(Tok::LBracket, Tok::RBracket, Self::expr)?);
-        let value = Box::new(self.value()?);
+        let key = self.between(Tok::LBracket, Tok::RBracket, Self::expr)?;
+        let value = self.value()?;
         self.optional_separator(Separator::Either);
         self.expect(Tok::RBrace)?;
-        Ok(BlockBody::For { head, key, value })
+        Ok(BlockBody::For(Box::new(BlockFor { head, key, value })))
+    }
+
+    /// The entries of a block and its end.
+    fn entries(&mut self) -> Made<Vec<Entry>> {
+        if self.take(Tok::RBrace) {
+            return Ok(Vec::new());
+        }
+        let first = self.entries.len();
+        self.each(Separator::Either, Tok::RBrace, |g| {
+            let entry = g.entry()?;
+            g.entries.push(entry);
+            Ok(())
+        })?;
+        Ok(self.entries.split_off(first))
     }
 
     fn entry(&mut self) -> Made<Entry> {
@@ -60,19 +74,14 @@ impl Grammar<'_> {
 
     /// `key = value`, or a name alone.
     fn field(&mut self) -> Made<EntryKind> {
-        let alone = match self.peek() {
-            Some(kind) if is_name(kind) => self.tokens.get(self.at).map(|token| self.name_of(*token)),
-            _other => {
-                self.want(Label::Name);
-                None
-            }
-        };
-        let key = self.key()?;
-        match alone {
-            Some(name) if !self.take(Tok::Assign) => Ok(EntryKind::Short(name)),
-            Some(_) => Ok(EntryKind::Field { key, value: self.expr()? }),
-            None => Ok(EntryKind::Field { key, value: self.value()? }),
+        if !self.peek().is_some_and(is_name) {
+            self.want(Label::Name);
+        } else if self.ahead(1) != Some(Tok::Assign) {
+            let name = self.name()?;
+            self.want_token(self.at, Tok::Assign);
+            return Ok(EntryKind::Short(name));
         }
+        Ok(EntryKind::Field { key: self.key()?, value: self.value()? })
     }
 
     /// `[ … ]`.
@@ -86,7 +95,7 @@ impl Grammar<'_> {
             self.expect(Tok::RBracket)?;
             return Ok(ListBody::For { head, value });
         }
-        self.wanted.token(self.at, Tok::For);
+        self.want_token(self.at, Tok::For);
         let elements = self.elements(Separator::Comma, Tok::RBracket, |g| {
             let start = g.at;
             let spread = if g.take(Tok::DotDot) { Some(g.span_from(start)) } else { None };

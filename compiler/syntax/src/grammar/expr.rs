@@ -4,7 +4,7 @@ use super::list::Separator;
 use super::literal::{is_literal, value};
 use super::wanted::Label;
 use super::{Grammar, Made, Stuck, is_binding, is_name};
-use crate::ast::{BinaryOp, Expr, ExprKind, Name, UnaryOp};
+use crate::ast::{BinaryOp, Call, Construct, Expr, ExprKind, Member, Method, Name, Qualified, UnaryOp};
 use crate::token::Tok;
 use imm_ir::{Applicability, Diagnostic, Edit, Fix, Span, code};
 
@@ -16,7 +16,7 @@ pub(super) enum Place {
     Matched,
 }
 
-impl Grammar<'_> {
+impl<const EXPLAINS: bool> Grammar<'_, EXPLAINS> {
     /// Any expression.
     pub(super) fn expr(&mut self) -> Made<Expr> {
         self.labelled(Label::Expression, |g| g.level(Place::Anywhere))
@@ -79,7 +79,7 @@ impl Grammar<'_> {
         let params = if self.take(Tok::LParen) {
             self.elements(Separator::Comma, Tok::RParen, Self::binding).ok()
         } else if self.peek().is_some_and(is_binding) && self.ahead(1) != Some(Tok::FatArrow) {
-            self.wanted.token(start + 1, Tok::FatArrow);
+            self.want_token(start + 1, Tok::FatArrow);
             None
         } else {
             self.binding().map(|name| vec![name]).ok()
@@ -175,11 +175,10 @@ impl Grammar<'_> {
             } else {
                 return Ok(expr);
             };
-            let base = Box::new(expr);
-            let name = self.member()?;
+            let (base, name) = (expr, self.member()?);
             let kind = match self.args()? {
-                Some(args) => ExprKind::Method { base, name, args, optional },
-                None => ExprKind::Field { base, name, optional },
+                Some(args) => ExprKind::Method(Box::new(Method { base, name, args, optional })),
+                None => ExprKind::Field(Box::new(Member { base, name, optional })),
             };
             expr = self.made(start, kind);
         }
@@ -224,17 +223,17 @@ impl Grammar<'_> {
     /// What may follow a name: arguments or a payload.
     fn named(&mut self, ty: Option<Name>, name: Name, place: Place) -> Made<ExprKind> {
         if let Some(args) = self.args()? {
-            return Ok(ExprKind::Call { ty, name, args });
+            return Ok(ExprKind::Call(Box::new(Call { ty, name, args })));
         }
         if place == Place::Anywhere {
             if self.peek() == Some(Tok::LBrace) {
                 let fields = self.block()?;
-                return Ok(ExprKind::Construct { ty, name, fields });
+                return Ok(ExprKind::Construct(Box::new(Construct { ty, name, fields })));
             }
-            self.wanted.token(self.at, Tok::LBrace);
+            self.want_token(self.at, Tok::LBrace);
         }
         Ok(match ty {
-            Some(ty) => ExprKind::Qualified { ty, name },
+            Some(ty) => ExprKind::Qualified(Box::new(Qualified { ty, name })),
             None => ExprKind::Name(name),
         })
     }

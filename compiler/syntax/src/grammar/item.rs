@@ -26,7 +26,7 @@ const INNER: [Tok; 10] = [
 /// What `pub` may stand before.
 const PUBLIC: [Tok; 4] = [Tok::Type, Tok::Fn, Tok::Let, Tok::Component];
 
-impl Grammar<'_> {
+impl<const EXPLAINS: bool> Grammar<'_, EXPLAINS> {
     /// One item of a file with its docs.
     pub(super) fn item(&mut self) -> Made<Item> {
         let docs = self.docs();
@@ -57,7 +57,7 @@ impl Grammar<'_> {
             return Ok(());
         }
         for kind in kinds {
-            self.wanted.token(self.at, *kind);
+            self.want_token(self.at, *kind);
         }
         Err(Stuck)
     }
@@ -132,7 +132,7 @@ impl Grammar<'_> {
         let head = if self.peek() == Some(Tok::For) {
             NodeHead::For(Box::new(self.for_head()?))
         } else {
-            self.wanted.token(self.at, Tok::For);
+            self.want_token(self.at, Tok::For);
             self.clause(Tok::If)?.map_or(NodeHead::One, |condition| NodeHead::If(Box::new(condition)))
         };
         self.expect(Tok::Assign)?;
@@ -203,7 +203,7 @@ impl Grammar<'_> {
         let payload = if self.peek() == Some(Tok::LBrace) {
             Some(self.record()?)
         } else {
-            self.wanted.token(self.at, Tok::LBrace);
+            self.want_token(self.at, Tok::LBrace);
             None
         };
         Ok(Variant { name, payload, span: self.span_from(start) })

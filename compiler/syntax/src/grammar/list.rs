@@ -13,7 +13,7 @@ pub(super) enum Separator {
     NewLine,
 }
 
-impl Grammar<'_> {
+impl<const EXPLAINS: bool> Grammar<'_, EXPLAINS> {
     fn separator(&mut self, separator: Separator) -> Made<()> {
         match separator {
             Separator::Comma => self.expect(Tok::Comma),
@@ -49,19 +49,32 @@ impl Grammar<'_> {
         mut element: impl FnMut(&mut Self) -> Made<T>,
     ) -> Made<Vec<T>> {
         let mut all = Vec::new();
-        loop {
-            all.push(element(self)?);
-            if self.take(close) {
-                break;
-            }
-            self.separator(separator)?;
-            if self.take(close) {
-                break;
-            }
-        }
+        self.each(separator, close, |g| {
+            all.push(element(g)?);
+            Ok(())
+        })?;
         // Most have one to three elements, and the tree lives long.
         all.shrink_to_fit();
         Ok(all)
+    }
+
+    /// As [`Grammar::some_elements`], for a rule that keeps what it makes.
+    pub(super) fn each(
+        &mut self,
+        separator: Separator,
+        close: Tok,
+        mut element: impl FnMut(&mut Self) -> Made<()>,
+    ) -> Made<()> {
+        loop {
+            element(self)?;
+            if self.take(close) {
+                return Ok(());
+            }
+            self.separator(separator)?;
+            if self.take(close) {
+                return Ok(());
+            }
+        }
     }
 
     /// `ELEMENT { BETWEEN ELEMENT }`

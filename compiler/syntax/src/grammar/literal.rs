@@ -2,7 +2,7 @@
 
 use super::wanted::Label;
 use super::{Grammar, Made, Stuck};
-use crate::ast::{Expr, ExprKind, Key, KeyKind, StrForm, StrLit, StrPart};
+use crate::ast::{Expr, ExprKind, Key, KeyKind, StrBody, StrForm, StrLit, StrPart};
 use crate::number;
 use crate::string::{Piece, dedent, unescape};
 use crate::token::Tok;
@@ -41,13 +41,10 @@ pub(super) fn is_literal(kind: Tok) -> bool {
 fn simple(kind: Tok, text: &str, span: Span) -> StrLit {
     let (form, prefix) = if kind == Tok::RawStr { (StrForm::Raw, 2) } else { (StrForm::Plain, 1) };
     let inner = text.get(prefix..text.len().saturating_sub(1)).unwrap_or("");
-    let inner_span = Span::new(span.file, span.range().start + prefix, span.range().start + prefix + inner.len());
-    let parts =
-        if inner.is_empty() { Vec::new() } else { vec![StrPart::Text { text: inner.into(), span: inner_span }] };
-    StrLit { parts, form, span }
+    StrLit { body: StrBody::Plain(inner.into()), form, span }
 }
 
-impl Grammar<'_> {
+impl<const EXPLAINS: bool> Grammar<'_, EXPLAINS> {
     /// Any form of string.
     pub(super) fn string(&mut self) -> Made<StrLit> {
         if self.peek() == Some(Tok::StrOpen) {
@@ -81,7 +78,7 @@ impl Grammar<'_> {
     pub(super) fn key(&mut self) -> Made<Key> {
         let start = self.at;
         let kind = match self.peek() {
-            Some(Tok::Str | Tok::RawStr | Tok::StrOpen) => KeyKind::Str(self.string()?),
+            Some(Tok::Str | Tok::RawStr | Tok::StrOpen) => KeyKind::Str(Box::new(self.string()?)),
             Some(Tok::LBracket) => {
                 KeyKind::Computed(Box::new(self.between(Tok::LBracket, Tok::RBracket, Self::expr)?))
             }
@@ -113,14 +110,18 @@ fn build(source: &str, open: Span, parts: Vec<Part>, span: Span) -> StrLit {
         parts.iter().map(|p| unescape(raw(p).unwrap_or("")).into_owned()).collect()
     }
     .into_iter();
+    let form = if multiline { StrForm::Multiline } else { StrForm::Plain };
+    if let [] | [Part::Text(_)] = parts.as_slice() {
+        return StrLit { body: StrBody::Plain(texts.next().unwrap_or_default().into()), form, span };
+    }
     let mut out = Vec::with_capacity(parts.len());
     for part in parts {
         let text = texts.next().unwrap_or_default();
         match part {
             Part::Text(_) if text.is_empty() => {}
-            Part::Text(span) => out.push(StrPart::Text { text: text.into(), span }),
+            Part::Text(_) => out.push(StrPart::Text(text.into())),
             Part::Hole(expr) => out.push(StrPart::Hole(expr)),
         }
     }
-    StrLit { parts: out, form: if multiline { StrForm::Multiline } else { StrForm::Plain }, span }
+    StrLit { body: StrBody::Parts(out.into()), form, span }
 }

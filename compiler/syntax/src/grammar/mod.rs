@@ -16,7 +16,7 @@ mod pattern;
 mod types;
 mod wanted;
 
-use crate::ast::{Expr, Item, Name, TypeExpr};
+use crate::ast::{Entry, Expr, Item, Name, TypeExpr};
 use crate::token::{Tok, Token};
 use imm_ir::{Diagnostic, FileId, Span};
 use wanted::{Label, Wanted};
@@ -35,23 +35,33 @@ pub(crate) enum Outcome<T> {
     Stuck(usize, Vec<&'static str>),
 }
 
-/// The tokens of an item and how far they are read.
-pub(crate) struct Grammar<'a> {
+/// The tokens of an item and how far they are read. Only one that `EXPLAINS` notes what it would have taken: most items
+/// are taken as they are, and the others are read again.
+pub(crate) struct Grammar<'a, const EXPLAINS: bool> {
     file: FileId,
     text: &'a str,
     tokens: &'a [Token],
     at: usize,
     wanted: Wanted,
     notes: Vec<Diagnostic>,
+    /// Entries of the blocks that are being read: each block takes exactly the room it needs when it is done.
+    entries: Vec<Entry>,
 }
 
-impl<'a> Grammar<'a> {
+impl<'a, const EXPLAINS: bool> Grammar<'a, EXPLAINS> {
     pub(crate) fn new(file: FileId, text: &'a str, tokens: &'a [Token]) -> Self {
-        Self { file, text, tokens, at: 0, wanted: Wanted::default(), notes: Vec::new() }
+        Self { file, text, tokens, at: 0, wanted: Wanted::default(), notes: Vec::new(), entries: Vec::new() }
+    }
+
+    /// Begins anew with other tokens.
+    pub(crate) fn over(&mut self, tokens: &'a [Token]) {
+        self.tokens = tokens;
+        self.at = 0;
+        self.wanted = Wanted::default();
     }
 
     /// All tokens as one item.
-    pub(crate) fn whole_item(self) -> Outcome<Item> {
+    pub(crate) fn whole_item(&mut self) -> Outcome<Item> {
         self.whole(|g| {
             let item = g.item()?;
             g.take(Tok::Newline);
@@ -60,19 +70,21 @@ impl<'a> Grammar<'a> {
     }
 
     /// All tokens as one expression.
-    pub(crate) fn whole_expr(self) -> Outcome<Expr> {
+    pub(crate) fn whole_expr(&mut self) -> Outcome<Expr> {
         self.whole(Self::expr)
     }
 
     /// All tokens as one type.
-    pub(crate) fn whole_type(self) -> Outcome<TypeExpr> {
+    pub(crate) fn whole_type(&mut self) -> Outcome<TypeExpr> {
         self.whole(Self::ty)
     }
 
-    fn whole<T>(mut self, rule: impl FnOnce(&mut Self) -> Made<T>) -> Outcome<T> {
-        let made = rule(&mut self);
+    fn whole<T>(&mut self, rule: impl FnOnce(&mut Self) -> Made<T>) -> Outcome<T> {
+        let made = rule(self);
+        let notes = std::mem::take(&mut self.notes);
+        self.entries.clear();
         match made {
-            Ok(tree) if self.at == self.tokens.len() => return Outcome::Tree(tree, self.notes),
+            Ok(tree) if self.at == self.tokens.len() => return Outcome::Tree(tree, notes),
             Ok(_) => self.want(Label::End),
             Err(Stuck) => {}
         }
@@ -89,7 +101,16 @@ impl<'a> Grammar<'a> {
 
     /// Notes what would have been taken here.
     fn want(&mut self, label: Label) {
-        self.wanted.label(self.at, label);
+        if EXPLAINS {
+            self.wanted.label(self.at, label);
+        }
+    }
+
+    /// Notes that this token would have been taken at this place.
+    fn want_token(&mut self, at: usize, kind: Tok) {
+        if EXPLAINS {
+            self.wanted.token(at, kind);
+        }
     }
 
     /// Takes this token if it is next.
@@ -98,7 +119,7 @@ impl<'a> Grammar<'a> {
         if there {
             self.at += 1;
         } else {
-            self.wanted.token(self.at, kind);
+            self.want_token(self.at, kind);
         }
         there
     }
@@ -123,6 +144,9 @@ impl<'a> Grammar<'a> {
 
     /// Runs a rule that is called by one name where not even its first token can be taken.
     fn labelled<T>(&mut self, label: Label, rule: impl FnOnce(&mut Self) -> Made<T>) -> Made<T> {
+        if !EXPLAINS {
+            return rule(self);
+        }
         let (start, before) = (self.at, self.wanted);
         let made = rule(self);
         if self.wanted.at == start {

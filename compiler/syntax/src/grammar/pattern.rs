@@ -7,7 +7,7 @@ use super::{Grammar, Made, Stuck};
 use crate::ast::{ExprKind, Name, Pattern, PatternFields, PatternKind, Quantity};
 use crate::token::Tok;
 
-impl Grammar<'_> {
+impl<const EXPLAINS: bool> Grammar<'_, EXPLAINS> {
     /// One alternative of an arm.
     pub(super) fn pattern(&mut self) -> Made<Pattern> {
         self.labelled(Label::Pattern, |g| {
@@ -53,7 +53,7 @@ impl Grammar<'_> {
         let word = self.peek();
         let name = self.name()?;
         if ty.is_none() && word == Some(Tok::Some) {
-            self.wanted.token(self.at, Tok::LParen);
+            self.want_token(self.at, Tok::LParen);
         }
         let fields = if self.take(Tok::LBrace) { Some(self.pattern_fields()?) } else { None };
         Ok(PatternKind::Variant { ty, name, fields })

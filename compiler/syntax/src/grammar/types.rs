@@ -6,7 +6,7 @@ use super::{Grammar, Made, Stuck, is_name};
 use crate::ast::{TypeExpr, TypeField, TypeKind};
 use crate::token::Tok;
 
-impl Grammar<'_> {
+impl<const EXPLAINS: bool> Grammar<'_, EXPLAINS> {
     /// `{ a: T, b: U }`: the payload of a variant, a record type.
     pub(super) fn record(&mut self) -> Made<Vec<TypeField>> {
         self.expect(Tok::LBrace)?;
@@ -52,7 +52,7 @@ impl Grammar<'_> {
                 let argument = match self.peek() {
                     Some(Tok::LBracket) => Some(in_brackets(self)?),
                     _other => {
-                        self.wanted.token(self.at, Tok::LBracket);
+                        self.want_token(self.at, Tok::LBracket);
                         None
                     }
                 };

@@ -355,8 +355,10 @@ mod tests {
     fn a_base_lies_below_the_module() {
         let based = |path: &str| {
             let file = HostFile { path: Arc::from(path), digest: Digest([7; 32]), size: 1 };
-            let payload =
-                [(Arc::from("path"), Value::text(path)), (Arc::from("image"), Value::Content(Content::Image(file)))];
+            let payload = [
+                (Arc::from("path"), Value::text(path)),
+                (Arc::from("image"), Value::Content(Content::Image(Box::new(file)))),
+            ];
             request(Fields::from([(Arc::from("from"), Value::Variant(Arc::from("layout"), Fields::from(payload)))]))
         };
         let found = |path: &str, folder| foreign(&based(path), folder).map(|taken| taken.unwrap().path);

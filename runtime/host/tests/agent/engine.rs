@@ -53,7 +53,7 @@ fn this_program() -> Value {
             found.insert(Arc::from(place.as_str()), host(&source));
         }
     }
-    Value::Content(Content::Executable(Executable { program: host(&program()), closure: found }))
+    Value::Content(Content::Executable(Box::new(Executable { program: host(&program()), closure: found })))
 }
 
 fn leads(route: ObjectId, handle: &Handle, from_epoch: u64, targets: &[(ObjectId, &Handle)]) -> Move {
