@@ -7,6 +7,20 @@ fn asked(bench: &Bench, host: &str) -> String {
     http::get_from(bench.port, host).unwrap_or_else(|e| panic!("{host}: {e}")).1
 }
 
+/// Every example, from the first apply on: no fault of the platform and no death of the engine leaves less than a whole generation.
+#[test]
+fn every_example_can_be_rehearsed() {
+    for name in ["environments", "fleet", "hello", "migration", "static_site", "worker"] {
+        let bench = Bench::example(name);
+        let needed: &[&str] = if name == "migration" { &["--seed", "3"] } else { &[] };
+        for how in [&["simulate"][..], &["simulate", "--crash-everywhere"]] {
+            let said = bench.imm(&[how, needed].concat());
+            assert!(said.code == 0 && said.out.contains("committed, generation 1 serves"), "{name} {how:?}: {said:?}");
+            assert!(!said.out.contains("broken"), "{name}: {}", said.out);
+        }
+    }
+}
+
 #[test]
 fn environments_have_their_own_sizes_and_ledgers() {
     let bench = Bench::example("environments");

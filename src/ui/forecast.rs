@@ -10,6 +10,13 @@ pub fn render(found: &Forecast, name: &str, environment: &str, style: Style) -> 
     let from = if found.base == 0 { "first generation".to_owned() } else { format!("from generation {}", found.base) };
     let mut out = format!("{} · {environment} · simulated, {from}, seed {}\n", style.paint("1", name), found.seed);
     let apply = &found.apply;
+    if found.base > 0 && apply.outcome == "committed" && apply.generation == found.base {
+        out.push_str(&format!(
+            "  nothing to do, so there is nothing to try: the program is what generation {} says; edit it, or give another --param\n",
+            found.base
+        ));
+        return out;
+    }
     out.push_str(&format!(
         "  apply: {}; {} created, {} moved, in {} of virtual time\n",
         ending(apply),

@@ -10,7 +10,7 @@ use super::harness::{Command, Ended, Scene};
 use super::life::Life;
 use super::rehearsal::{Ending, outages, simulated};
 use crate::apply::Outcome;
-use imm_ir::{Addr, Graph};
+use imm_ir::{Addr, Class, Graph, Node};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -134,12 +134,13 @@ pub fn forecast(base: Option<(u64, &Graph)>, graph: &Graph, wish: &Wish) -> Resu
     let mut failures = Vec::new();
     for at in &wish.fail {
         let spoil = |scene: &Scene| {
-            for what in [What::VerifyFails, What::CreateFails] {
-                // What has a level is made and never works; the rest cannot be made.
-                let process = graph.nodes.iter().any(|(a, n)| a.is_within(at) && levelled(&n.kind));
-                if process == (what == What::VerifyFails) {
-                    scene.world.trouble(Trouble { at: at.clone(), what, times: u32::MAX });
-                }
+            let here = |is: fn(&Node) -> bool| graph.nodes.iter().any(|(a, n)| a.is_within(at) && is(n));
+            // What has a level is made and never works, what points cannot be moved; the rest cannot be made.
+            let process = here(|n| levelled(&n.kind));
+            let pointer = here(|n| n.class == Class::Pointer);
+            let fails = [(What::VerifyFails, process), (What::SwitchFails, pointer), (What::CreateFails, !process)];
+            for (what, _) in fails.into_iter().filter(|(_, applies)| *applies) {
+                scene.world.trouble(Trouble { at: at.clone(), what, times: u32::MAX });
             }
         };
         failures.push(Failure { at: at.clone(), trial: ground.trial(wish.seed, &Life::default(), spoil)? });
@@ -294,6 +295,15 @@ mod tests {
         assert_eq!((crashes.trials, crashes.worst_outage_ms), (crashes.whole, 0));
         let again = forecast(Some((41, &old)), &new, &wish()).unwrap();
         assert_eq!(serde_json::to_string(&found).unwrap(), serde_json::to_string(&again).unwrap());
+        // A route that cannot be moved leaves the old generation in force.
+        let stiff = Wish { seed: 7, fail: vec![Addr::root("front")], ..Wish::default() };
+        let stiff = forecast(Some((41, &old)), &new, &stiff).unwrap();
+        assert_eq!(
+            (stiff.failures[0].trial.outcome, stiff.failures[0].trial.generation),
+            ("rolled_back", 41),
+            "{stiff:?}"
+        );
+        assert!(stiff.whole(), "{stiff:?}");
         // Nothing recorded yet: the first apply is tried.
         let first = forecast(None, &new, &Wish { seed: 7, ..Wish::default() }).unwrap();
         assert_eq!((first.base, first.apply.generation, first.crashes), (0, 1, None));

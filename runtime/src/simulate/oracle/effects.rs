@@ -188,7 +188,9 @@ impl Fold<'_> {
         if self.recorded.by_itself.contains(&made.object) && !made.dormant {
             findings.add("I7", format!("{at} {what} acts by itself and was not created dormant"));
         }
-        self.things.insert(made.object, Thing { made: made.clone(), late, there: true, acts: false, proven: false });
+        // Content has no level: it is there, whole, or it is not.
+        let proven = made.nature == Nature::Content;
+        self.things.insert(made.object, Thing { made: made.clone(), late, there: true, acts: false, proven });
         if !made.dormant {
             self.begins_to_act(made.object, at, findings);
         }
