@@ -12,6 +12,7 @@ use imm_runtime::ledger::Ledger;
 use imm_runtime::plan::saved::Attached;
 use imm_runtime::report;
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -34,8 +35,20 @@ pub fn compile(
     style: Style,
     json: bool,
 ) -> Result<Compiled, Failure> {
-    let options = Options { settings: tuning.settings(), ..options(project, params)? };
-    let compiled = match imm_compiler::compile(&world()?, &project.path.to_string_lossy(), &options) {
+    let mut options = Options { settings: tuning.settings(), ..options(project, params)? };
+    let (world, path) = (world()?, project.path.to_string_lossy());
+    let mut tried = imm_compiler::compile(&world, &path, &options);
+    if let Err(failed) = &tried
+        && !failed.wanted_secrets.is_empty()
+        && !json
+        && asked()
+    {
+        for name in &failed.wanted_secrets {
+            options.params.insert(Arc::clone(name), secret(name)?);
+        }
+        tried = imm_compiler::compile(&world, &path, &options);
+    }
+    let compiled = match tried {
         Ok(compiled) => compiled,
         Err(failed) => {
             show(&failed.diagnostics, &failed.sources, json, style);
@@ -56,6 +69,23 @@ pub fn compile(
     };
     let machine = compiled.machine_inputs.iter().map(|m| m.path.to_string()).collect();
     Ok(Compiled { graph, attached, machine })
+}
+
+/// Whether somebody is there who can be asked.
+fn asked() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks for a secret param; what is typed is not shown.
+fn secret(name: &Arc<str>) -> Result<Given, Failure> {
+    let typed = rpassword::prompt_password(format!("param {name} (secret, not shown): "));
+    let typed = typed.map_err(|e| {
+        Failure::new(format!("param {name} was not given: {}", plain(&e))).help(format!(
+            "give it with --param-file {name}=PATH, or in the variable IMM_PARAM_{}",
+            name.to_uppercase()
+        ))
+    })?;
+    Ok(Given { value: GivenValue::File(typed), from: ParamFrom::CommandLine })
 }
 
 /// The same module with other values of some params; nothing is shown. `None`: there is no such program.

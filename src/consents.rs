@@ -12,6 +12,7 @@ pub struct Consented {
     renames: BTreeMap<Addr, Addr>,
     again: bool,
     never: Vec<Addr>,
+    consent: Vec<Addr>,
     above_limit: bool,
     heal: bool,
     because: String,
@@ -32,6 +33,7 @@ impl Consented {
             renames: consents.rename.iter().map(rename).collect::<Result<_, Failure>>()?,
             again: consents.again,
             never: addresses(&consents.never)?,
+            consent: addresses(&consents.consent)?,
             above_limit: consents.above_limit,
             heal: consents.heal,
             because: consents.because.clone().unwrap_or_default(),
@@ -44,6 +46,7 @@ impl Consented {
         options.renames = self.renames;
         options.again = self.again;
         options.never = self.never;
+        options.consent = self.consent;
         options.above_limit = self.above_limit;
         options.heal = self.heal;
         options.because = self.because;

@@ -67,6 +67,8 @@ fn run(cli: &Cli) -> Outcome {
         Command::Key(args) => commands::key::run(global, args.verb.as_ref().unwrap_or(&cli::Key::Show { json: false })),
         Command::Drift(args) => commands::drift::run(global, args),
         Command::Heal(args) => commands::heal::run(global, args),
+        Command::Image(args) => commands::image::run(global, args),
+        Command::Volume(args) => commands::volume::run(global, args),
         Command::Gc(args) => commands::gc::run(global, args),
         Command::Forget(args) => commands::forget::run(global, args),
         Command::Lineage(args) => {

@@ -155,6 +155,7 @@ fn refused(error: &LeaseError) -> Failure {
             )
         }
         LeaseError::Io { .. } => {
+            let message = message.split(" (os error").next().unwrap_or(&message).to_owned();
             Failure::new(message).help("the folder of the ledger must be writable; --state DIR names another one")
         }
     }

@@ -8,10 +8,11 @@ use crate::project::Project;
 use crate::records::{self, Writer};
 use crate::ui::screen::Screen;
 use crate::ui::{self, Style, events::Watcher};
-use imm_ir::{Addr, Graph};
+use imm_ir::{Addr, Class, Graph};
 use imm_runtime::apply::{Collected, Engine, EngineError, Limits, Outcome};
 use imm_runtime::entry::Verb;
 use imm_runtime::explain::cascade::{Cascade, cascades};
+use imm_runtime::id::ObjectId;
 use imm_runtime::lease::Lease;
 use imm_runtime::ledger::LedgerError;
 use imm_runtime::plan::saved::{self, Attached};
@@ -100,28 +101,40 @@ impl Session {
     pub async fn plan(&mut self, graph: &Graph, change: impl FnOnce(&mut Options)) -> Result<Plan, Failure> {
         let mut options = Options::new(self.engine.schemas());
         change(&mut options);
-        let seen = self.engine.observe().await.map_err(|e| self.failure(e))?;
+        let seen = self.look().await?;
         if options.verb == Verb::Apply && !options.heal {
-            self.refuse_drift(&seen)?;
+            self.refuse_drift(&seen).await?;
         }
         if options.heal {
             // The evidence of what will be replaced.
-            self.engine.record_drift(&seen).map_err(|e| self.failure(e))?;
+            self.engine.record_drift(&seen).await.map_err(|e| self.failure(e))?;
         }
         self.engine.plan_observed(graph, &seen, &options).map_err(|e| self.failure(e))
+    }
+
+    /// Looks at everything, and takes down what the platforms did on their own meanwhile.
+    async fn look(&mut self) -> Result<Observed, Failure> {
+        let seen = self.engine.observe().await.map_err(|e| self.failure(e))?;
+        match self.engine.merge_journals().await {
+            Err(EngineError::Ledger(e)) => return Err(self.failure(EngineError::Ledger(e))),
+            // Nothing that is planned depends on it.
+            Err(e) => ui::err(&format!("{}: {e}\n", self.style.paint("1;33", "warning"))),
+            Ok(()) => {}
+        }
+        Ok(seen)
     }
 
     /// Plans the newest generation again, with new objects for what drifted; that is recorded first.
     pub async fn plan_heal(&mut self) -> Result<Plan, Failure> {
         let mut options = Options::new(self.engine.schemas());
         (options.verb, options.heal) = (Verb::Heal, true);
-        let seen = self.engine.observe().await.map_err(|e| self.failure(e))?;
+        let seen = self.look().await?;
         let current = self.engine.graph(None).map_err(|e| self.failure(e))?.unwrap_or_default();
         let plan = self.engine.plan_observed(&current, &seen, &options).map_err(|e| self.failure(e))?;
         if plan.is_empty(self.engine.state()) {
             return Ok(plan);
         }
-        self.engine.record_drift(&seen).map_err(|e| self.failure(e))?;
+        self.engine.record_drift(&seen).await.map_err(|e| self.failure(e))?;
         self.engine.plan_observed(&current, &seen, &options).map_err(|e| self.failure(e))
     }
 
@@ -146,8 +159,8 @@ impl Session {
     }
 
     /// Expires generations beyond the retained ones.
-    pub fn collect(&mut self, retain: Option<u32>, because: &str) -> Result<Collected, Failure> {
-        self.engine.collect(retain, because).map_err(|e| self.failure(e))
+    pub async fn collect(&mut self, retain: Option<u32>, because: &str) -> Result<Collected, Failure> {
+        self.engine.collect(retain, because).await.map_err(|e| self.failure(e))
     }
 
     /// Makes the fence at least this high.
@@ -163,9 +176,11 @@ impl Session {
         self.engine.take_lineage(because).await.map_err(|e| self.failure(e))
     }
 
-    fn refuse_drift(&self, seen: &Observed) -> Result<(), Failure> {
+    async fn refuse_drift(&self, seen: &Observed) -> Result<(), Failure> {
         let state = self.engine.state();
-        let drifted = state.in_use().into_iter().filter_map(|id| {
+        // What is not ours is read by the apply itself, which then says what is wrong with it.
+        let ours = |id: &ObjectId| state.objects.get(id).is_some_and(|o| o.class != Class::External);
+        let drifted = state.in_use().into_iter().filter(ours).filter_map(|id| {
             let what = match seen.objects.get(&id)? {
                 Observation::Intact => return None,
                 Observation::Missing => "is missing".to_owned(),
@@ -181,6 +196,8 @@ impl Session {
         if drifted.is_empty() {
             return Ok(());
         }
+        // To a copy of a ledger all that went on without it looks like drift.
+        self.engine.check_forks().await.map_err(|e| self.failure(e))?;
         Err(Failure::new(format!("drifted: {}", drifted.join("; ")))
             .help("`imm apply --heal` makes new ones in the same transaction"))
     }
@@ -209,7 +226,7 @@ impl Session {
         let serves = || self.engine.graph(None).ok().flatten().is_some_and(|graph| graph.policy.confirm);
         let typed = plan.graph.policy.confirm || plan.verb == Verb::Destroy && serves();
         if typed || !answer.yes {
-            ask(typed)?;
+            self.ask(typed).await?;
         }
         self.screen.begin(plan, estimate);
         if let Some(traces) = self.screen.traces() {
@@ -339,6 +356,35 @@ impl Session {
         }
     }
 
+    /// The plan's one question. Without a terminal there is nobody to ask. A signal is an answer, too.
+    async fn ask(&self, typed: bool) -> Result<(), Failure> {
+        if !std::io::stdin().is_terminal() {
+            let failure = Failure::usage("this needs an answer, and there is no terminal to ask on");
+            return Err(if typed {
+                failure.help("the environment says `confirm = true`: the answer is typed, also with --yes")
+            } else {
+                failure.help("answer with --yes")
+            });
+        }
+        ui::err(if typed { "Type yes to apply this plan: " } else { "Apply this plan? [y/N] " });
+        let (answered, answer) = tokio::sync::oneshot::channel();
+        // A thread of its own: nobody waits for it when the answer is a signal.
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            drop(std::io::stdin().lock().read_line(&mut line));
+            drop(answered.send(line));
+        });
+        let line = tokio::select! {
+            line = answer => line.unwrap_or_default(),
+            () = self.engine.told_to_stop() => {
+                return Err(Failure::new("not applied: stopped by a signal before it began"));
+            }
+        };
+        let line = line.trim();
+        let yes = line == "yes" || (!typed && line.eq_ignore_ascii_case("y"));
+        if yes { Ok(()) } else { Err(Failure::new("not applied: the answer was no")) }
+    }
+
     /// First signal: start nothing more and unwind. Second: stop at once; the ledger is enough for `recover`.
     fn stop_on_signals(&mut self) -> Result<(), Failure> {
         let listen = |kind| signal(kind).map_err(|e| Failure::new(crate::project::plain(&e)));
@@ -395,23 +441,4 @@ pub fn plan_failure(error: &PlanError) -> Failure {
 fn stuck(error: &str, why: &str) -> Failure {
     let message = if error.is_empty() { why.to_owned() } else { format!("{error}\nSettling it failed: {why}") };
     Failure { exit: Exit::Open, ..Failure::new(message) }.help("nothing more was destroyed; `imm recover` tries again; what cannot be settled is given up with `imm recover --accept-lost ADDR --because TEXT`")
-}
-
-/// The plan's one question. Without a terminal there is nobody to ask.
-fn ask(typed: bool) -> Result<(), Failure> {
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        let failure = Failure::usage("this needs an answer, and there is no terminal to ask on");
-        return Err(if typed {
-            failure.help("the environment says `confirm = true`: the answer is typed, also with --yes")
-        } else {
-            failure.help("answer with --yes")
-        });
-    }
-    ui::err(if typed { "Type yes to apply this plan: " } else { "Apply this plan? [y/N] " });
-    let mut line = String::new();
-    drop(stdin.lock().read_line(&mut line));
-    let line = line.trim();
-    let yes = line == "yes" || (!typed && line.eq_ignore_ascii_case("y"));
-    if yes { Ok(()) } else { Err(Failure::new("not applied: the answer was no")) }
 }

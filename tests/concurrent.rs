@@ -7,7 +7,7 @@ use std::process::Stdio;
 fn the_second_apply_is_refused_by_name_and_a_dead_holder_is_taken_over() {
     let bench = Bench::example("hello");
     // Never healthy: the first apply stays in its build phase until it is killed.
-    bench.edit("\"/bin/imm\", \"serve\", \"/srv\"", "\"/bin/imm\", \"serve\", \"/nowhere\"");
+    bench.edit("/healthz", "/nowhere");
     let args = ["apply", "--yes"];
     let mut first = bench.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     eventually("the first apply started", || bench.processes().iter().any(|(_, c)| c.contains("__container")));
@@ -17,7 +17,7 @@ fn the_second_apply_is_refused_by_name_and_a_dead_holder_is_taken_over() {
     first.kill().unwrap();
     first.wait().unwrap();
 
-    bench.edit("\"/nowhere\"", "\"/srv\"");
+    bench.edit("/nowhere", "/healthz");
     let status = bench.imm(&["status"]);
     assert!(status.code == 0 && status.err.contains("interrupted"), "{status:?}");
     let child = bench.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -8,6 +8,32 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+#[test]
+fn an_image_is_built_apart_twice_and_for_other_tools() {
+    let bench = Bench::example("hello");
+    let built = bench.json(&["image", "build", "--check"]);
+    assert_eq!(
+        (built["checked"].as_bool(), built["images"][0]["address"].as_str()),
+        (Some(true), Some("app")),
+        "{built}"
+    );
+    assert!(!bench.module.join(".imm").exists() && bench.processes().is_empty(), "nothing was applied or started");
+    let out = bench.path("oci").display().to_string();
+    bench.ok(&["image", "build", "--out", &out]);
+    let layout = std::fs::read(Path::new(&out).join("oci-layout")).unwrap();
+    assert!(String::from_utf8(layout).unwrap().contains("imageLayoutVersion"));
+    let digest = built["images"][0]["manifest"].as_str().unwrap().strip_prefix("sha256:").unwrap().to_owned();
+    assert!(Path::new(&out).join("blobs/sha256").join(&digest).is_file());
+    let again = bench.imm(&["image", "build", "--out", &out]);
+    assert!(again.code == 1 && again.err.contains("is there already"), "{again:?}");
+    // The one that is applied is that one.
+    bench.ok(&["apply", "--yes"]);
+    let listed = bench.json(&["image"]);
+    assert_eq!(listed["images"][0]["manifest"], built["images"][0]["manifest"], "{listed}");
+    let other = bench.json(&["image", "build", "--param", "greeting=Hi"]);
+    assert_ne!(other["images"][0]["manifest"], built["images"][0]["manifest"]);
+}
+
 /// An image as its builder's home holds it.
 #[derive(PartialEq)]
 struct Golden {

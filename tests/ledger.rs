@@ -193,6 +193,116 @@ fn expired_generations_are_dropped_and_a_rollback_to_one_is_refused() {
     assert_eq!(bench.json(&["history"])["applies"].as_array().unwrap().len(), 5, "entries stay");
 }
 
+/// A fork begins a life of its own beside what runs; what is forgotten stays and is nobody's.
+#[test]
+fn a_fork_is_another_lineage_and_what_is_forgotten_stays() {
+    let bench = Bench::example("hello");
+    bench.ok(&["apply", "--yes"]);
+    let lineage = |bench: &Bench| bench.json(&["lineage", "show"])["lineage"].as_str().unwrap().to_owned();
+    let first = lineage(&bench);
+    assert_eq!(bench.imm(&["lineage", "fork"]).code, 2, "wants a reason");
+    bench.ok(&["lineage", "fork", "--because", "a second life"]);
+    let second = lineage(&bench);
+    assert_ne!(first, second);
+    let aside = bench.module.join(format!(".imm/local/ledger-{}.db", &first[..8]));
+    assert!(aside.is_file(), "the old record is kept");
+    assert!(bench.page().contains("Hello, world"), "what runs is untouched");
+    assert!(bench.json(&["status"])["generation"].is_null());
+    // The same program beside it wants the same port, and is refused by name.
+    let said = bench.imm(&["apply", "--yes"]);
+    assert!(said.code == 4 && said.err.contains("held by route front of another module"), "{said:?}");
+    bench.edit(&format!("listen  = {}", bench.port), &format!("listen  = {}", crate::harness::free_port()));
+    bench.ok(&["apply", "--yes"]);
+    assert!(bench.page().contains("Hello, world"));
+    bench.ok(&["audit", "verify"]);
+
+    // What is forgotten is gone from the record alone. What something is made from, or points at, cannot be.
+    let said = bench.imm(&["forget", "app", "--because", "x"]);
+    assert!(said.code == 1 && said.err.contains("is made from it"), "{said:?}");
+    let said = bench.imm(&["forget", "web.instance[\"0\"]", "--because", "x"]);
+    assert!(said.code == 1 && said.err.contains("a pointer may still point at"), "{said:?}");
+    let before = bench.json(&["volume", "list"])["volumes"][0].clone();
+    bench.ok(&["forget", "uploads", "--because", "somebody else looks after it"]);
+    assert!(
+        bench.json(&["volume", "list"])["volumes"].as_array().unwrap().iter().all(|v| v["object"] != before["object"])
+    );
+    assert!(Path::new(before["path"].as_str().unwrap()).is_dir(), "what it is stays");
+    let drift: serde_json::Value = serde_json::from_str(&bench.imm(&["drift", "--json"]).out).unwrap();
+    assert!(
+        drift["objects"].as_array().unwrap().iter().any(|o| o["state"] == "orphan" && o["object"] == before["object"])
+    );
+}
+
+/// Lead time from the commit's time, time to restore from the failure that was rolled back from.
+#[test]
+fn metrics_know_how_soon_a_change_came_and_how_soon_it_was_taken_back() {
+    let bench = Bench::example("hello");
+    let git = |args: &[&str]| {
+        let date = "2026-01-02T03:04:05Z";
+        let mut command = std::process::Command::new("git");
+        command.args(["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]).args(args).current_dir(&bench.module);
+        command.env("GIT_COMMITTER_DATE", date).env("GIT_AUTHOR_DATE", date);
+        command.output().is_ok_and(|o| o.status.success())
+    };
+    if !(git(&["init", "-q"]) && git(&["add", "."]) && git(&["commit", "-q", "-m", "first"])) {
+        println!("skipped: no git");
+        return;
+    }
+    bench.ok(&["apply", "--yes"]);
+    bench.ok(&["apply", "--yes", "--param", "greeting=Bad"]);
+    bench.ok(&["rollback", "--yes", "--because", "it was bad"]);
+    let metrics = bench.json(&["metrics"]);
+    let lead = metrics["lead_time_seconds"].as_f64().unwrap();
+    let committed = 1_767_323_045.0;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    assert!((lead - (now - committed)).abs() < 300.0, "{lead} of {}", now - committed);
+    let restore = metrics["time_to_restore_seconds"].as_f64().unwrap();
+    assert!((0.0..300.0).contains(&restore), "{metrics}");
+    assert_eq!((metrics["failures"].as_u64(), metrics["environment"].as_str()), (Some(1), Some("local")), "{metrics}");
+    let text = bench.ok(&["metrics", "--prometheus"]);
+    assert!(text.contains("imm_lead_time_seconds{environment=\"local\"}"), "{text}");
+}
+
+/// A folder that nothing can be written to: reading answers, an apply ends before anything is made.
+#[test]
+fn a_read_only_folder_ends_an_apply_before_anything_is_made() {
+    let bench = Bench::example("hello");
+    bench.ok(&["apply", "--yes"]);
+    let disk = bench.path("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let script = r#"
+        mount -t tmpfs -o size=8m none "$DISK" || { echo no-mount; exit 0; }
+        mkdir "$DISK"/old "$DISK"/new && cp -a .imm/. "$DISK"/old/ && mount -o remount,ro "$DISK" || { echo no-mount; exit 0; }
+        for command in "status" "history" "plan" "audit verify" "drift"; do
+            "$IMM" --state "$DISK"/old $command >/dev/null; echo "$command: $?"
+        done
+        "$IMM" --state "$DISK"/old apply --yes --param greeting=Lost; echo "apply: $?"
+        "$IMM" --state "$DISK"/new apply --yes; echo "first: $?"
+        "$IMM" --state "$DISK"/new status; echo "nothing: $?"
+    "#;
+    let mut command = std::process::Command::new("unshare");
+    command.args(["-m", "sh", "-c", script]).current_dir(&bench.module).env("DISK", &disk).env("IMM", IMM);
+    command.env("IMM_HOME", bench.home()).env("NO_COLOR", "1").stdin(Stdio::null());
+    let Ok(child) = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() else { return };
+    let said = finish(child, &["in a read-only folder"]);
+    if said.out.contains("no-mount") || said.out.is_empty() {
+        println!("skipped: no disk can be mounted");
+        return;
+    }
+    let code = |what: &str| {
+        let line = said.out.lines().find_map(|l| l.strip_prefix(&format!("{what}: ")));
+        line.unwrap_or_else(|| panic!("{said:?}")).to_owned()
+    };
+    for command in ["status", "history", "plan", "audit verify", "drift", "nothing"] {
+        assert_eq!(code(command), "0", "{command}: {said:?}");
+    }
+    assert_eq!((&*code("apply"), &*code("first")), ("1", "1"), "{said:?}");
+    assert!(said.err.contains("Read-only file system\n") && said.err.contains("must be writable"), "{said:?}");
+    assert!(bench.page().contains("Hello, world"));
+    assert_eq!(bench.json(&["status"])["generation"], 1);
+    bench.ok(&["audit", "verify"]);
+}
+
 /// A ledger on a disk of its own that fills up. Where no such disk can be mounted, nothing is tried.
 #[test]
 fn a_full_disk_ends_an_apply_with_words_and_a_whole_ledger() {

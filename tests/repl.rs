@@ -1,10 +1,10 @@
 //! `imm repl`: through a pipe, and by keys in a pseudo-terminal.
 
-use crate::harness::{Bench, IMM, Said};
+use crate::harness::terminal::Terminal;
+use crate::harness::{Bench, Said};
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Stdio;
 
 /// What a session says to lines from a pipe.
 fn piped(bench: &Bench, lines: &str) -> Said {
@@ -90,88 +90,11 @@ fn plans_and_time_travel() {
     bench.ok(&["destroy", "--yes"]);
 }
 
-/// A terminal with a session in it.
-struct Terminal {
-    socket: String,
-}
-
-impl Terminal {
-    fn start(bench: &Bench, name: &str) -> Option<Self> {
-        if Command::new("tmux").arg("-V").output().is_err() {
-            eprintln!("skipped: there is no tmux");
-            return None;
-        }
-        let terminal = Self { socket: bench.path(name).display().to_string() };
-        let line = format!(
-            "env IMM_HOME={} TERM=screen NO_COLOR=1 {IMM} repl {}",
-            bench.home().display(),
-            bench.module.display()
-        );
-        terminal.tmux(&["new-session", "-d", "-x", "100", "-y", "40", &line]);
-        terminal.tmux(&["set-option", "-g", "remain-on-exit", "on"]);
-        Some(terminal)
-    }
-
-    fn tmux(&self, words: &[&str]) -> String {
-        let output = Command::new("tmux").args(["-S", &self.socket, "-f", "/dev/null"]).args(words).output().unwrap();
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
-    fn keys(&self, keys: &[&str]) {
-        let mut words = vec!["send-keys"];
-        words.extend(keys);
-        self.tmux(&words);
-    }
-
-    /// The screen, once it has a text.
-    fn screen(&self, text: &str) -> String {
-        let began = Instant::now();
-        loop {
-            let screen = self.tmux(&["capture-pane", "-p"]);
-            if screen.contains(text) {
-                return screen;
-            }
-            assert!(began.elapsed() < Duration::from_secs(60), "{text:?} is not on\n{screen}");
-            std::thread::yield_now();
-        }
-    }
-}
-
-impl Terminal {
-    /// Waits until it asks for a line, and nothing is typed yet: a key before that is not the editor's.
-    fn asks(&self) {
-        let began = Instant::now();
-        loop {
-            let screen = self.tmux(&["capture-pane", "-p"]);
-            if screen.trim_end().lines().last().is_some_and(|line| line.trim_end() == "hello>") {
-                return;
-            }
-            assert!(began.elapsed() < Duration::from_secs(60), "it does not ask\n{screen}");
-            std::thread::yield_now();
-        }
-    }
-
-    /// Waits until the session is over.
-    fn ended(&self) {
-        let began = Instant::now();
-        while !self.tmux(&["list-panes", "-F", "#{pane_dead}"]).starts_with('1') {
-            assert!(began.elapsed() < Duration::from_secs(60), "the session goes on");
-            std::thread::yield_now();
-        }
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        self.tmux(&["kill-server"]);
-    }
-}
-
 #[test]
 fn keys_in_a_terminal() {
     let bench = Bench::example("hello");
-    let Some(terminal) = Terminal::start(&bench, "first") else { return };
-    terminal.asks();
+    let Some(terminal) = Terminal::start(&bench, "first", &["repl"]) else { return };
+    terminal.last_line("hello>");
     // Completion of a name, and of a field after a dot.
     terminal.keys(&["repl", "Tab"]);
     terminal.screen("hello> replicas");
@@ -181,7 +104,7 @@ fn keys_in_a_terminal() {
     terminal.screen("hello> front.url");
     // Ctrl-C takes the line back.
     terminal.keys(&["C-c"]);
-    terminal.asks();
+    terminal.last_line("hello>");
     // Open brackets go on in the next line.
     terminal.keys(&["[1,", "Enter"]);
     terminal.keys(&["2]", "Enter"]);
@@ -190,22 +113,22 @@ fn keys_in_a_terminal() {
     terminal.keys(&[":gener", "Tab"]);
     terminal.screen("hello> :generations");
     terminal.keys(&["C-c"]);
-    terminal.asks();
+    terminal.last_line("hello>");
     terminal.keys(&[":why"]);
     terminal.screen("hello> :why ADDR");
     terminal.keys(&["C-c"]);
     // History, in this session and in the next.
-    terminal.asks();
+    terminal.last_line("hello>");
     terminal.keys(&["Up", "Up"]);
     terminal.screen("hello> replicas + 1\n");
     terminal.keys(&["C-c"]);
-    terminal.asks();
+    terminal.last_line("hello>");
     terminal.keys(&["C-d"]);
     terminal.ended();
     assert!(bench.home().join("repl-history").exists());
     drop(terminal);
-    let Some(again) = Terminal::start(&bench, "second") else { return };
-    again.asks();
+    let Some(again) = Terminal::start(&bench, "second", &["repl"]) else { return };
+    again.last_line("hello>");
     again.keys(&["repl"]);
     again.screen("hello> replicas + 1");
     assert!(!Path::new(&bench.module).join(".imm").exists());

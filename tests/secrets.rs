@@ -1,5 +1,6 @@
 //! Secrets end to end: a program gets them, and no file, output or event has them in any form.
 
+use crate::harness::terminal::Terminal;
 use crate::harness::{Bench, http};
 use std::path::{Path, PathBuf};
 
@@ -135,6 +136,118 @@ fn a_secret_reaches_the_program_and_nothing_else() {
     run(&["rollback", "2", "--yes"], 0);
     assert!(http::get(bench.port, "/key.txt").unwrap().contains(OTHER), "made again from the ledger");
     assert_clean(&bench, &said);
+}
+
+/// Every command that tells something, on a program with secrets: in force, changed, and after it is gone.
+#[test]
+fn no_command_says_a_secret() {
+    let bench = bench();
+    // One that goes into the identity of a container, one into an image's file, one made up, and a fingerprint.
+    let program = std::fs::read_to_string(bench.module.join("main.imm")).unwrap();
+    let more = "durable made = secret { length = 24 }\noutput print: String = secret.fingerprint(token)\n";
+    std::fs::write(bench.module.join("main.imm"), format!("import std.secret\n{program}{more}")).unwrap();
+    let token = format!("token={}", bench.path("token").display());
+    let other = format!("token={}", bench.path("other").display());
+    let mut said = Vec::new();
+    let mut run = |args: &[&str]| {
+        let got = bench.imm(args);
+        assert!([0, 1, 3].contains(&got.code), "{args:?}: {got:?}");
+        assert!(!leaks(got.out.as_bytes()) && !leaks(got.err.as_bytes()), "{args:?} says it: {got:?}");
+        said.extend([got.out, got.err]);
+    };
+    run(&["apply", "--yes", "--json", "--param-file", &token]);
+    run(&["apply", "--yes", "--param-file", &other]);
+    let reports: &[&[&str]] = &[
+        &["status"],
+        &["status", "--json"],
+        &["history", "--json"],
+        &["show"],
+        &["show", "1", "--json"],
+        &["diff", "1"],
+        &["diff", "1", "2", "--json"],
+        &["drift"],
+        &["drift", "--json"],
+        &["metrics"],
+        &["metrics", "--prometheus"],
+        &["audit", "verify"],
+        &["audit", "export"],
+        &["audit", "rebuild", "--check"],
+        &["volume"],
+        &["volume", "list", "--json"],
+        &["logs"],
+        &["agent", "ps", "--json"],
+        &["agent", "status", "--json"],
+        &["agent", "metrics"],
+        &["key"],
+        &["lineage"],
+        &["graph", "--generation", "1", "--format", "json"],
+        &["graph", "--generation", "2", "--format", "svg"],
+        &["doc"],
+        &["doc", "--json"],
+        &["gc", "--json"],
+    ];
+    reports.iter().for_each(|args| run(args));
+    let programs: &[&[&str]] = &[
+        &["check", "--json"],
+        &["plan"],
+        &["plan", "--json"],
+        &["plan", "-v", "--refresh"],
+        &["why", "web"],
+        &["why", "web", "--json"],
+        &["why", "key", "--refresh"],
+        &["why", "app"],
+        &["graph"],
+        &["graph", "--format", "mermaid"],
+        &["graph", "--format", "json"],
+        &["simulate"],
+        &["simulate", "--json", "--fail", "web", "--fail", "key"],
+        &["simulate", "--crash-everywhere"],
+    ];
+    for args in programs {
+        for given in [&token, &other] {
+            run(&[args, &["--param-file", given.as_str()][..]].concat());
+        }
+        // Without it: refused, and what was given before is not told.
+        run(args);
+    }
+    // A value that its own rule refuses.
+    std::fs::write(bench.path("short"), &SECRET[..8]).unwrap();
+    run(&["plan", "--param-file", &format!("token={}", bench.path("short").display())]);
+    run(&["rollback", "--yes", "--drill"]);
+    run(&["heal", "--yes"]);
+    run(&["destroy", "--yes", "--json"]);
+    run(&["gc", "--retain", "0", "--json"]);
+    assert_clean(&bench, &said);
+}
+
+/// On a terminal somebody is asked; what is typed is not shown, and stopping at the question changes nothing.
+#[test]
+fn a_secret_is_asked_for_on_a_terminal_and_not_shown() {
+    let bench = bench();
+    let Some(terminal) = Terminal::start(&bench, "typed", &["apply"]) else { return };
+    terminal.screen("param token (secret, not shown):");
+    terminal.keys(&["-l", SECRET]);
+    terminal.keys(&["Enter"]);
+    terminal.screen("Apply this plan?");
+    terminal.keys(&["C-c"]);
+    let (screen, code) = terminal.ended();
+    assert!(code == 1 && screen.contains("not applied: stopped by a signal"), "{code}: {screen}");
+    assert!(!leaks(screen.as_bytes()), "{screen}");
+    drop(terminal);
+    assert!(bench.json(&["history"])["applies"].as_array().unwrap().is_empty());
+    let Some(terminal) = Terminal::start(&bench, "again", &["apply"]) else { return };
+    terminal.screen("param token (secret, not shown):");
+    terminal.keys(&["-l", SECRET]);
+    terminal.keys(&["Enter"]);
+    terminal.screen("Apply this plan?");
+    terminal.keys(&["y", "Enter"]);
+    let (screen, code) = terminal.ended();
+    assert!(code == 0 && screen.contains("Generation 1 serves"), "{code}: {screen}");
+    assert!(http::get(bench.port, "/key.txt").unwrap().contains(SECRET), "the program has it");
+    // Where nobody can be asked, what to type is said.
+    let said = bench.imm(&["plan"]);
+    assert!(said.code == 1 && said.err.contains("--param-file token=PATH"), "{said:?}");
+    assert_clean(&bench, &[screen, said.out, said.err]);
 }
 
 #[test]

@@ -83,6 +83,8 @@ pub struct Failed {
     pub sources: Sources,
     /// Errors and warnings, sorted by place; at least one error.
     pub diagnostics: Vec<Diagnostic>,
+    /// Secret params without a value, when that is all that is wrong: somebody may be asked for them.
+    pub wanted_secrets: Vec<Arc<str>>,
 }
 
 /// Looks for mistakes. Params may be missing: what depends on them is only type-checked.
@@ -231,6 +233,18 @@ impl Front {
 
     fn failed(mut self) -> Box<Failed> {
         self.sort();
-        Box::new(Failed { sources: self.sources, diagnostics: self.diagnostics })
+        let wanted_secrets = self.wanted_secrets().unwrap_or_default();
+        Box::new(Failed { sources: self.sources, diagnostics: self.diagnostics, wanted_secrets })
+    }
+
+    /// `None`: something else is wrong, too.
+    fn wanted_secrets(&self) -> Option<Vec<Arc<str>>> {
+        let params: Vec<_> = self.module.root.params.iter().filter_map(|id| self.module.param(*id)).collect();
+        let secret = |error: &Diagnostic| {
+            let of =
+                params.iter().find(|p| error.code == imm_ir::code::MISSING_PARAM && p.name_span == error.span())?;
+            evaluate::is_secret(&of.ty).then(|| Arc::clone(&of.name))
+        };
+        self.diagnostics.iter().filter(|d| d.is_error()).map(secret).collect()
     }
 }

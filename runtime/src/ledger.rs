@@ -64,8 +64,10 @@ pub struct Ledger {
     fence: u64,
     blobs: Vec<(Digest, Vec<u8>)>,
     vault: Arc<Vault>,
-    /// What the next append drops.
+    /// Blobs that the next append drops.
     dropped: Vec<Digest>,
+    /// Secrets that the next append drops.
+    unsealed: Vec<Digest>,
     /// A write failed half-way: state and disk may differ.
     failed: bool,
 }
@@ -92,6 +94,7 @@ impl Ledger {
             blobs: Vec::new(),
             vault: Arc::default(),
             dropped: Vec::new(),
+            unsealed: Vec::new(),
             failed: false,
         };
         (ledger.state, ledger.head) = replay(&ledger.store.read(1)?)?;
@@ -178,8 +181,9 @@ impl Ledger {
                 Ok(_) | Err(_) => {}
             }
         }
-        let (blobs, dropped, vault) = (Vec::new(), Vec::new(), Arc::default());
-        Self { store, state, head, clock, actor, fence: 0, blobs, dropped, vault, failed: true }.with_keys(keys)
+        let (blobs, dropped, unsealed, vault) = (Vec::new(), Vec::new(), Vec::new(), Arc::default());
+        Self { store, state, head, clock, actor, fence: 0, blobs, dropped, unsealed, vault, failed: true }
+            .with_keys(keys)
     }
 
     /// Takes an older ledger up: from here on entries of this version follow. Nothing that was written is changed.
@@ -275,15 +279,22 @@ impl Ledger {
         self.write(Some(apply), bodies, true, Some(signal))
     }
 
-    /// Names and sizes of all blobs.
-    pub(crate) fn blobs(&self) -> Result<Vec<(Digest, u64)>, LedgerError> {
-        Ok(self.store.blobs()?.into_iter().map(|(name, bytes)| (name, bytes.len() as u64)).collect())
+    /// All blobs with their names.
+    pub(crate) fn blobs(&self) -> Result<Vec<(Digest, Vec<u8>)>, LedgerError> {
+        Ok(self.store.blobs()?)
     }
 
-    /// Appends entries and drops blobs, in one transaction.
-    pub(crate) fn append_dropping(&mut self, bodies: Vec<Body>, blobs: Vec<Digest>) -> Result<(), LedgerError> {
-        self.dropped = blobs;
-        self.write(None, bodies, true, None)
+    /// Appends entries and drops blobs and secrets, in one transaction.
+    pub(crate) fn append_dropping(
+        &mut self,
+        bodies: Vec<Body>,
+        blobs: Vec<Digest>,
+        secrets: &[Digest],
+    ) -> Result<(), LedgerError> {
+        (self.dropped, self.unsealed) = (blobs, secrets.to_vec());
+        self.write(None, bodies, true, None)?;
+        self.vault.forget(secrets);
+        Ok(())
     }
 
     /// Makes everything read so far durable, and shuts out every writer with a lower fence. An engine that died may have left
@@ -382,7 +393,8 @@ impl Ledger {
             return Ok(());
         }
         let (blobs, dropped) = (std::mem::take(&mut self.blobs), std::mem::take(&mut self.dropped));
-        self.store.append(Batch { records, blobs, sealed, dropped, fence: self.fence, sync, abort_checked_to })?;
+        let (unsealed, fence) = (std::mem::take(&mut self.unsealed), self.fence);
+        self.store.append(Batch { records, blobs, sealed, dropped, unsealed, fence, sync, abort_checked_to })?;
         self.vault.written();
         self.failed = false;
         self.head = head;

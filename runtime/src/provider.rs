@@ -16,7 +16,7 @@ pub use crate::rollout::Sample;
 use async_trait::async_trait;
 use imm_ir::{Addr, Digest, Fields, SchemaSet, Value};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -187,6 +187,45 @@ pub enum Happened {
     Yes,
 }
 
+/// What a platform did on its own since somebody last asked: runs of objects that were replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Journal {
+    /// Whose journal it is: another one begins anew.
+    pub agent: String,
+    /// The first new entry of it.
+    pub from_seq: u64,
+    /// The last one.
+    pub to_seq: u64,
+    /// Hash of the last one.
+    pub head: Digest,
+    /// Runs that were replaced, one for each object.
+    pub replaced: Vec<Replaced>,
+}
+
+/// What a collection gave back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freed {
+    /// Images and sites.
+    pub images: u64,
+    /// Bytes on disk.
+    pub bytes: u64,
+}
+
+/// Runs of one object that ended by themselves and were replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// Which.
+    pub object: ObjectId,
+    /// The first run that ended.
+    pub run_from: u64,
+    /// The run that took its place in the end.
+    pub run_to: u64,
+    /// How the last one ended.
+    pub cause: String,
+    /// How many ended.
+    pub count: u64,
+}
+
 /// The result of a provider's call.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -274,6 +313,16 @@ pub trait Provider: Send + Sync {
 
     /// The epoch and setting of a pointer now; `None` before its first.
     async fn setting(&self, ctx: &Ctx, object: ObjectId, handle: &Handle) -> Result<Option<(u64, Setting)>>;
+
+    /// Drops what was left to the collector of this lineage's content, all but these. What is shared with others stays.
+    async fn collect(&self, _ctx: &Ctx, _needed: &BTreeSet<ObjectId>) -> Result<Freed> {
+        Ok(Freed::default())
+    }
+
+    /// What it did on its own, beyond what was `merged`: the last entry that is recorded, by whose journal it is. `None`: nothing.
+    async fn journal(&self, _ctx: &Ctx, _merged: &BTreeMap<String, u64>) -> Result<Option<Journal>> {
+        Ok(None)
+    }
 
     /// What requests met per target object since the last call with this pointer; at the first call, since it was there.
     async fn sample(&self, ctx: &Ctx, pointer: ObjectId) -> Result<BTreeMap<ObjectId, Sample>>;

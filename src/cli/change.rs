@@ -105,6 +105,9 @@ pub struct Rollback {
 pub struct Destroy {
     #[command(flatten)]
     pub module: Module,
+    /// Destroy the data of a durable, too, instead of retaining it (wants --because)
+    #[arg(long, value_name = "ADDR", requires = "because")]
+    pub consent: Vec<String>,
     /// Why, for the history
     #[arg(long, value_name = "TEXT")]
     pub because: Option<String>,

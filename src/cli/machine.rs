@@ -38,6 +38,8 @@ pub enum Agent {
     },
     /// Print metrics as Prometheus text
     Metrics,
+    /// Print a systemd unit that keeps it running, with what to do with it
+    Install,
 }
 
 /// `imm serve`

@@ -1,20 +1,24 @@
 //! The command line's words. What they do is in `commands`, one file each.
 
 mod change;
+mod image;
 mod look;
 mod machine;
 mod options;
 mod program;
 mod record;
 mod rollout;
+mod volume;
 
 pub use change::{Apply, Destroy, Forget, Gc, Heal, Plan, Recover, Rollback, Why};
+pub use image::{Image, ImageArgs, ImageBuild, ImageList};
 pub use look::{Diff, Drift, Graph, GraphFormat, Logs, Metrics, Show};
 pub use machine::{Agent, Serve};
 pub use options::{Answer, Consents, Params, Report, Tuning};
 pub use program::{Check, Completions, Doc, Explain, Fmt, Lsp, New, Repl, Simulate, Test};
 pub use record::{Audit, Key, KeyArgs, Lineage, LineageArgs, Rebuild, Verify};
 pub use rollout::{Gate, GateArgs, GateBacktest, GateTest, Rollout, RolloutArgs};
+pub use volume::{Volume, VolumeArgs, VolumeList, VolumeRm};
 
 use crate::ui::Style;
 use crate::ui::events::Watcher;
@@ -140,6 +144,10 @@ pub enum Command {
     Heal(Heal),
     /// Drop objects from the record; what they are stays
     Forget(Forget),
+    /// Show the images that exist; build those of a program without applying it
+    Image(ImageArgs),
+    /// Show what holds data, in use and retained; destroy data that nothing declares any more
+    Volume(VolumeArgs),
     /// Drop what only expired generations need
     Gc(Gc),
     /// Go on with a ledger that was copied or restored, or with another platform

@@ -92,6 +92,9 @@ pub struct Consents {
     /// Run a job whose effect cannot be undone (wants --because)
     #[arg(long, value_name = "ADDR", requires = "because")]
     pub never: Vec<String>,
+    /// Destroy the data of a durable that the program no longer declares (wants --because)
+    #[arg(long, value_name = "ADDR", requires = "because")]
+    pub consent: Vec<String>,
     /// Replace more objects than the environment's replace_limit (wants --because)
     #[arg(long, requires = "because")]
     pub above_limit: bool,
@@ -106,7 +109,7 @@ pub struct Consents {
 impl Consents {
     /// Whether one is given.
     pub fn any(&self) -> bool {
-        let named = [&self.replace, &self.rename, &self.never];
+        let named = [&self.replace, &self.rename, &self.never, &self.consent];
         named.iter().any(|list| !list.is_empty()) || self.again || self.above_limit || self.heal
     }
 }

@@ -6,6 +6,7 @@ use crate::platform;
 use crate::ui;
 use imm_host::{Home, client};
 use serde_json::json;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -29,6 +30,7 @@ pub fn run(args: &Agent) -> Outcome {
         Agent::Stop => stop(&home),
         Agent::Doctor { json } => doctor(*json),
         Agent::Ps { json } => ps(&home, *json),
+        Agent::Install => install(&home),
         Agent::Metrics => {
             let text = platform::block_on(async {
                 match client::running(&home).await.map_err(|e| platform::agent(&e))? {
@@ -40,6 +42,35 @@ pub fn run(args: &Agent) -> Outcome {
             Ok(Exit::Done)
         }
     }
+}
+
+/// A unit for the service manager: of the system for root, of the user otherwise. Installing it is theirs who own the machine.
+fn install(home: &Home) -> Outcome {
+    let program = imm_image::elf::running_program().map_err(|e| Failure::new(e.to_string()))?;
+    let (program, root) = (program.display().to_string(), home.root().display().to_string());
+    if [&program, &root].iter().any(|path| path.contains(char::is_whitespace)) {
+        return Err(Failure::new(format!("a unit cannot name {program} with IMM_HOME={root}: there is a space in it"))
+            .help("put the program, and IMM_HOME, at paths without spaces"));
+    }
+    let system = std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);
+    let (place, manager, target) = if system {
+        ("/etc/systemd/system/imm-agent.service".to_owned(), "systemctl", "multi-user.target")
+    } else {
+        ("~/.config/systemd/user/imm-agent.service".to_owned(), "systemctl --user", "default.target")
+    };
+    ui::out(&format!(
+        "[Unit]\nDescription=imm agent: containers and routes of this machine\nAfter=network.target\n\n[Service]\n\
+         Environment=IMM_HOME={root}\nExecStart={program} agent run\nRestart=on-failure\n\
+         # Containers outlive the agent, also when it is stopped or replaced.\nKillMode=process\n\
+         # Limits of containers need a subtree of their own.\nDelegate=yes\n\n[Install]\nWantedBy={target}\n"
+    ));
+    ui::err(&format!(
+        "To install it: imm agent install > {place} && {manager} daemon-reload && {manager} enable --now imm-agent\n"
+    ));
+    if !system {
+        ui::err("To keep it when you are logged out: loginctl enable-linger\n");
+    }
+    Ok(Exit::Done)
 }
 
 /// The monitor of one container. Ends with the monitor's own code.

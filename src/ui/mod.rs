@@ -34,6 +34,18 @@ pub fn err(text: &str) {
     drop(std::io::stderr().lock().write_all(text.as_bytes()));
 }
 
+/// A number of bytes as people say it: three digits and a unit.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let power = (count.max(1).ilog2() / 10).min(4);
+    let unit = UNITS.get(power as usize).copied().unwrap_or("B");
+    if power == 0 {
+        return format!("{count} B");
+    }
+    let value = count as f64 / f64::from(1u32 << 10).powi(i32::try_from(power).unwrap_or(0));
+    if value < 10.0 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+}
+
 /// Prints a document as one line of JSON.
 pub fn json(document: &impl serde::Serialize) {
     let text = serde_json::to_string(document).unwrap_or_else(|e| format!("{{\"error\":{:?}}}", e.to_string()));

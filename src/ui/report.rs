@@ -3,6 +3,7 @@
 use super::Style;
 use super::table::columns;
 use imm_runtime::report::drift::Drift;
+use imm_runtime::report::durables::Durables;
 use imm_runtime::report::history::History;
 use imm_runtime::report::metrics::Metrics;
 use imm_runtime::report::status::{Interrupted, Status};
@@ -64,6 +65,31 @@ pub fn drift(drift: &Drift, style: Style) -> String {
         }
     });
     out
+}
+
+/// What holds data.
+pub fn durables(durables: &Durables, style: Style) -> String {
+    if durables.volumes.is_empty() {
+        return "Nothing holds data.\n".to_owned();
+    }
+    let mut rows = Vec::new();
+    for d in &durables.volumes {
+        let sign = if d.retained.is_some() { style.paint("2", "○") } else { style.paint("32", "●") };
+        let held = match (d.used_bytes, &d.size) {
+            (Some(used), Some(size)) => format!("{} of {size}", super::bytes(used)),
+            (Some(used), None) => super::bytes(used),
+            (None, size) => size.clone().unwrap_or_default(),
+        };
+        let who = match (&d.retained, d.used_by.as_slice()) {
+            (Some(r), _) => format!("{}, since {}", r.reason, r.since),
+            (None, []) => "used by nothing".to_owned(),
+            (None, users) => format!("used by {}", users.join(", ")),
+        };
+        let short: String = d.object.chars().take(10).collect();
+        let place = d.path.clone().unwrap_or_default();
+        rows.push(vec![sign, d.address.clone(), d.kind.clone(), d.state.to_owned(), held, short, who, place]);
+    }
+    columns(0, &rows)
 }
 
 /// How changes go.

@@ -173,6 +173,12 @@ fn recorded(record: &Record, style: Style) -> String {
             out.push_str(&format!("    then because: {}\n", made.reasons.join("; ")));
         }
     }
+    if let Some(how) = &record.run_ended {
+        match record.runs_replaced {
+            1 => out.push_str(&format!("    a run of it {how} and was replaced\n")),
+            many => out.push_str(&format!("    {many} runs of it ended and were replaced; the last one {how}\n")),
+        }
+    }
     for (what, addresses) in
         [("binds", &record.binds), ("bound by", &record.bound_by), ("pointed at by", &record.pointed_by)]
     {

@@ -3,6 +3,7 @@
 
 pub mod http;
 pub mod lsp;
+pub mod terminal;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

@@ -17,7 +17,11 @@ pub fn program(world: &dyn World, path: &str) -> Result<Page, Box<Failed>> {
     let module = loaded.modules.first().filter(|_| !loaded.diagnostics.iter().any(Diagnostic::is_error));
     match module {
         Some(module) => Ok(page(module, &loaded.sources, &shown(module, path), false)),
-        None => Err(Box::new(Failed { sources: loaded.sources, diagnostics: loaded.diagnostics })),
+        None => Err(Box::new(Failed {
+            sources: loaded.sources,
+            diagnostics: loaded.diagnostics,
+            wanted_secrets: Vec::new(),
+        })),
     }
 }
 

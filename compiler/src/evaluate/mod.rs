@@ -30,7 +30,7 @@ mod scope;
 mod testing;
 mod trail;
 
-pub use params::{Given, GivenValue, ResolvedParam};
+pub use params::{Given, GivenValue, ResolvedParam, is_secret};
 pub use testing::{Seen, Trial};
 
 use crate::Options;

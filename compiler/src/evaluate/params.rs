@@ -276,7 +276,8 @@ fn missing(param: &Param) -> Diagnostic {
         .help(help)
 }
 
-fn is_secret(ty: &Type) -> bool {
+/// Whether some part of a value of this type is secret.
+pub fn is_secret(ty: &Type) -> bool {
     match ty {
         Type::Secret(_) => true,
         Type::Late(inner) | Type::Option(inner) | Type::List(inner) | Type::Map(inner) => is_secret(inner),

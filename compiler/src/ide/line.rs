@@ -109,7 +109,7 @@ pub fn calculate(
             diagnostics.retain(|d| d.span().file == file);
         }
         diagnostics.sort_by_key(|d| (d.span(), d.code));
-        Box::new(Failed { sources, diagnostics })
+        Box::new(Failed { sources, diagnostics, wanted_secrets: Vec::new() })
     };
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(failed(sources, diagnostics));
@@ -148,7 +148,7 @@ pub fn declare(world: &dyn World, path: &str, session: &str, line: &str) -> Resu
     diagnostics.extend(found);
     diagnostics.retain(|d| Some(d.span().file) == file && d.is_error());
     if !diagnostics.is_empty() {
-        return Err(Box::new(Failed { sources: loaded.sources, diagnostics }));
+        return Err(Box::new(Failed { sources: loaded.sources, diagnostics, wanted_secrets: Vec::new() }));
     }
     let own = loaded.modules.first().and_then(|m| m.files.iter().find(|(id, _)| Some(*id) == file));
     let names = own.into_iter().flat_map(|(_, tree)| &tree.items).filter_map(|item| item.name());

@@ -2,12 +2,12 @@
 //! goes the same way. Nothing here fails the apply: what cannot be cleaned up is left over, with a reason.
 
 use super::{Engine, EngineError, Event, Outcome};
-use crate::entry::{Body, Ending, Leftover, RetainReason, Verb};
+use crate::entry::{Body, ConsentKind, Ending, Leftover, RetainReason, Verb};
 use crate::id::ObjectId;
 use crate::plan::{Action, retire};
 use crate::provider::{Error, Setting};
 use crate::state::Phase;
-use imm_ir::{Fields, Nature};
+use imm_ir::{Class, Fields, Nature};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -132,9 +132,10 @@ impl Engine {
             Verb::Apply | Verb::Heal | Verb::Drill { .. } | Verb::RecoverOnly => RetainReason::Removed,
         };
         let (in_use, warm) = (self.state().in_use(), self.state().warm(keep));
+        let consented = |id: &ObjectId| self.state().consents.contains(&(ConsentKind::DurableDestroy, *id));
         let mut leaving = Leaving::default();
         for (id, object) in self.state().objects.iter().filter(|(id, _)| !in_use.contains(id)) {
-            match retire::tier(object, warm.contains(id)) {
+            match retire::tier(object, warm.contains(id), consented(id)) {
                 Some(Action::Retain) => leaving.retained.push(Body::Retained { durable: *id, reason }),
                 Some(Action::Release | Action::Forget) => leaving.released.push(*id),
                 Some(Action::Warm) => {
@@ -145,6 +146,10 @@ impl Engine {
                     }
                 }
                 Some(Action::Destroy) => {
+                    // A durable is out of use before its data goes.
+                    if object.class == Class::Durable {
+                        leaving.retained.push(Body::Retained { durable: *id, reason });
+                    }
                     leaving.drain.insert(*id);
                     leaving.end.insert(*id);
                 }

@@ -35,11 +35,12 @@ use crate::lease::{Holder, TookOver};
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::saved::{self, Attached};
 use crate::plan::{Observed, Options, Plan};
-use crate::provider::{Ctx, Error, ErrorKind, Provider};
+use crate::provider::{Ctx, Error, ErrorKind, Observation, Provider};
 use crate::random::Random;
 use crate::seal::provider::Sealed;
 use crate::state::{Apply, State};
 use crate::store::StoreError;
+use futures_util::stream::{StreamExt, TryStreamExt};
 use imm_ir::{Addr, Digest, Graph, SchemaSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -199,6 +200,11 @@ impl Engine {
         self.canceller.clone()
     }
 
+    /// Ends when the process was told to stop.
+    pub fn told_to_stop(&self) -> impl Future<Output = ()> + use<> {
+        self.signalled(1)
+    }
+
     /// The ledger.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
@@ -261,17 +267,13 @@ impl Engine {
     /// # Errors
     /// A provider cannot be asked.
     pub async fn observe(&self) -> Result<Observed, EngineError> {
-        let mut seen = Observed::default();
-        let ctx = self.ctx(self.limits.call_timeout);
-        for (id, object) in self.state().objects.iter().filter(|(_, o)| o.state.usable()) {
-            let Some((provider, handle)) = self.providers.get(&object.provider).zip(object.handle.as_ref()) else {
-                continue;
-            };
-            let look = || provider.observe(&ctx, &object.kind, *id, handle);
-            let observation = self.retry(0, 3, look).await.map_err(EngineError::Provider)?;
-            seen.objects.insert(*id, observation);
-        }
-        Ok(seen)
+        let looks = self.state().objects.iter().filter(|(_, o)| o.state.usable()).filter_map(|(id, object)| {
+            let (provider, handle) = self.providers.get(&object.provider).zip(object.handle.as_ref())?;
+            Some(async move { Ok((*id, self.look_at(*id, object, provider, handle).await?)) })
+        });
+        let seen = futures_util::stream::iter(looks).buffer_unordered(self.limits.parallel.max(1));
+        let objects: BTreeMap<ObjectId, Observation> = seen.try_collect().await.map_err(EngineError::Provider)?;
+        Ok(Observed { objects })
     }
 
     /// Applies a plan. A plan without anything to do changes and records nothing.
@@ -459,17 +461,27 @@ impl Engine {
         }
         // A provider remembers the head: an entry that a power cut could still take would look like a forked ledger.
         self.ledger.settle()?;
-        let (ctx, head) = (self.ctx(self.limits.call_timeout), self.ledger.head());
         // Looked at first: what is refused must not have told its fence to anybody.
-        for (name, provider) in self.providers.clone() {
-            let seen = self.retry(0, 3, || provider.seen(&ctx)).await.map_err(EngineError::Provider)?;
-            self.check_forked(&name, seen)?;
-        }
+        self.check_forks().await?;
+        let (ctx, head) = (self.ctx(self.limits.call_timeout), self.ledger.head());
         for (name, provider) in self.providers.clone() {
             let seen = self.retry(0, 3, || provider.announce(&ctx, head)).await.map_err(EngineError::Provider)?;
             self.check_forked(&name, seen)?;
         }
         self.announced = true;
+        Ok(())
+    }
+
+    /// Refuses when a provider saw another ledger of this lineage go further than this one, or otherwise. Tells them nothing.
+    ///
+    /// # Errors
+    /// This is a copy, or a provider cannot be asked.
+    pub async fn check_forks(&self) -> Result<(), EngineError> {
+        let ctx = self.ctx(self.limits.call_timeout);
+        for (name, provider) in &self.providers {
+            let seen = self.retry(0, 3, || provider.seen(&ctx)).await.map_err(EngineError::Provider)?;
+            self.check_forked(name, seen)?;
+        }
         Ok(())
     }
 

@@ -1,15 +1,47 @@
 //! What is there beside the record: things nobody knows of, things that are gone, and words that settle both.
 
 use super::{Engine, EngineError, Outcome};
-use crate::entry::{Body, ConsentKind, Seen, UnwindCause, Verb};
+use crate::entry::{Body, ConsentKind, Moved, Seen, UnwindCause, Verb};
 use crate::id::ObjectId;
 use crate::plan::saved::Attached;
 use crate::plan::{Observed, Plan};
-use crate::provider::{Error, ErrorKind, Happened, Observation, Setting, Target};
-use imm_ir::Digest;
-use std::collections::BTreeMap;
+use crate::provider::{Error, ErrorKind, Handle, Happened, Journal, Observation, Provider, Replaced, Setting, Target};
+use crate::report;
+use crate::state::{Object, Pointer};
+use imm_ir::{Digest, Value};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::time::Instant;
+
+/// The field that tells of a pointer that was moved and is where it was.
+const EPOCH: &str = "epoch";
+
+/// What differs between a setting as it was acknowledged and as it is, by name, as text.
+fn differences(recorded: &Setting, now: &Setting) -> Vec<(String, String, String)> {
+    let mut fields = Vec::new();
+    let targets =
+        |s: &Setting| -> BTreeSet<(ObjectId, u32)> { s.targets.iter().map(|t| (t.object, t.weight)).collect() };
+    let words = |s: &Setting| match s.targets.as_slice() {
+        [] => "nothing".to_owned(),
+        some => some.iter().map(|t| format!("{} ({})", t.address, t.object.short())).collect::<Vec<_>>().join(", "),
+    };
+    if targets(recorded) != targets(now) {
+        fields.push(("targets".to_owned(), words(recorded), words(now)));
+    }
+    let text = |value: Option<&Value>| match value.map(report::value) {
+        Some(serde_json::Value::String(text)) => text,
+        Some(other) => other.to_string(),
+        None => "nothing".to_owned(),
+    };
+    let names: BTreeSet<_> = recorded.inputs.keys().chain(now.inputs.keys()).collect();
+    for name in names {
+        let (was, is) = (recorded.inputs.get(name), now.inputs.get(name));
+        if was != is {
+            fields.push((name.to_string(), text(was), text(is)));
+        }
+    }
+    fields
+}
 
 impl Engine {
     /// Everything with our lineage's tag that no entry speaks of.
@@ -29,11 +61,53 @@ impl Engine {
         Ok(found)
     }
 
+    /// Looks at one object, and at the setting of one that is switched.
+    pub(super) async fn look_at(
+        &self,
+        id: ObjectId,
+        object: &Object,
+        provider: &Arc<dyn Provider>,
+        handle: &Handle,
+    ) -> Result<Observation, Error> {
+        let ctx = self.ctx(self.limits.call_timeout);
+        let seen = self.retry(0, 3, || provider.observe(&ctx, &object.kind, id, handle)).await?;
+        // What an apply left open is settled by recovery.
+        let settled = |p: &&Pointer| p.pending.is_empty() && !p.provisional;
+        let Some(recorded) = self.state().pointers.get(&id).filter(settled).filter(|_| seen == Observation::Intact)
+        else {
+            return Ok(seen);
+        };
+        let (epoch, setting) = self.retry(0, 3, || provider.setting(&ctx, id, handle)).await?.unwrap_or_default();
+        let mut fields = differences(&recorded.setting, &setting);
+        if fields.is_empty() && epoch != recorded.epoch {
+            fields.push((EPOCH.to_owned(), recorded.epoch.to_string(), epoch.to_string()));
+        }
+        Ok(if fields.is_empty() { seen } else { Observation::Changed(fields) })
+    }
+
+    /// Epochs of what somebody else moved, so that it can be moved back.
+    async fn moved_by_others(&self, seen: &Observed) -> Result<Vec<Moved>, EngineError> {
+        let ctx = self.ctx(self.limits.call_timeout);
+        let mut moved = Vec::new();
+        for (id, pointer) in &self.state().pointers {
+            let changed = matches!(seen.objects.get(id), Some(Observation::Changed(_)));
+            let Some(object) = self.state().objects.get(id).filter(|o| changed && o.state.exists()) else { continue };
+            let Some(provider) = self.providers.get(&object.provider) else { continue };
+            let handle = self.handle(*id);
+            let now = self.retry(0, 3, || provider.setting(&ctx, *id, &handle)).await.map_err(EngineError::Provider)?;
+            let epoch = now.map_or(0, |(epoch, _)| epoch);
+            if epoch != pointer.epoch {
+                moved.push(Moved { object: *id, epoch });
+            }
+        }
+        Ok(moved)
+    }
+
     /// Records what was seen to be otherwise than it was made: the evidence of what a heal replaces.
     ///
     /// # Errors
-    /// Recording is impossible.
-    pub fn record_drift(&mut self, seen: &Observed) -> Result<(), EngineError> {
+    /// A provider cannot be asked, or recording is impossible.
+    pub async fn record_drift(&mut self, seen: &Observed) -> Result<(), EngineError> {
         let mut bodies = Vec::new();
         for (id, observation) in &seen.objects {
             let (verdict, fields) = match observation {
@@ -45,7 +119,36 @@ impl Engine {
                 bodies.push(Body::Observed { object: *id, seen: verdict, fields });
             }
         }
+        let moved = self.moved_by_others(seen).await?;
+        if !moved.is_empty() {
+            bodies.push(Body::Reverted { by_agent: true, moved, agent_seq: None });
+        }
         Ok(self.ledger.append(None, bodies, true)?)
+    }
+
+    /// Records what the platforms did on their own since the last time: runs that they replaced.
+    ///
+    /// # Errors
+    /// A provider cannot be asked, or recording is impossible.
+    pub async fn merge_journals(&mut self) -> Result<(), EngineError> {
+        let ctx = self.ctx(self.limits.call_timeout);
+        for provider in self.providers.values().cloned().collect::<Vec<_>>() {
+            let merged = &self.state().merged;
+            let journal = self.retry(0, 3, || provider.journal(&ctx, merged)).await.map_err(EngineError::Provider)?;
+            let Some(Journal { agent, from_seq, to_seq, head, replaced }) = journal else { continue };
+            let mut bodies = vec![Body::AgentMerged { agent, from_seq, to_seq, head }];
+            let known = |r: &Replaced| self.state().objects.get(&r.object).is_some_and(|o| o.state.exists());
+            bodies.extend(replaced.into_iter().filter(known).map(|r| Body::Healed {
+                object: r.object,
+                run_from: r.run_from,
+                run_to: r.run_to,
+                cause: r.cause,
+                count: r.count,
+                by: None,
+            }));
+            self.ledger.append(None, bodies, false)?;
+        }
+        Ok(())
     }
 
     /// Writes with a higher fence from here on.

@@ -311,6 +311,11 @@ impl Engine {
             match &planned.fate {
                 Fate::Rename(from) => {
                     bodies.push(Body::Renamed { object: planned.object, from: from.clone(), to: addr.clone() });
+                    // One that was retained at its old address is in use again.
+                    let state = self.state().objects.get(&planned.object).map(|o| o.state);
+                    if state == Some(ObjectState::Retained) {
+                        bodies.push(Body::Attached { durable: planned.object, generation });
+                    }
                 }
                 Fate::Attach => bodies.push(Body::Attached { durable: planned.object, generation }),
                 Fate::Reuse => {

@@ -27,6 +27,10 @@ pub struct Record {
     pub since_generation: Option<u64>,
     /// Newest generation that has it.
     pub until_generation: Option<u64>,
+    /// How many of its runs ended by themselves and were replaced, as far as that was told.
+    pub runs_replaced: u64,
+    /// How the last one of them ended.
+    pub run_ended: Option<String>,
     /// The apply that made it.
     pub made: Option<Made>,
     /// Addresses of the objects it binds.
@@ -82,6 +86,8 @@ pub fn records(ledger: &Ledger, address: &Addr) -> Vec<Record> {
                 in_use: in_use.contains(id),
                 since_generation: object.since,
                 until_generation: state.generations.iter().rev().find(|(_, g)| has(g)).map(|(n, _)| *n),
+                runs_replaced: object.replaced.as_ref().map_or(0, |r| r.count),
+                run_ended: object.replaced.as_ref().map(|r| r.cause.clone()),
                 made: made(ledger, state, *id, object),
                 binds: addresses(&mut object.bindings.iter()),
                 bound_by: addresses(&mut bound_by.map(|(id, _)| id)),

@@ -6,7 +6,7 @@ use super::{Consent, Fate, Options, PlanError, Planned, Undo};
 use crate::entry::{ConsentKind, Verb};
 use crate::id::ObjectId;
 use crate::state::{Object, State};
-use imm_ir::{Addr, Class, Digest, EdgeKind, Graph, Nature};
+use imm_ir::{Addr, Class, Digest, EdgeKind, FieldClass, Graph, Nature, Type, Value, reduce};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Refuses what nobody consented to; answers what somebody did.
@@ -50,6 +50,76 @@ pub(super) fn given(
     }
     if options.again && state.generations.values().any(|g| g.rolled_back_from && g.graph_root == graph_root) {
         found.push(consent(ConsentKind::RolledBackRoot, Vec::new()));
+    }
+    Ok(found)
+}
+
+/// What a durable holds may get more room and never less: no provider could keep that promise. Going back to a generation that
+/// asked for less is no such wish.
+pub(super) fn check_sizes(
+    graph: &Graph,
+    state: &State,
+    nodes: &BTreeMap<Addr, Planned>,
+    options: &Options,
+) -> Result<(), PlanError> {
+    let durables = graph.nodes.iter().filter(|(_, n)| n.class == Class::Durable && options.verb == Verb::Apply);
+    for (addr, node) in durables {
+        let Some((planned, schema)) = nodes.get(addr).zip(options.schema(&node.provider, &node.kind)) else { continue };
+        if planned.fate == Fate::Create {
+            continue;
+        }
+        let now = state.setting(planned.object);
+        let sizes = schema.fields.iter().filter(|f| f.class == FieldClass::Movable && f.ty == Type::Bytes);
+        for name in sizes.map(|f| &f.name) {
+            let (Some(Value::Bytes(was)), Some(wanted @ Value::Bytes(is))) = (now.inputs.get(name), node.known(name))
+            else {
+                continue;
+            };
+            if is < was {
+                let (was, wanted) = (reduce::shown(&Value::Bytes(*was)), reduce::shown(wanted));
+                return Err(PlanError {
+                    code: "durable-change",
+                    message: format!("{addr} holds data, and its {name} only grows: it is {was}, and {wanted} is less"),
+                    help: Some(format!(
+                        "write `{name} = {was}` or more; a smaller one is another one: declare it at another address"
+                    )),
+                    loc: node.inputs.get(name).map(|i| i.loc.clone()),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The durables whose data somebody consented to destroy: out of use after this plan, and there.
+pub(super) fn ended(
+    state: &State,
+    nodes: &BTreeMap<Addr, Planned>,
+    options: &Options,
+) -> Result<BTreeSet<ObjectId>, PlanError> {
+    let mut found = BTreeSet::new();
+    let refuse = |code, message: String, help: String| Err(PlanError { code, message, help: Some(help), loc: None });
+    let meant = |id: &ObjectId| options.consent_object.as_ref().is_none_or(|wanted| id.to_string().starts_with(wanted));
+    for addr in &options.consent {
+        let here = |o: &Object| o.class == Class::Durable && o.address.is_within(addr) && o.state.exists();
+        let there: Vec<ObjectId> =
+            state.objects.iter().filter(|(id, o)| here(o) && meant(id)).map(|(id, _)| *id).collect();
+        if there.is_empty() {
+            let message = format!("nothing that holds data is recorded at {addr}");
+            return refuse("no-durable", message, "`imm volume` lists what does".to_owned());
+        }
+        let used = |id: &ObjectId| nodes.values().any(|n| n.object == *id);
+        let (kept, left): (Vec<_>, Vec<_>) = there.into_iter().partition(used);
+        if left.is_empty() && !kept.is_empty() {
+            return refuse(
+                "durable-in-use",
+                format!("{addr} is declared: its data is in use and is not destroyed"),
+                format!(
+                    "remove it from the program first; `--replace {addr} --because TEXT` makes a new one beside it"
+                ),
+            );
+        }
+        found.extend(left);
     }
     Ok(found)
 }

@@ -118,7 +118,13 @@ impl<'a> Matcher<'a> {
     /// Whether a new generation can have this object.
     fn sound(&self, id: ObjectId, object: &Object) -> bool {
         let seen = self.observed.objects.get(&id);
-        let broken = self.options.heal && seen.is_some_and(|o| *o != Observation::Intact);
+        // What is switched is switched back, and what is not ours is what it is: neither is made anew.
+        let broken = self.options.heal
+            && match seen {
+                Some(Observation::Missing) => object.class != Class::External,
+                Some(Observation::Changed(_)) => object.class == Class::Resource,
+                Some(Observation::Intact) | None => false,
+            };
         object.state.usable()
             && !broken
             && !matches!(seen, Some(Observation::Missing) if !self.state.in_use().contains(&id))
@@ -243,13 +249,14 @@ impl<'a> Matcher<'a> {
             let retained = self.state.objects.iter().find(|(id, o)| {
                 o.class == Class::Durable
                     && o.state == ObjectState::Retained
-                    && o.address == **addr
+                    && o.address == *declared
                     && equal(o)
                     && usable(id, o)
             });
             if let Some((id, object)) = retained.map(|(id, o)| (*id, o)) {
                 self.taken.insert(id);
-                return Ok((id, Fate::Attach, object.serial));
+                let fate = renamed_from.map_or(Fate::Attach, |from| Fate::Rename(from.clone()));
+                return Ok((id, fate, object.serial));
             }
         }
         let (object, serial) = self.fresh(key);

@@ -251,6 +251,10 @@ pub struct Options {
     pub across: Vec<Addr>,
     /// Replace more than the environment's limit (`--above-limit`).
     pub above_limit: bool,
+    /// Durables that nothing declares any more and whose data may be destroyed (`--consent`).
+    pub consent: Vec<Addr>,
+    /// Of these only the objects whose ids begin so.
+    pub consent_object: Option<String>,
     /// Why, for every consent above.
     pub because: String,
     /// Kinds by the identity of the provider instance.
@@ -270,6 +274,8 @@ impl Options {
             never: Vec::new(),
             across: Vec::new(),
             above_limit: false,
+            consent: Vec::new(),
+            consent_object: None,
             because: String::new(),
             schemas,
         }
@@ -298,7 +304,8 @@ impl Plan {
     /// Whether there is anything to do: equal graph, and every object there.
     pub fn is_empty(&self, state: &State) -> bool {
         let drill = matches!(self.verb, Verb::Drill { .. });
-        !drill && self.switches.is_empty() && unchanged(state, self.graph_root, &self.nodes)
+        let ends = self.consents.iter().any(|c| c.kind == ConsentKind::DurableDestroy);
+        !drill && !ends && self.switches.is_empty() && unchanged(state, self.graph_root, &self.nodes)
     }
 
     /// Names the plan: what an approval is for.
@@ -332,12 +339,13 @@ pub fn plan(graph: &Graph, recorded: Recorded<'_>, observed: &Observed, options:
     consent::check_again(state, graph_root, options)?;
     let order = order::levels(graph)?;
     let mut nodes = matching::assign(graph, recorded, observed, options, lineage, &order, false)?;
-    let mut switches = settings::switches(graph, recorded, &nodes, options);
+    consent::check_sizes(graph, state, &nodes, options)?;
+    let mut switches = settings::switches(graph, recorded, observed, &nodes, options);
     // A job that runs in every apply is no reason for one.
     let repeats = options.verb == Verb::Apply && graph.nodes.values().any(start::every_apply);
     if repeats && !(switches.is_empty() && unchanged(state, graph_root, &nodes)) {
         nodes = matching::assign(graph, recorded, observed, options, lineage, &order, true)?;
-        switches = settings::switches(graph, recorded, &nodes, options);
+        switches = settings::switches(graph, recorded, observed, &nodes, options);
     }
     let drill = matches!(options.verb, Verb::Drill { .. });
     let rests = start::decide(graph, recorded, &mut nodes, &options.schemas, drill)?;
@@ -355,10 +363,15 @@ pub fn plan(graph: &Graph, recorded: Recorded<'_>, observed: &Observed, options:
         active::steps(graph, state, &nodes, &rests, &rollout, &mut steps);
     }
     settings::steps(graph, recorded, &switches, &nodes, &rollout, options, &mut steps);
+    let ended = consent::ended(state, &nodes, options)?;
     if !drill {
-        retire::steps(graph, recorded, &nodes, keep, &mut steps);
+        retire::steps(graph, recorded, &nodes, keep, &ended, &mut steps);
     }
-    let consents = consent::given(graph, state, &nodes, options, graph_root)?;
+    let mut consents = consent::given(graph, state, &nodes, options, graph_root)?;
+    if !ended.is_empty() {
+        let subjects = ended.into_iter().collect();
+        consents.push(Consent { kind: ConsentKind::DurableDestroy, subjects, because: options.because.clone() });
+    }
     let kept = nodes.values().filter(|n| n.fate == Fate::Keep).count() as u64;
     Ok(Plan {
         verb: options.verb.clone(),

@@ -7,19 +7,19 @@ use crate::state::{Object, ObjectState};
 use imm_ir::{Addr, Class, Digest, Graph, Nature};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What happens to an object that exists and is not part of the newest generation.
-pub fn tier(object: &Object, warm: bool) -> Option<Action> {
+/// What happens to an object that exists and is not part of the newest generation. `consented`: to the end of its data.
+pub fn tier(object: &Object, warm: bool, consented: bool) -> Option<Action> {
     if !object.state.exists() {
         return None;
     }
     match (object.class, object.nature) {
+        (Class::Durable, _) if consented => Some(Action::Destroy),
         // Never without consent, and once retained it stays so.
         (Class::Durable, _) => (object.state != ObjectState::Retained).then_some(Action::Retain),
         // Warm or not, nothing happens to what is not ours.
         (Class::External, _) if warm => None,
         (Class::External, _) => Some(Action::Forget),
-        // What is missing or changed serves nobody again.
-        (Class::Resource, _) if warm && !object.drifted => Some(Action::Warm),
+        (Class::Resource, _) if warm => Some(Action::Warm),
         (Class::Resource, Nature::Content) => Some(Action::Release),
         (Class::Resource | Class::Pointer, _) => Some(Action::Destroy),
     }
@@ -52,6 +52,7 @@ pub(super) fn steps(
     recorded: Recorded<'_>,
     nodes: &BTreeMap<Addr, Planned>,
     keep: u32,
+    ended: &BTreeSet<ObjectId>,
     steps: &mut Vec<Step>,
 ) {
     let state = recorded.state;
@@ -62,13 +63,14 @@ pub(super) fn steps(
         .rev()
         .take(keep as usize)
         .flat_map(|(_, g)| g.objects.values().copied())
+        .filter(|id| state.sound(*id))
         .collect();
     let in_use = state.in_use();
     let mut leaving: Vec<(&Addr, ObjectId, &Object, Action)> = state
         .objects
         .iter()
         .filter(|(id, _)| !chosen.contains(id))
-        .filter_map(|(id, o)| Some((&o.address, *id, o, tier(o, warm.contains(id))?)))
+        .filter_map(|(id, o)| Some((&o.address, *id, o, tier(o, warm.contains(id), ended.contains(id))?)))
         // Warm already, and warm still: nothing happens to it.
         .filter(|(_, id, _, action)| *action != Action::Warm || in_use.contains(id))
         .collect();
@@ -77,6 +79,7 @@ pub(super) fn steps(
     for (addr, id, object, action) in leaving {
         let reason = match action {
             Action::Warm => Reason::plain(format!("kept for rollback (keep = {keep})")),
+            _ended if ended.contains(&id) => Reason::plain("its data is destroyed, as was consented to"),
             _ended if !graph.nodes.contains_key(addr) => Reason::plain("removed from the program"),
             _ended if in_use.contains(&id) => Reason::plain("replaced"),
             _ended => match object.since {

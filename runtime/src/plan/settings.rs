@@ -2,8 +2,9 @@
 //! expanded standing for its members; everything else that is movable or policy is delivered as it is.
 
 use super::reasons::{self, Reason};
-use super::{Action, Fate, Options, Planned, Recorded, Rollout, Step, Undo, identity};
+use super::{Action, Fate, Observed, Options, Planned, Recorded, Rollout, Step, Undo, identity};
 use crate::id::ObjectId;
+use crate::provider::Observation;
 use crate::rollout::Strategy;
 use crate::rollout::strategy::delivered;
 use imm_ir::{Addr, Class, EdgeKind, FieldClass, Fields, Graph, KindSchema, Nature, Node, Term};
@@ -81,6 +82,7 @@ pub(super) fn proves(
 pub(super) fn switches(
     graph: &Graph,
     recorded: Recorded<'_>,
+    observed: &Observed,
     nodes: &BTreeMap<Addr, Planned>,
     options: &Options,
 ) -> Vec<PlannedSwitch> {
@@ -100,10 +102,12 @@ pub(super) fn switches(
             early: planned.fate == Fate::Create && consumed.contains(addr),
             closes: false,
         };
+        // Somebody else moved it: healing moves it back.
+        let moved = options.heal && matches!(observed.objects.get(&planned.object), Some(Observation::Changed(_)));
         let moves = match node.class {
-            Class::Pointer => planned.fate == Fate::Create || !in_force(recorded, &wanted, schema),
+            Class::Pointer => planned.fate == Fate::Create || moved || !in_force(recorded, &wanted, schema),
             // A durable is made with its cells as they are.
-            _durable => planned.fate != Fate::Create && !same_cells(recorded, &wanted, schema),
+            _durable => planned.fate != Fate::Create && (moved || !same_cells(recorded, &wanted, schema)),
         };
         if moves {
             found.push(wanted);

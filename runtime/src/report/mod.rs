@@ -4,6 +4,7 @@
 
 pub mod difference;
 pub mod drift;
+pub mod durables;
 pub mod durations;
 pub mod generation;
 pub mod graph;

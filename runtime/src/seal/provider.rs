@@ -4,12 +4,12 @@
 use super::{SealError, Vault};
 use crate::id::ObjectId;
 use crate::provider::{
-    Created, Ctx, Error, ErrorKind, Handle, Happened, Level, Move, Observation, Provider, Request, Result, Sample,
-    Setting,
+    Created, Ctx, Error, ErrorKind, Freed, Handle, Happened, Journal, Level, Move, Observation, Provider, Request,
+    Result, Sample, Setting,
 };
 use async_trait::async_trait;
 use imm_ir::{Digest, Fields, SchemaSet, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -133,6 +133,14 @@ impl Provider for Sealed {
         let Some((epoch, setting)) = self.inner.setting(ctx, object, handle).await? else { return Ok(None) };
         let inputs = self.vault.sealed_fields(&setting.inputs).map_err(|e| before(&e))?;
         Ok(Some((epoch, Setting { inputs, ..setting })))
+    }
+
+    async fn collect(&self, ctx: &Ctx, needed: &BTreeSet<ObjectId>) -> Result<Freed> {
+        self.inner.collect(ctx, needed).await
+    }
+
+    async fn journal(&self, ctx: &Ctx, merged: &BTreeMap<String, u64>) -> Result<Option<Journal>> {
+        self.inner.journal(ctx, merged).await
     }
 
     async fn sample(&self, ctx: &Ctx, pointer: ObjectId) -> Result<BTreeMap<ObjectId, Sample>> {

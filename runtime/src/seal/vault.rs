@@ -213,6 +213,21 @@ impl Vault {
         Ok(names.len())
     }
 
+    /// Names of all secrets that are sealed here; without the key's.
+    pub(crate) fn names(&self) -> BTreeSet<Digest> {
+        let inner = self.locked();
+        inner.sealed.keys().filter(|name| inner.key_name != Some(**name)).copied().collect()
+    }
+
+    /// They are no longer on disk.
+    pub(crate) fn forget(&self, names: &[Digest]) {
+        let mut inner = self.locked();
+        for name in names {
+            inner.sealed.remove(name);
+            inner.open.remove(name);
+        }
+    }
+
     /// Whether anything is sealed at all.
     pub fn is_empty(&self) -> bool {
         self.locked().sealed.is_empty()

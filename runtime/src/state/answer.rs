@@ -67,9 +67,16 @@ impl State {
         before
             .flat_map(|(_, g)| g.objects.values().copied())
             .filter(|id| {
-                !in_use.contains(id) && self.objects.get(id).is_some_and(|o| o.class == Class::Resource && !o.drifted)
+                let resource = self.objects.get(id).is_some_and(|o| o.class == Class::Resource);
+                resource && !in_use.contains(id) && self.sound(*id)
             })
             .collect()
+    }
+
+    /// Whether neither it nor anything that it is made of was seen missing or changed: only then it may serve again.
+    pub fn sound(&self, id: ObjectId) -> bool {
+        let Some(object) = self.objects.get(&id) else { return true };
+        !object.drifted && object.bindings.iter().all(|bound| self.sound(*bound))
     }
 
     /// What a plan is based on: generation, live and retained objects, epochs of the pointers. A saved plan is refused when

@@ -4,7 +4,8 @@
 use super::object::{self, Illegal, ObjectState, name};
 use super::{Apply, Generation, Object, Phase, Pointer, Staged, State, phase};
 use crate::entry::{
-    ApplyStarted, Body, Commit, ConsentKind, CreateIntent, Entry, Header, Moved, SignalVerb, SwitchIntent, Verb,
+    ApplyStarted, Body, Commit, ConsentKind, CreateIntent, Ending, Entry, Header, Moved, Seen, SignalVerb,
+    SwitchIntent, Verb,
 };
 use crate::id::ObjectId;
 use imm_ir::{Class, Digest, Encoder, Fields, Value};
@@ -197,9 +198,22 @@ impl State {
             }
             Body::Observed { object, seen, .. } => {
                 if let Some(o) = self.objects.get_mut(object) {
-                    o.drifted = *seen != crate::entry::Seen::Intact;
+                    // What is switched is not another thing because somebody moved it.
+                    o.drifted = match seen {
+                        Seen::Intact => false,
+                        Seen::Changed => o.class == Class::Resource,
+                        Seen::Missing => true,
+                    };
                 }
             }
+            Body::Healed { object, cause, count, .. } => {
+                if let Some(o) = self.objects.get_mut(object) {
+                    let replaced = o.replaced.get_or_insert_default();
+                    replaced.count += count;
+                    replaced.cause.clone_from(cause);
+                }
+            }
+            Body::AgentMerged { agent, to_seq, .. } => _ = self.merged.insert(agent.clone(), *to_seq),
             Body::Forgotten { object, .. } => {
                 self.pointers.remove(object);
             }
@@ -244,11 +258,17 @@ impl State {
                     o.address = to.clone();
                 }
             }
-            Body::Finished { leftovers, took_ms, outage_ms, .. } => self.with_apply(|a| {
-                a.outage_ms = a.outage_ms.max(*outage_ms);
-                a.leftovers.clone_from(leftovers);
-                a.took_ms = Some(a.took_ms.unwrap_or(0) + took_ms);
-            }),
+            Body::Finished { ending, leftovers, took_ms, outage_ms } => {
+                // What was consented to for an apply that did not come about is no word for a later one.
+                if *ending == Ending::RolledBack {
+                    self.consents.retain(|(kind, _)| *kind != ConsentKind::DurableDestroy);
+                }
+                self.with_apply(|a| {
+                    a.outage_ms = a.outage_ms.max(*outage_ms);
+                    a.leftovers.clone_from(leftovers);
+                    a.took_ms = Some(a.took_ms.unwrap_or(0) + took_ms);
+                });
+            }
             _fact => {}
         }
     }
@@ -430,6 +450,7 @@ impl Object {
             made_by,
             since: None,
             drifted: false,
+            replaced: None,
             gone_at_ms: None,
         }
     }

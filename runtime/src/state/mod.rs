@@ -53,6 +53,8 @@ pub struct State {
     pub applies: Vec<Apply>,
     /// What people consented to.
     pub consents: BTreeSet<(ConsentKind, ObjectId)>,
+    /// The last entry of each agent's journal that is recorded here.
+    pub merged: BTreeMap<String, u64>,
     /// The last signal that was recorded.
     pub signal: u64,
     /// Who may refer to an object: so that ending one need not look at all.
@@ -117,8 +119,19 @@ pub struct Object {
     pub since: Option<u64>,
     /// It was last seen missing or changed: it is never taken back into service.
     pub drifted: bool,
+    /// Runs of it that ended by themselves and that its platform replaced.
+    pub replaced: Option<Box<Replacements>>,
     /// When it was recorded as gone.
     pub gone_at_ms: Option<i64>,
+}
+
+/// Runs of an object that were replaced.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replacements {
+    /// How many.
+    pub count: u64,
+    /// How the last one ended.
+    pub cause: String,
 }
 
 /// One pointer, or the cells of one durable.

@@ -101,6 +101,7 @@ impl Store for MemoryStore {
         disk.blobs.extend(batch.blobs);
         disk.sealed.extend(batch.sealed);
         disk.blobs.retain(|name, _| !batch.dropped.contains(name));
+        disk.sealed.retain(|name, _| !batch.unsealed.contains(name));
         if batch.sync {
             disk.synced = disk.records.len();
         }

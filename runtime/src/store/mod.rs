@@ -32,6 +32,8 @@ pub struct Batch {
     pub sealed: Vec<(Digest, Vec<u8>)>,
     /// Names of blobs that go.
     pub dropped: Vec<Digest>,
+    /// Names of sealed secrets that go.
+    pub unsealed: Vec<Digest>,
     /// Fence of the writer's lease. A store that has seen a higher one refuses.
     pub fence: u64,
     /// Durable when the call returns. Without it a crash may lose the tail, never its middle.

@@ -5,7 +5,7 @@
 
 use super::{Batch, Record, Signal, Store, StoreError, pending_abort};
 use imm_ir::Digest;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, params};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -64,10 +64,11 @@ impl SqliteStore {
             return Err(StoreError::Absent(path.display().to_string()));
         }
         // A reader of a WAL database must be able to make the shared-memory file; where the folder cannot be written, the
-        // file alone is read, as it was at the last checkpoint.
+        // file alone is read: nobody writes to it there either.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)
-            .or_else(|_| Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY))
+            .and_then(|c| c.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0)).map(|_| c))
+            .or_else(|error| frozen(path, error))
             .map_err(|e| sql(path, &e))?;
         let mut store = Self { connection, path: path.to_owned(), head: (0, Digest([0; 32])), durable: true };
         store.prepare(false).map_err(|e| sql(path, &e))?;
@@ -175,6 +176,10 @@ impl SqliteStore {
                 let mut gone = tx.prepare_cached("DELETE FROM blob WHERE digest = ?1").map_err(fail)?;
                 gone.execute([name.0]).map_err(fail)?;
             }
+            for name in &batch.unsealed {
+                let mut gone = tx.prepare_cached("DELETE FROM sealed WHERE name = ?1").map_err(fail)?;
+                gone.execute([name.0]).map_err(fail)?;
+            }
             for (name, bytes) in &batch.sealed {
                 let mut sealed = tx.prepare_cached("INSERT OR REPLACE INTO sealed VALUES (?1, ?2)").map_err(fail)?;
                 sealed.execute(params![name.0, bytes]).map_err(fail)?;
@@ -272,11 +277,26 @@ fn signed(n: u64) -> i64 {
 
 fn sql(path: &Path, error: &rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DiskFull) => StoreError::DiskFull(path.display().to_string()),
+        Some(ErrorCode::DiskFull) => StoreError::DiskFull(path.display().to_string()),
         // What it cannot map or lengthen, it calls a failure of the disk.
-        Some(rusqlite::ErrorCode::SystemIoFailure) if full(path) => StoreError::DiskFull(path.display().to_string()),
+        Some(ErrorCode::SystemIoFailure) if full(path) => StoreError::DiskFull(path.display().to_string()),
         _ => io(path, error),
     }
+}
+
+/// A ledger in a folder that cannot be written, as its file is. What was not yet taken over from the file beside it would be
+/// missing, so then it stays shut.
+fn frozen(path: &Path, error: rusqlite::Error) -> rusqlite::Result<Connection> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push("-wal");
+    let pending = std::fs::metadata(beside).is_ok_and(|wal| wal.len() > 0);
+    let Some(name) = path.to_str().filter(|_| !pending && error.sqlite_error_code() == Some(ErrorCode::CannotOpen))
+    else {
+        return Err(error);
+    };
+    let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
 }
 
 /// Whether not even a page or two can be written where this is.

@@ -81,10 +81,27 @@ pub struct ObjectReport {
     /// The value of a secret; not in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Revealed>,
+    /// Its bytes are not there any more, for volumes and files; not in lists.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
+    /// What is not as it was made, for files; not in lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<ChangedField>,
     /// The isolation that was reached by the last run, in words.
     pub isolation: Option<String>,
     /// What could not be done as asked (limits that cannot be set here, …).
     pub warnings: Vec<String>,
+}
+
+/// A field that somebody changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedField {
+    /// Its name.
+    pub name: String,
+    /// As it was made, in words.
+    pub recorded: String,
+    /// As it is.
+    pub observed: String,
 }
 
 /// A text that does not print itself.
@@ -220,7 +237,7 @@ pub struct JournalEntry {
     pub prev: String,
     /// Milliseconds of Unix time.
     pub at_ms: u64,
-    /// `run_started`, `run_ended`, `run_adopted`, `reverted`.
+    /// `run_started`, `run_ended`, `run_stopped`, `run_adopted`, `reverted`.
     pub event: String,
     /// The object, or none for the lineage's manifest.
     pub object: Option<String>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use imm_ir::{Fields, Value};
 use imm_router::Elsewhere;
-use imm_runtime::provider::{Created, Ctx, Error, ErrorKind, Handle, Level, Request, Result};
+use imm_runtime::provider::{Created, Ctx, Error, ErrorKind, Handle, Level, Observation, Request, Result};
 use tokio::time::{Instant, sleep};
 
 use crate::api::{self, HealthCheck};
@@ -41,6 +41,20 @@ pub async fn health(ctx: &Ctx, handle: &Handle, policy: &Fields<Value>) -> Resul
     let elsewhere: Elsewhere =
         handle::url(handle)?.parse().map_err(|cause: imm_router::BadUrl| permanent(cause.to_string(), None))?;
     judged(ctx, &elsewhere, policy).await
+}
+
+/// How long a look at it may take.
+const GLANCE_MS: u64 = 2_000;
+
+/// Whether anything answers there now. What it says is not ours to judge outside of an apply.
+pub async fn observe(handle: &Handle) -> Result<Observation> {
+    let elsewhere: Elsewhere =
+        handle::url(handle)?.parse().map_err(|cause: imm_router::BadUrl| permanent(cause.to_string(), None))?;
+    let check = HealthCheck::Tcp { interval_ms: GLANCE_MS, timeout_ms: GLANCE_MS, healthy: 1, within_ms: GLANCE_MS };
+    Ok(match probe::bounded(&check, &Whom::elsewhere(&elsewhere), GLANCE_MS).await {
+        Ok(()) => Observation::Intact,
+        Err(why) => Observation::Changed(vec![("answers".to_owned(), "yes".to_owned(), format!("no: {why}"))]),
+    })
 }
 
 async fn judged(ctx: &Ctx, elsewhere: &Elsewhere, policy: &Fields<Value>) -> Result<Level> {

@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use imm_image::foreign::Form;
 use imm_image::{Base, ContentDigest, Entry, Mode, Recipe, Store};
-use imm_ir::{Content, Executable, HostFile, Value};
+use imm_ir::{Content, Digest, Executable, HostFile, Value};
 use imm_runtime::id::ObjectId;
-use imm_runtime::provider::{Created, Ctx, Error, ErrorKind, Handle, Happened, Request, Result};
+use imm_runtime::provider::{Created, Ctx, Error, ErrorKind, Freed, Handle, Happened, Request, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::disk;
@@ -123,9 +123,54 @@ impl Images {
         }
     }
 
+    /// Removes the notes of this lineage that are not needed, and every image that no lineage of this home has a note of.
+    pub async fn collect(&self, ctx: &Ctx, needed: &BTreeSet<ObjectId>) -> Result<Freed> {
+        let (store, home) = (Arc::clone(&self.store), self.home.clone());
+        let (own, needed) = (home.lineage(&ctx.lineage.to_string()).join("images"), needed.clone());
+        let collected = tokio::task::spawn_blocking(move || {
+            for (path, name) in notes(&own)? {
+                let kept = Digest::from_hex(&name).is_none_or(|id| needed.contains(&ObjectId(id)));
+                if !kept {
+                    fs::remove_file(path)?;
+                }
+            }
+            let mut reachable = BTreeSet::new();
+            for lineage in read_dir(&home.root().join("lineages"))? {
+                for (path, _) in notes(&lineage.join("images"))? {
+                    reachable.extend(disk::read_json::<Note>(&path)?.map(|note| note.manifest));
+                }
+            }
+            Ok::<_, io::Error>(store.collect(&reachable).map_err(|cause| failed(&cause)))
+        });
+        let collected = collected
+            .await
+            .unwrap_or_else(|cause| Err(io::Error::other(cause)))
+            .map_err(|cause| io_failed(&cause))??;
+        Ok(Freed { images: u64::try_from(collected.images).unwrap_or(u64::MAX), bytes: collected.bytes })
+    }
+
     fn note_path(&self, ctx: &Ctx, object: ObjectId) -> PathBuf {
         self.home.lineage(&ctx.lineage.to_string()).join("images").join(object.to_string())
     }
+}
+
+/// What is in a folder; nothing when there is none.
+fn read_dir(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(cause) => Err(cause),
+    }
+}
+
+/// The notes in a folder, each with the id that it is about.
+fn notes(folder: &Path) -> io::Result<Vec<(PathBuf, String)>> {
+    let named = |path: PathBuf| {
+        let name = path.file_name()?.to_str()?.to_owned();
+        // What is half-written has another name.
+        Digest::from_hex(&name).map(|_| (path, name))
+    };
+    Ok(read_dir(folder)?.into_iter().filter_map(named).collect())
 }
 
 fn write(path: &Path, note: &Note) -> io::Result<()> {
@@ -342,6 +387,27 @@ mod tests {
         assert_ne!(other.handle, created.handle);
         assert!(!images.forget(&ctx, request.object).unwrap());
         assert!(images.forget(&ctx, request.object).unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_no_lineage_needs_is_collected_and_what_another_one_has_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path()).unwrap();
+        let images = Images::open(&home).unwrap();
+        let timeout = std::time::Duration::from_secs(5);
+        let ctx = Ctx { lineage: Lineage([3; 16]), fence: 1, generation: 1, timeout };
+        let other = Ctx { lineage: Lineage([4; 16]), ..ctx.clone() };
+        let named = |byte, text: &str| Request { object: ObjectId(Digest([byte; 32])), ..greeting(text) };
+        let kept = images.create(&ctx, &named(1, "kept")).await.unwrap();
+        let shared = images.create(&ctx, &named(2, "shared")).await.unwrap();
+        let gone = images.create(&ctx, &named(3, "gone")).await.unwrap();
+        images.create(&other, &named(2, "shared")).await.unwrap();
+        let freed = images.collect(&ctx, &BTreeSet::from([ObjectId(Digest([1; 32]))])).await.unwrap();
+        assert!(freed.images == 1 && freed.bytes > 0, "{freed:?}");
+        let there = [&kept, &shared, &gone].map(|image| images.contains(&image.handle).unwrap());
+        assert_eq!(there, [true, true, false]);
+        // It can be made again, under its old id.
+        assert_eq!(images.create(&ctx, &named(3, "gone")).await.unwrap(), gone);
     }
 
     #[test]

@@ -9,12 +9,13 @@ mod failure;
 mod handle;
 mod image;
 mod inputs;
+mod journal;
 mod object;
 mod pointer;
 mod sample;
 mod site;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::future::Future;
 use std::path::PathBuf;
@@ -25,7 +26,7 @@ use async_trait::async_trait;
 use imm_ir::{Digest, Fields, SchemaSet, Value, kinds};
 use imm_runtime::id::ObjectId;
 use imm_runtime::provider::{
-    Bound, Created, Ctx, Handle, Level, Move, Observation, Provider, Request, Result, Sample, Setting,
+    Bound, Created, Ctx, Freed, Handle, Journal, Level, Move, Observation, Provider, Request, Result, Sample, Setting,
 };
 
 use crate::api::{Announce, LedgerHead};
@@ -49,6 +50,8 @@ pub struct HostProvider {
     program: OsString,
     schemas: SchemaSet,
     images: Images,
+    /// Held while an agent is started: calls that find none at once start one.
+    starting: tokio::sync::Mutex<()>,
     /// The last epoch that this process set, by lineage: a confirm must not confirm what replaced it.
     set: Mutex<BTreeMap<String, u64>>,
     samples: Mutex<sample::Seen>,
@@ -70,6 +73,7 @@ impl HostProvider {
                 ..SchemaSet::default()
             },
             images: Images::open(home)?,
+            starting: tokio::sync::Mutex::default(),
             set: Mutex::default(),
             samples: Mutex::default(),
         })
@@ -92,7 +96,9 @@ impl HostProvider {
             Err(ClientError::Unreachable { .. }) => {}
             other => return other.map_err(refused),
         }
+        let starting = self.starting.lock().await;
         let client = connect_or_start(&self.home, &self.program).await.map_err(failure::not_started)?;
+        drop(starting);
         request(client.with_patience(patience)).await.map_err(refused)
     }
 
@@ -187,11 +193,11 @@ impl Provider for HostProvider {
     async fn observe(&self, ctx: &Ctx, kind: &str, object: ObjectId, handle: &Handle) -> Result<Observation> {
         let there = match kind {
             "image" | "site" => self.images.contains(handle)?,
-            // It is not ours, and what we know of it is what the program says.
-            "endpoint" => true,
+            // It is not ours: what can be told is whether anything answers there.
+            "endpoint" => return endpoint::observe(handle).await,
             "container" | "file" | "job" | "route" | "secret" | "volume" => {
-                match self.find_object(ctx, object).await? {
-                    Some(_) => true,
+                match self.report(ctx, object).await? {
+                    Some(report) => return Ok(object::observed(report)),
                     None => {
                         // One that is missing is drift; an agent that has none of it is the wrong one.
                         self.check_known(ctx).await?;
@@ -272,6 +278,14 @@ impl Provider for HostProvider {
 
     async fn setting(&self, ctx: &Ctx, object: ObjectId, _handle: &Handle) -> Result<Option<(u64, Setting)>> {
         self.pointer_setting(ctx, object).await
+    }
+
+    async fn collect(&self, ctx: &Ctx, needed: &BTreeSet<ObjectId>) -> Result<Freed> {
+        self.images.collect(ctx, needed).await
+    }
+
+    async fn journal(&self, ctx: &Ctx, merged: &BTreeMap<String, u64>) -> Result<Option<Journal>> {
+        self.merge(ctx, merged).await
     }
 
     async fn sample(&self, ctx: &Ctx, pointer: ObjectId) -> Result<BTreeMap<ObjectId, Sample>> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use imm_ir::{Digest, Fields, Value};
 use imm_runtime::id::ObjectId;
-use imm_runtime::provider::{Created, Ctx, Error, ErrorKind, Handle, Happened, Level, Request, Result};
+use imm_runtime::provider::{Created, Ctx, Error, ErrorKind, Handle, Happened, Level, Observation, Request, Result};
 use tokio::time::Instant;
 
 use crate::api::{self, Code, DeleteObject, Drain, ObjectReport, PutObject, PutPolicy, TakeSnapshot, Write};
@@ -149,7 +149,7 @@ impl HostProvider {
         Ok(drained.await?.cut)
     }
 
-    async fn report(&self, ctx: &Ctx, object: ObjectId) -> Result<Option<ObjectReport>> {
+    pub(super) async fn report(&self, ctx: &Ctx, object: ObjectId) -> Result<Option<ObjectReport>> {
         let (lineage, id) = (ctx.lineage.to_string(), object.to_string());
         let report = self.ask(ctx, |agent| {
             let (lineage, id) = (lineage.clone(), id.clone());
@@ -157,6 +157,15 @@ impl HostProvider {
         });
         report.await
     }
+}
+
+/// What an object looks like to its agent, next to what it was made as.
+pub(super) fn observed(report: ObjectReport) -> Observation {
+    if report.lost {
+        return Observation::Missing;
+    }
+    let fields: Vec<_> = report.changed.into_iter().map(|f| (f.name, f.recorded, f.observed)).collect();
+    if fields.is_empty() { Observation::Intact } else { Observation::Changed(fields) }
 }
 
 /// What is not there is an answer, not an error.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64;
 
-use crate::api::{Alphabet, ApiError, Code, File, ObjectSpec, Revealed, Secret};
+use crate::api::{Alphabet, ApiError, ChangedField, Code, File, ObjectSpec, Revealed, Secret};
 use crate::disk;
 use crate::home::{named, private_dir};
 use crate::seal::random;
@@ -78,6 +78,53 @@ pub fn restore(site: &Site, id: &str, spec: &ObjectSpec) -> io::Result<()> {
         | ObjectSpec::Secret(_)
         | ObjectSpec::Volume(_) => Ok(()),
     }
+}
+
+/// Whether the bytes of an object are not there any more.
+pub fn lost(lineage_dir: &Path, object_dir: &Path, id: &str, spec: &ObjectSpec) -> bool {
+    match spec {
+        ObjectSpec::Volume(_) => !volume_dir(lineage_dir, id).is_dir(),
+        ObjectSpec::File(_) => !file_path(object_dir).is_file(),
+        ObjectSpec::Secret(_) => !secret_path(object_dir).is_file(),
+        ObjectSpec::Container(_) | ObjectSpec::Route(_) => false,
+    }
+}
+
+/// What somebody changed of a file since it was made. Says nothing of what is in it: it may be secret.
+pub fn changed(object_dir: &Path, spec: &ObjectSpec) -> io::Result<Vec<ChangedField>> {
+    let ObjectSpec::File(file) = spec else { return Ok(Vec::new()) };
+    let path = file_path(object_dir);
+    let (made, now) = (
+        bytes(file)?,
+        match fs::read(&path) {
+            Ok(now) => now,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(cause) => return Err(named(&path, &cause)),
+        },
+    );
+    let mut found = Vec::new();
+    if made != now {
+        let observed = if made.len() == now.len() {
+            "other bytes of that length".to_owned()
+        } else {
+            format!("{} bytes", now.len())
+        };
+        found.push(ChangedField {
+            name: "content".to_owned(),
+            recorded: format!("what was written ({} bytes)", made.len()),
+            observed,
+        });
+    }
+    let mode = fs::metadata(&path)?.permissions().mode() & 0o777;
+    let wanted = if file.secret { file.mode & 0o600 } else { file.mode };
+    if mode != wanted {
+        found.push(ChangedField {
+            name: "mode".to_owned(),
+            recorded: format!("{wanted:04o}"),
+            observed: format!("{mode:04o}"),
+        });
+    }
+    Ok(found)
 }
 
 /// The value of a secret.

@@ -34,6 +34,8 @@ pub enum Event {
     RunStarted,
     /// A run ended by itself.
     RunEnded,
+    /// A run was stopped because it was told to.
+    RunStopped,
     /// A run that was started by an earlier agent was found alive.
     RunAdopted,
     /// A provisional setting ran out of time.
@@ -45,6 +47,7 @@ impl Event {
         match self {
             Self::RunStarted => "run_started",
             Self::RunEnded => "run_ended",
+            Self::RunStopped => "run_stopped",
             Self::RunAdopted => "run_adopted",
             Self::Reverted => "reverted",
         }

@@ -314,8 +314,11 @@ impl Object {
 
     /// For `GET …/objects/ID`: also what is too large or too secret for lists.
     pub fn whole_report(&self, site: &Site, lineage_dir: &Path) -> io::Result<ObjectReport> {
-        let secret = matches!(self.record().spec, ObjectSpec::Secret(_));
+        let record = self.record();
+        let secret = matches!(record.spec, ObjectSpec::Secret(_));
         Ok(ObjectReport {
+            lost: super::content::lost(lineage_dir, &self.dir, &self.id, &record.spec),
+            changed: super::content::changed(&self.dir, &record.spec)?,
             stdout: self.outcome().map(|outcome| outcome.stdout),
             value: if secret { Some(super::content::revealed(site, &self.dir)?) } else { None },
             ..self.report(lineage_dir)
@@ -351,6 +354,8 @@ impl Object {
             },
             stdout: None,
             value: None,
+            lost: false,
+            changed: Vec::new(),
             path: path.map(|path| path.to_string_lossy().into_owned()),
             isolation: seen.isolation,
             warnings: seen.warnings,

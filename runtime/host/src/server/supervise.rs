@@ -191,8 +191,11 @@ impl Keeper {
         self.site.claims.release(&self.object.lineage, &self.object.id);
         let outcome = self.object.outcome();
         self.object.seen.send_modify(|seen| {
-            seen.processes = false;
-            change_level(&mut seen.health, level);
+            // It may have been told to act since: then it is not dormant, and there may be processes soon.
+            let gone = *self.object.want.borrow() == Want::Gone;
+            let again = level == Level::Dormant && !gone && self.object.is_active();
+            seen.processes = again;
+            change_level(&mut seen.health, if again { Level::Starting } else { level });
             seen.health.reason = outcome.as_ref().map(|outcome| outcome.how.clone());
             seen.health.exit_code = outcome.as_ref().and_then(|outcome| outcome.code);
             seen.health.last_lines = outcome.map(|outcome| outcome.last_lines).unwrap_or_default();
@@ -303,7 +306,7 @@ impl Keeper {
         }
         drop(gone);
         let healthy_for = healthy_since.map_or(Duration::ZERO, |since: Instant| since.elapsed());
-        Followed::Ended(self.reap(live, healthy_for).await)
+        Followed::Ended(self.reap(live, healthy_for, Event::RunEnded).await)
     }
 
     /// Asks a run to end, then ends it.
@@ -326,11 +329,11 @@ impl Keeper {
         if let Err(cause) = stopped.await.unwrap_or_else(|cause| Err(io::Error::other(cause))) {
             self.site.say(&format!("object {}: cannot stop run {}: {cause}", self.object.id, live.number));
         }
-        self.reap(live, Duration::ZERO).await;
+        self.reap(live, Duration::ZERO, Event::RunStopped).await;
     }
 
     /// After a run's end: its status, its output, its directory.
-    async fn reap(&self, mut live: Live, healthy_for: Duration) -> Ended {
+    async fn reap(&self, mut live: Live, healthy_for: Duration, event: Event) -> Ended {
         let run = Arc::clone(&live.run);
         let exit = spawn_blocking(move || run.wait(Duration::MAX)).await;
         let mut seen = None;
@@ -349,7 +352,7 @@ impl Keeper {
         };
         self.take_output(&mut live.collector);
         *self.object.run.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.journal(Event::RunEnded, live.number, &how);
+        self.journal(event, live.number, &how);
         let last_lines = live.collector.last_lines();
         let number = live.number;
         drop(live);
