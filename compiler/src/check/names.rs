@@ -11,6 +11,9 @@ use imm_ir::{Class, Diagnostic, Span, Type, VariantType, code};
 use imm_syntax::ast;
 use std::sync::Arc;
 
+/// So many messages are more than are shown, however many files there are.
+const MANY: usize = 500;
+
 impl Checker<'_> {
     /// A name without anything after it.
     pub fn name(&mut self, cx: &mut Cx, name: &ast::Name, want: Option<&Type>) -> Expr {
@@ -138,7 +141,8 @@ impl Checker<'_> {
             );
             return Expr::error(name.span);
         }
-        let mut known = self.program.value_names(cx.scope);
+        // Nobody reads so many messages that each is worth a look at all names.
+        let mut known = if self.found.len() < MANY { self.program.value_names(cx.scope) } else { Vec::new() };
         let locals: Vec<Arc<str>> = cx.locals.iter().map(|local| Arc::clone(&local.name)).collect();
         known.extend(locals.iter().map(|local| &**local));
         if let Some(Type::Variant(variant)) = want.map(|ty| core_of(ty).0) {
@@ -154,7 +158,7 @@ impl Checker<'_> {
                 return Expr::error(name.span);
             }
         }
-        let types = self.types_with_variant(cx.scope, word);
+        let types = if self.found.len() < MANY { self.types_with_variant(cx.scope, word) } else { Vec::new() };
         if types.is_empty() {
             let alike = crate::diagnose::similar(word, known.iter().copied()).is_some();
             let unknown = names::unknown(code::UNKNOWN_NAME, "binding", word, name.span, known);
