@@ -277,6 +277,11 @@ impl Session {
             (Outcome::Committed { generation, .. }, _) => {
                 format!("Recovered forward: generation {generation} serves.\n")
             }
+            (Outcome::Reverted { failed, generation, .. }, _) => {
+                format!(
+                    "Recovered: generation {failed} failed its watch; generation {generation} serves, with what served before.\n"
+                )
+            }
             (_, Some(generation)) => format!("Recovered: the apply was unwound, generation {generation} serves.\n"),
             (_, None) => "Recovered: the apply was unwound, nothing serves.\n".to_owned(),
         }

@@ -55,7 +55,8 @@ impl Screen {
         let making = |s: &&Step| matches!(s.action, Action::Create | Action::Reuse);
         let making: BTreeMap<Addr, &str> =
             plan.steps.iter().filter(making).map(|s| (s.address.clone(), last(s))).collect();
-        let steps = making.len() as u64 + plan.switches.len() as u64;
+        let turns: usize = plan.rollout.stages.iter().map(|stage| stage.turns.len()).sum();
+        let steps = (making.len() + plan.switches.len() + turns) as u64;
         let line = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr_with_hz(12));
         let color = if self.watcher.style.color { ".cyan" } else { "" };
         let template = format!("  {{spinner{color}}} {{bar:20{color}}} {{pos}}/{{len}}  {{msg}}");

@@ -2,9 +2,9 @@
 //! was handed over handed back, then new objects destroyed; durables retained, content released. Idempotent: run again after a crash, it finishes what is left.
 
 use super::{Engine, EngineError, Event, Outcome};
-use crate::entry::{Body, ConsentKind, Ending, Leftover, RetainReason, UnwindCause};
+use crate::entry::{Body, ConsentKind, Ending, Leftover, Moved, RetainReason, UnwindCause};
 use crate::id::ObjectId;
-use crate::provider::{Error, ErrorKind, Level};
+use crate::provider::{Error, ErrorKind, Level, Setting};
 use crate::state::{ObjectState, Phase};
 use imm_ir::{Class, CreateMode, FindMode, Nature};
 use std::collections::{BTreeMap, BTreeSet};
@@ -258,16 +258,27 @@ impl Engine {
                 return Ok(Err(super::stage::unprovided(&name)));
             };
             let ctx = self.ctx(self.limits.call_timeout);
-            let mut moves = Vec::new();
+            let (mut moves, mut reverted) = (Vec::new(), Vec::new());
             for id in pointers {
                 let handle = self.handle(id);
                 let patience = self.patience(self.limits.settle_retries);
-                let now = match patience.call(|| provider.setting(&ctx, id, &handle)).await {
-                    Ok(now) => now.map_or(0, |(epoch, _)| epoch),
+                let found = match patience.call(|| provider.setting(&ctx, id, &handle)).await {
+                    Ok(found) => found,
                     Err(error) => return Ok(Err(error)),
                 };
+                // Nobody renewed it: the provider went back by itself.
+                let known = self.state().pointers.get(&id);
+                let alone = |(epoch, setting): &(u64, Setting)| {
+                    known.is_some_and(|p| p.provisional && *epoch > p.epoch && *setting == p.confirmed)
+                };
+                reverted
+                    .extend(found.iter().filter(|f| alone(f)).map(|(epoch, _)| Moved { object: id, epoch: *epoch }));
+                let now = found.map_or(0, |(epoch, _)| epoch);
                 let before = self.open()?.before.get(&id).cloned().unwrap_or_default();
                 moves.push((id, now, before));
+            }
+            if !reverted.is_empty() {
+                self.append(vec![Body::Reverted { by_agent: true, moved: reverted, agent_seq: None }], false)?;
             }
             if let Err(error) = self.move_batch(&name, None, moves, self.limits.settle_retries).await? {
                 return Ok(Err(error));

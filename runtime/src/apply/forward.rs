@@ -2,7 +2,7 @@
 //! goes the same way. Nothing here fails the apply: what cannot be cleaned up is left over, with a reason.
 
 use super::{Engine, EngineError, Event, Outcome};
-use crate::entry::{Body, ConsentKind, Ending, Leftover, RetainReason, Verb};
+use crate::entry::{Body, ConsentKind, Ending, Leftover, RetainReason, Verb, Verdict};
 use crate::id::ObjectId;
 use crate::plan::{Action, retire};
 use crate::provider::{Error, Setting};
@@ -34,6 +34,9 @@ impl Engine {
         self.provisional.store(false, Ordering::Relaxed);
         if self.open()?.phase == Phase::Watching {
             self.failed_watch = self.watch().await?;
+        } else if self.open()?.watched == Some(Verdict::Fail) {
+            // Its engine died before it could go back.
+            self.failed_watch = self.open()?.error.clone();
         }
         let stop = self.signalled(1);
         let leftovers = tokio::select! {

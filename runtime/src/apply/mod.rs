@@ -29,7 +29,7 @@ pub use event::{Event, Side, Traffic};
 pub use gc::Collected;
 pub use outcome::{EngineError, Outcome};
 
-use crate::entry::{ApplyStarted, Body, ConsentKind, SignalVerb, UnwindCause, Verb};
+use crate::entry::{ApplyStarted, Body, ConsentKind, SignalVerb, UnwindCause, Verb, Verdict};
 use crate::id::{ApplyId, ObjectId};
 use crate::lease::{Holder, TookOver};
 use crate::ledger::{Ledger, LedgerError};
@@ -307,6 +307,20 @@ impl Engine {
         Ok(outcome)
     }
 
+    /// Why the newest generation is to be rolled back from, when its watch failed and nobody has begun to.
+    fn owed_return(&self) -> Option<String> {
+        let last = self.state().applies.last().filter(|a| a.watched == Some(Verdict::Fail))?;
+        last.error.clone().filter(|_| last.generation == self.state().current)
+    }
+
+    /// Why an apply was going back by itself that was interrupted and has just been undone: it is begun again.
+    fn unfinished_return(&self, outcome: &Outcome) -> Option<String> {
+        let last = self.state().applies.last()?;
+        let returning = matches!(last.started.verb, Verb::AutoRollback { of } if Some(of) == self.state().current);
+        let undone = matches!(outcome, Outcome::RolledBack { .. }) && returning;
+        undone.then(|| last.started.because.clone()).flatten()
+    }
+
     /// What was committed failed its watch: an apply of its own goes back to what was in force before.
     async fn go_back(&mut self, outcome: Outcome, why: String) -> Result<Outcome, EngineError> {
         let Some(plan) = self.plan_back()? else { return Ok(outcome) };
@@ -320,12 +334,17 @@ impl Engine {
         })
     }
 
-    /// Settles what an interrupted apply left: before its commit it is undone, after it goes on. `None`: nothing was open.
+    /// Settles what an interrupted apply left: before its commit it is undone, after it goes on; a rollback that a failed watch
+    /// asked for is carried out. `None`: nothing was open.
     ///
     /// # Errors
     /// A provider refuses the fence, or recording is impossible.
     pub async fn recover(&mut self) -> Result<Option<Outcome>, EngineError> {
-        let Some(forward) = self.state().open_apply().map(|a| a.phase.forward()) else { return Ok(None) };
+        let Some(forward) = self.state().open_apply().map(|a| a.phase.forward()) else {
+            let Some(why) = self.owed_return() else { return Ok(None) };
+            self.announce().await?;
+            return self.go_back(Outcome::NothingToDo, why).await.map(Some);
+        };
         self.announce().await?;
         let began = Instant::now();
         let tenure = self.tenure_entry();
@@ -343,7 +362,10 @@ impl Engine {
             outcome = settle => outcome?,
             () = heart => return Err(EngineError::Interrupted),
         };
-        Ok(Some(outcome))
+        match self.failed_watch.take().or_else(|| self.unfinished_return(&outcome)) {
+            Some(why) => self.go_back(outcome, why).await.map(Some),
+            None => Ok(Some(outcome)),
+        }
     }
 
     /// Gives up what holds an interrupted apply, in so many words: the next [`recover`](Self::recover) leaves it as it is.

@@ -5,7 +5,7 @@ use super::object::{self, Illegal, ObjectState, name};
 use super::{Apply, Generation, Object, Phase, Pointer, Staged, State, phase};
 use crate::entry::{
     ApplyStarted, Body, Commit, ConsentKind, CreateIntent, Ending, Entry, Header, Moved, Seen, SignalVerb,
-    SwitchIntent, Verb,
+    SwitchIntent, Verb, Verdict,
 };
 use crate::id::ObjectId;
 use imm_ir::{Class, Digest, Encoder, Fields, Value};
@@ -242,7 +242,12 @@ impl State {
             Body::GateJudged(judged) => {
                 self.with_apply(|a| a.judged.push((judged.stage, judged.pointer, judged.verdict)));
             }
-            Body::WatchEnded { verdict, .. } => self.with_apply(|a| a.watched = Some(*verdict)),
+            Body::WatchEnded { verdict, why } => self.with_apply(|a| {
+                a.watched = Some(*verdict);
+                if *verdict == Verdict::Fail {
+                    a.error.get_or_insert_with(|| why.clone());
+                }
+            }),
             // A drill that passed is taken down for no error.
             Body::UnwindStarted { error, .. } if !error.is_empty() => self.with_apply(|a| {
                 a.error.get_or_insert_with(|| error.clone());

@@ -201,7 +201,7 @@ pub struct Apply {
     pub staged: BTreeSet<ObjectId>,
     /// Objects that it may have activated or deactivated before its commit, and whether they acted before.
     pub acted: BTreeMap<ObjectId, bool>,
-    /// Why it is being undone, first cause first.
+    /// Why it is being undone, or is to be rolled back from; first cause first.
     pub error: Option<String>,
     /// Objects it made.
     pub created: u64,

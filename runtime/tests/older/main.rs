@@ -59,3 +59,25 @@ fn format_1_is_read_taken_up_and_goes_on() {
     let graph_again = generation::load(&again, &again.state().generations[&1]).unwrap();
     assert_eq!(graph_again, graph);
 }
+
+/// Format 2 had no `of` in a stage, no samples at a gate and no watch in the start of an apply.
+#[test]
+fn format_2_is_read_taken_up_and_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = copied("ledger-2.db", dir.path());
+    let store = SqliteStore::open_read_only(&path).unwrap();
+    let reader = Ledger::open(Box::new(store), Arc::new(SystemClock), Actor::default(), 0).unwrap();
+    let state = reader.state();
+    assert_eq!((state.format, state.current, state.applies.len()), (2, Some(5), 5));
+    assert!(state.applies.iter().all(|a| a.phase == Phase::Committed && a.started.watch_ms == 0));
+    assert!(state.applies.iter().all(|a| a.stage.as_ref().is_some_and(|s| s.stage == 1 && s.of == 0)));
+    assert_eq!(generation::load(&reader, &state.generations[&1]).unwrap().nodes.len(), 4);
+    let head = reader.head();
+    drop(reader);
+    let store = SqliteStore::open(&path).unwrap();
+    let mut ledger = Ledger::open(Box::new(store), Arc::new(SystemClock), Actor::default(), 1000).unwrap();
+    ledger.migrate().unwrap();
+    let entries = ledger.entries(head.0 + 1).unwrap();
+    assert!(matches!(&entries[0].1.body, Body::Migrated { from: 2, to: FORMAT, old_head } if *old_head == head.1));
+    assert_eq!(ledger.state().format, FORMAT);
+}

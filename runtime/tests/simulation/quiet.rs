@@ -7,7 +7,7 @@ use imm_runtime::entry::{Body, Entry};
 use imm_runtime::simulate::effect::Deed;
 use imm_runtime::simulate::harness::{Command, Ended, Scene};
 use imm_runtime::simulate::life::Life;
-use imm_runtime::simulate::shapes::{Migration, Program};
+use imm_runtime::simulate::shapes::{Migration, Program, Rollout};
 use imm_runtime::store::Store;
 
 fn everything(text: &str) -> Program {
@@ -56,10 +56,15 @@ fn the_clock_decides_nothing() {
 /// I12: an abort that was there before the commit wins, at whichever instant it comes; after it nothing is lost either.
 #[test]
 fn an_abort_at_every_instant() {
-    let hello = [apply(&everything("one"))];
+    aborts(everything);
+    aborts(|text| Program { rollout: Some(Rollout::Canary(vec![10, 50], 100)), ..greeting(text) });
+}
+
+fn aborts(program: impl Fn(&str) -> Program) {
+    let hello = [apply(&program("one"))];
     let names = in_virtual_time(async {
         let life = Life::default();
-        scene(12, &hello).await.run(&apply(&everything("two")), None, &life).await;
+        scene(12, &hello).await.run(&apply(&program("two")), None, &life).await;
         life.names()
     });
     let commit =
@@ -70,7 +75,7 @@ fn an_abort_at_every_instant() {
             let mut scene = scene(12, &hello).await;
             let mut disk = scene.disk.clone();
             let life = Life::doing_at(instant, move || disk.signal("abort", "somebody").unwrap());
-            let ended = scene.run(&apply(&everything("two")), None, &life).await;
+            let ended = scene.run(&apply(&program("two")), None, &life).await;
             let when = format!("abort {}", names[instant as usize - 1]);
             match ended {
                 // Before it had begun it was not meant for it.

@@ -12,7 +12,9 @@ use imm_runtime::simulate::life::Life;
 use imm_runtime::simulate::oracle;
 use imm_runtime::simulate::shapes::{Program, Rollout};
 use imm_runtime::simulate::traffic::Quality;
+use imm_runtime::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 fn program(version: &str, rollout: Rollout) -> Program {
     Program { greeting: version.into(), volume: false, rollout: Some(rollout), ..Program::hello() }
@@ -125,10 +127,10 @@ fn blue_green_is_judged_next_to_what_the_old_ones_met() {
         let mut scene = scene(4, &[]).await;
         let version = |text| program(text, Rollout::BlueGreen);
         run(&mut scene, &version("one")).await;
-        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
         assert!(matches!(run(&mut scene, &version("two")).await, Outcome::Committed { .. }));
         scene.world.answer(spec(&version("three")), Quality { errors_ppm: 30_000, ..Quality::default() });
-        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
         let outcome = run(&mut scene, &version("three")).await;
         assert!(matches!(outcome, Outcome::RolledBack { .. }), "{outcome:?}");
         assert_eq!(verdicts(&scene), [(1, Verdict::Pass), (1, Verdict::Fail)]);
@@ -155,6 +157,103 @@ fn a_watch_that_fails_goes_back_by_itself() {
         assert_eq!(state.generations[&4].objects, state.generations[&2].objects);
         assert_eq!(scene.judge_at_rest(), []);
     });
+}
+
+#[test]
+fn an_engine_that_dies_after_a_failed_watch_goes_back_when_it_is_recovered() {
+    let watched = |text| Program { watch_ms: 60_000, ..program(text, Rollout::Canary(vec![], 100)) };
+    let before = [apply(&watched("one"))];
+    let bad = |scene: &Scene| {
+        let quality = Quality { errors_ppm: 200_000, ..Quality::default() };
+        scene.world.answer(spec(&watched("two")), quality);
+    };
+    let names = in_virtual_time(async {
+        let (mut scene, life) = (scene(8, &before).await, Life::default());
+        bad(&scene);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        scene.run(&apply(&watched("two")), None, &life).await;
+        life.names()
+    });
+    let ended = names.iter().position(|name| name.starts_with("after append WatchEnded")).unwrap() as u64 + 1;
+    for instant in ended..=names.len() as u64 {
+        in_virtual_time(async {
+            let when = &names[instant as usize - 1];
+            let mut scene = scene(8, &before).await;
+            bad(&scene);
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            let died = scene.run(&apply(&watched("two")), None, &Life::ending_at(Some(instant))).await;
+            assert!(matches!(died, Ended::Died(_)), "{when}: {died:?}");
+            let recovered = scene.run(&Command::Recover, None, &Life::default()).await;
+            let state = scene.state().unwrap();
+            assert_eq!(state.current, Some(3), "{when}: {recovered:?}");
+            assert_eq!(state.generations[&3].objects, state.generations[&1].objects, "{when}");
+            assert_eq!(scene.judge_at_rest(), [], "{when}");
+        });
+    }
+}
+
+#[test]
+fn a_pause_holds_and_is_bounded() {
+    in_virtual_time(async {
+        let mut scene = scene(6, &[apply(&canary("one"))]).await;
+        let say = |after_s: u64, verb: &'static str| {
+            let mut disk = scene.disk.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs(after_s)).await;
+                disk.signal(verb, "somebody").unwrap();
+            });
+        };
+        say(1, "pause");
+        say(601, "promote");
+        let began = scene.world.now_ms();
+        let outcome = run(&mut scene, &canary("two")).await;
+        assert!(matches!(outcome, Outcome::Committed { .. }), "{outcome:?}");
+        assert!((601_000..610_000).contains(&(scene.world.now_ms() - began)));
+        let mut disk = scene.disk.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            disk.signal("pause", "somebody").unwrap();
+        });
+        let outcome = run(&mut scene, &canary("three")).await;
+        let Outcome::RolledBack { error, .. } = outcome else { panic!("{outcome:?}") };
+        assert_eq!(error, "it was paused, and nobody said `imm rollout promote` within 1h");
+        assert_eq!(scene.judge_at_rest(), []);
+    });
+}
+
+/// An abort is heard in any stage, and the old side has everything again within a tenth of a second.
+#[test]
+fn an_abort_takes_traffic_back_at_once() {
+    for after_ms in (100..4500).step_by(173) {
+        in_virtual_time(async {
+            let mut scene = scene(7, &[apply(&canary("one"))]).await;
+            let mut disk = scene.disk.clone();
+            let said = tokio::spawn({
+                let world = scene.world.clone();
+                async move {
+                    tokio::time::sleep(Duration::from_millis(after_ms)).await;
+                    disk.signal("abort", "somebody").unwrap();
+                    world.now_ms()
+                }
+            });
+            let from = scene.world.log().len();
+            match run(&mut scene, &canary("two")).await {
+                Outcome::RolledBack { error, .. } => assert_eq!(error, "aborted by somebody"),
+                Outcome::Committed { .. } => {
+                    assert!(after_ms > 4000, "only what was over cannot be aborted");
+                    return;
+                }
+                other => panic!("{other:?}"),
+            }
+            let said = said.await.unwrap();
+            let back = scene.world.log().into_iter().skip(from).rev().find_map(|e| match e.deed {
+                Deed::Switched { .. } => Some(e.at_ms),
+                _other => None,
+            });
+            assert!(back.unwrap() - said <= 100, "said at {said} ms, back at {back:?}");
+            assert_eq!(scene.judge_at_rest(), []);
+        });
+    }
 }
 
 #[test]
