@@ -1,6 +1,7 @@
 //! Undoing an apply before its commit, from recorded state alone: pointers back, jobs taken back, new objects drained, what
 //! was handed over handed back, then new objects destroyed; durables retained, content released. Idempotent: run again after a crash, it finishes what is left.
 
+use super::batches::{Batch, inner_first};
 use super::{Engine, EngineError, Event, Outcome};
 use crate::entry::{Body, ConsentKind, Ending, Leftover, Moved, RetainReason, UnwindCause};
 use crate::id::ObjectId;
@@ -243,23 +244,25 @@ impl Engine {
     /// Sets every pointer that this apply touched to what it was before. Also one whose switch was never acknowledged: a
     /// switch that changes nothing still raises the epoch, so a late one can no longer take effect.
     async fn pointers_back(&mut self, of: &BTreeSet<ObjectId>) -> Result<Result<(), Error>, EngineError> {
-        let mut batches: BTreeMap<Arc<str>, Vec<ObjectId>> = BTreeMap::new();
+        let mut batches: BTreeMap<Arc<str>, Batch<Vec<ObjectId>>> = BTreeMap::new();
         for (id, setting) in self.open()?.before.iter().filter(|(id, _)| of.contains(id)) {
             let state = self.state();
             let Some((object, pointer)) = state.objects.get(id).zip(state.pointers.get(id)) else { continue };
             let back = pointer.pending.is_empty() && !pointer.provisional && pointer.setting == *setting;
             let given_up = state.consents.contains(&(ConsentKind::AcceptLost, *id));
             if object.state.exists() && object.state != ObjectState::Destroying && !back && !given_up {
-                batches.entry(object.provider.clone()).or_default().push(*id);
+                let targets = pointer.setting.targets.iter().map(|t| t.object).collect();
+                batches.entry(object.provider.clone()).or_default().push((*id, targets));
             }
         }
-        for (name, pointers) in batches {
+        // The other way round: what leads leaves before what it leads to.
+        for (name, pointers) in inner_first(batches, |_, targets| targets.clone()).into_iter().rev() {
             let Some(provider) = self.providers.get(&name).cloned() else {
                 return Ok(Err(super::stage::unprovided(&name)));
             };
             let ctx = self.ctx(self.limits.call_timeout);
             let (mut moves, mut reverted) = (Vec::new(), Vec::new());
-            for id in pointers {
+            for (id, _) in pointers {
                 let handle = self.handle(id);
                 let patience = self.patience(self.limits.settle_retries);
                 let found = match patience.call(|| provider.setting(&ctx, id, &handle)).await {

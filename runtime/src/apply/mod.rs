@@ -8,6 +8,7 @@
 
 mod active;
 mod back;
+mod batches;
 mod build;
 mod call;
 mod demolish;

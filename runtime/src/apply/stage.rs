@@ -1,5 +1,6 @@
 //! From built to committed: levels, late asserts, the stages of the rollout, the one transaction that commits.
 
+use super::batches::{Batch, inner_first};
 use super::call::doubted;
 use super::window::Window;
 use super::{Engine, EngineError, Event, Step, Stop, aborted};
@@ -159,12 +160,13 @@ impl Engine {
     }
 
     async fn send(&mut self, stage: Option<u32>, settings: Vec<(ObjectId, Setting)>) -> Step<()> {
-        let mut batches: BTreeMap<Arc<str>, Vec<(ObjectId, Setting)>> = BTreeMap::new();
+        let mut batches: BTreeMap<Arc<str>, Batch<Setting>> = BTreeMap::new();
         for (pointer, setting) in settings {
             let Some(object) = self.state().objects.get(&pointer) else { continue };
             batches.entry(object.provider.clone()).or_default().push((pointer, setting));
         }
-        for (provider, moves) in batches {
+        let leads = |_: &ObjectId, to: &Setting| to.targets.iter().map(|t| t.object).collect();
+        for (provider, moves) in inner_first(batches, leads) {
             let moves = moves.into_iter().map(|(id, to)| (id, self.epoch(id), to)).collect();
             if let Err(error) = self.move_batch(&provider, stage, moves, 3).await? {
                 let what = "the switch failed";
