@@ -55,8 +55,9 @@ fn list(global: &Global, args: &ImageList) -> Outcome {
     let rows: Vec<_> = images
         .map(|o| {
             let said = |name: &str| o.outputs.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+            let size = said("size").trim_end_matches('B').parse().map_or_else(|_| said("size"), ui::bytes);
             let since = o.since_generation.map_or_else(String::new, |g| format!("since {g}"));
-            vec![o.address.clone(), o.kind.clone(), o.state.to_owned(), since, said("size"), said("manifest")]
+            vec![o.address.clone(), o.kind.clone(), o.state.to_owned(), since, size, said("manifest")]
         })
         .collect();
     ui::out(&ui::columns(0, &rows));
@@ -92,12 +93,16 @@ fn build(global: &Global, args: &ImageBuild) -> Outcome {
         ui::json(&json!({ "format": 1, "images": images, "checked": args.check }));
         return Ok(Exit::Done);
     }
-    let text = |value: Option<serde_json::Value>| {
-        value.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
-    };
     let rows: Vec<_> = built
         .iter()
-        .map(|(address, image)| vec![address.to_string(), text(told(image, "size")), text(told(image, "manifest"))])
+        .map(|(address, image)| {
+            let size = match image.outputs.get("size") {
+                Some(Value::Bytes(count)) => ui::bytes(count.unsigned_abs()),
+                _unsaid => String::new(),
+            };
+            let manifest = image.outputs.get("manifest").and_then(Value::as_text).unwrap_or_default();
+            vec![address.to_string(), size, manifest.to_owned()]
+        })
         .collect();
     ui::out(&ui::columns(0, &rows));
     if args.check {

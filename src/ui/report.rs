@@ -61,7 +61,7 @@ pub fn drift(drift: &Drift, style: Style) -> String {
     out.push_str(&match (rows.len(), intact) {
         (0, n) => format!("Nothing drifted: {n} intact.\n"),
         (n, intact) => {
-            format!("{n} drifted, {intact} intact. `imm heal` makes new objects for what is missing or changed.\n")
+            format!("{n} drifted, {intact} intact. `imm heal` makes new objects for what is missing or changed, and moves back what was moved.\n")
         }
     });
     out
