@@ -36,7 +36,7 @@ impl Project {
         let given = argument.or(global.module.as_deref()).unwrap_or(Path::new("."));
         let path = std::fs::canonicalize(given).map_err(|e| missing(given, &e))?;
         let file = path.is_file();
-        if file && path.extension().is_none_or(|e| e != "imm") {
+        if !path.is_dir() && path.extension().is_none_or(|e| e != "imm") {
             return Err(Failure::new(format!("{} is not a module", given.display()))
                 .help("name a folder with .imm files in it, or one .imm file"));
         }

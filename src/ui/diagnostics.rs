@@ -38,11 +38,22 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, color: bool) -> Str
     let mut files = Files { sources, parsed: BTreeMap::new() };
     let mut out = Vec::new();
     for diagnostic in diagnostics {
+        if sources.get(diagnostic.span().file).is_none_or(|file| file.name.is_empty()) {
+            out.extend(without_place(diagnostic).into_bytes());
+            continue;
+        }
         // A failure to write to memory does not exist.
         drop(report(diagnostic, sources, color).write(&mut files, &mut out));
     }
     let text = String::from_utf8_lossy(&out);
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// What is wrong with no place of a program: there is none, or it cannot be read.
+fn without_place(diagnostic: &Diagnostic) -> String {
+    let lines = diagnostic.notes.iter().map(|note| format!("note: {}\n", visible(note)));
+    let lines = lines.chain(diagnostic.helps.iter().map(|help| format!("help: {}\n", visible(help))));
+    format!("[{}] Error: {}\n{}", diagnostic.code, visible(&diagnostic.message), lines.collect::<String>())
 }
 
 /// A text in which nothing commands the terminal or reverses what is read. Each character keeps its length, so that places stay
@@ -156,6 +167,13 @@ mod tests {
         assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{9b}']), "{shown:?}");
         assert!(shown.contains("main.imm:1:22") && shown.contains("?[31m\u{fffd}\u{b7}x"), "{shown}");
         assert_eq!(&*visible("wide 日本 and é"), "wide 日本 and é");
+    }
+
+    #[test]
+    fn what_has_no_place_has_no_frame() {
+        let wrong = Diagnostic::error(code::FILE_NOT_FOUND, Span::default(), "no program at `x`").help("make one");
+        let shown = render(std::slice::from_ref(&wrong), &Sources::default(), false);
+        assert_eq!(shown, "[file-not-found] Error: no program at `x`\nhelp: make one\n");
     }
 
     #[test]
