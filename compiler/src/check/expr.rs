@@ -55,6 +55,9 @@ impl Checker<'_> {
         if !crate::types::is_too_large(&expr.ty) {
             return expr;
         }
+        if crate::types::is_broken(&expr.ty) {
+            return Expr::error(expr.span);
+        }
         let text = format!("the type of this has more than {} parts", crate::types::MOST);
         self.report(
             Diagnostic::error(code::BUDGET_EXCEEDED, expr.span, text)

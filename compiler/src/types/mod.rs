@@ -6,5 +6,5 @@ mod size;
 mod taint;
 
 pub use fits::{Misfit, fits, join};
-pub use size::{MOST, is_too_large};
+pub use size::{MOST, is_broken, is_too_large};
 pub use taint::{Taint, core_of, peel, scan, strip_all, strip_late, unrefined};

@@ -12,6 +12,25 @@ pub fn is_too_large(ty: &Type) -> bool {
     !fits(ty, &mut left)
 }
 
+/// Whether a part of a type, among its first [`MOST`], is of something broken, which was reported.
+pub fn is_broken(ty: &Type) -> bool {
+    let mut left = MOST;
+    has_error(ty, &mut left)
+}
+
+fn has_error(ty: &Type, left: &mut usize) -> bool {
+    let Some(rest) = left.checked_sub(1) else { return false };
+    *left = rest;
+    match ty {
+        Type::Error => true,
+        Type::List(inner) | Type::Map(inner) | Type::Option(inner) | Type::Late(inner) | Type::Secret(inner) => {
+            has_error(inner, left)
+        }
+        Type::Record(record) => record.fields.iter().any(|field| has_error(&field.ty, left)),
+        _other => false,
+    }
+}
+
 fn fits(ty: &Type, left: &mut usize) -> bool {
     let Some(rest) = left.checked_sub(1) else { return false };
     *left = rest;
@@ -41,6 +60,7 @@ mod tests {
         let ten = (0..10).fold(Type::Int, |ty, _| twice(&ty));
         assert!(!is_too_large(&ten));
         assert!(is_too_large(&twice(&ten)));
+        assert!(!is_broken(&twice(&ten)) && is_broken(&(0..40).fold(Type::Error, |ty, _| twice(&ty))));
         let deep = (0..10_000).fold(Type::Int, |ty, _| Type::list(ty));
         assert!(is_too_large(&deep));
     }
