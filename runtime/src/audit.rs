@@ -1,5 +1,5 @@
 //! Whether a record is what was written: every entry by its hash and its place, every state that entries speak of by
-//! folding again, everything kept beside them by its name.
+//! folding again, what is written down of it by comparing, everything kept beside them by its name.
 //!
 //! Guarantees: a change of any byte of an entry is found and named, and so is an entry that was cut out, swapped, inserted or
 //! written twice. What was cut off at the end only somebody knows who saw the head: the agent does, and every apply prints
@@ -116,6 +116,12 @@ pub fn audit(ledger: &Ledger, anchors: &[Anchor]) -> Result<Report, StoreError> 
     }
     if damage.is_empty() {
         damage.extend(fold(&entries));
+    }
+    if damage.is_empty()
+        && let Ok(differ) = ledger.compare()
+    {
+        let otherwise = |name| format!("{name} is written down otherwise than the entries say");
+        damage.extend(differ.into_iter().map(|name| Damage { entry: None, why: otherwise(name) }));
     }
     let blobs = store.blobs()?;
     let known: BTreeSet<Digest> = blobs.iter().map(|(name, _)| *name).collect();

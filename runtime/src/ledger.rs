@@ -1,13 +1,17 @@
 //! The ledger: a hash-chained, append-only record and the state it folds to.
 //!
 //! Guarantees: an entry that cannot follow is refused before it is written; what [`Ledger::append`] returns for `sync` is on
-//! disk; state and disk agree or the ledger refuses to go on. Does not decide what to write.
+//! disk; state and disk agree or the ledger refuses to go on. A start reads the state as it is written down beside the
+//! entries ([`crate::state::projection`]) and folds what came after; the whole chain is checked when that is of no use, by
+//! [`Ledger::verify`] and by [`crate::audit`]. Does not decide what to write.
 
 use crate::clock::Clock;
 use crate::entry::{Actor, Body, Entry, FORMAT, Header, Unreadable, chain};
 use crate::id::{ApplyId, Lineage};
 use crate::seal::keys::Clear;
 use crate::seal::{Keys, SealError, Vault};
+use crate::state::objects::Recall;
+use crate::state::projection::{self, Reading, Row};
 use crate::state::{Illegal, State};
 use crate::store::{Batch, Record, Signal, Store, StoreError};
 use imm_ir::Digest;
@@ -70,6 +74,18 @@ pub struct Ledger {
     unsealed: Vec<Digest>,
     /// A write failed half-way: state and disk may differ.
     failed: bool,
+    /// What reads the rest of what is recorded.
+    recall: Arc<Recall>,
+    written: WrittenDown,
+}
+
+/// What is written down of the state beside the entries.
+#[derive(Clone, Copy, Debug, Default)]
+struct WrittenDown {
+    /// The entry it speaks of; 0: nothing of use is there.
+    seq: u64,
+    /// The sum over all rows.
+    sum: u64,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -84,7 +100,20 @@ impl Ledger {
     /// # Errors
     /// The store fails, or the chain is damaged.
     pub fn open(store: Box<dyn Store>, clock: Arc<dyn Clock>, actor: Actor, fence: u64) -> Result<Self, LedgerError> {
-        let mut ledger = Self {
+        let mut ledger = Self::over(store, clock, actor, fence);
+        ledger.take_up()?;
+        if ledger.store.volatile() {
+            return ledger.with_keys(Arc::new(Clear));
+        }
+        Ok(ledger)
+    }
+
+    fn over(store: Box<dyn Store>, clock: Arc<dyn Clock>, actor: Actor, fence: u64) -> Self {
+        let read = store.reader();
+        // An entry is read as it was written, or not at all.
+        let whole = |r: &Record| chain(&r.prev, r.seq, &r.bytes) == r.hash;
+        let entry = move |seq| read(seq).filter(whole).and_then(|r| Entry::decode(seq, &r.bytes).ok());
+        Self {
             store,
             state: State::default(),
             head: Digest([0; 32]),
@@ -96,12 +125,103 @@ impl Ledger {
             dropped: Vec::new(),
             unsealed: Vec::new(),
             failed: false,
-        };
-        (ledger.state, ledger.head) = replay(&ledger.store.read(1)?)?;
-        if ledger.store.volatile() {
-            return ledger.with_keys(Arc::new(Clear));
+            recall: Arc::new(Recall::new(entry)),
+            written: WrittenDown::default(),
         }
-        Ok(ledger)
+    }
+
+    /// Takes up what is on the disk.
+    fn take_up(&mut self) -> Result<(), LedgerError> {
+        let reading = std::cell::RefCell::new(Reading::new(Arc::clone(&self.recall)));
+        let records = self
+            .store
+            .instant(&mut |part, number, bytes| reading.borrow_mut().row(part, number, bytes), &mut || {
+                reading.borrow().end().map_or(1, |(seq, _)| seq)
+            })?;
+        let reading = reading.into_inner();
+        if let (Some((seq, hash)), Some((first, rest))) = (reading.end(), records.split_first())
+            && (first.seq, first.hash) == (seq, hash)
+        {
+            let (state, sum) = reading.finish();
+            (self.state, self.head) = replay(rest, state, hash)?;
+            self.written = WrittenDown { seq, sum };
+            return Ok(());
+        }
+        // Nothing is written down, or not of this chain.
+        let records = if records.first().is_some_and(|r| r.seq == 1) { records } else { self.store.read(1)? };
+        (self.state, self.head) = replay(&records, State::default(), Digest([0; 32]))?;
+        self.written = WrittenDown::default();
+        Ok(())
+    }
+
+    /// The entry up to which the state is written down beside the entries; 0 when nothing of use is.
+    pub fn written_down(&self) -> u64 {
+        self.written.seq
+    }
+
+    /// What is written down and is not what the entries say: the names of such rows.
+    ///
+    /// # Errors
+    /// The disk fails, or the chain is damaged.
+    pub fn compare(&self) -> Result<Vec<String>, LedgerError> {
+        let (reading, rows) =
+            (std::cell::RefCell::new(Reading::new(Arc::clone(&self.recall))), std::cell::RefCell::default());
+        let records = self.store.instant(
+            &mut |part, number, bytes| {
+                reading.borrow_mut().row(part, number, bytes);
+                let rows: &mut std::collections::BTreeMap<_, _> = &mut rows.borrow_mut();
+                rows.insert((part, number), bytes.to_vec());
+            },
+            &mut || 1,
+        )?;
+        let (reading, mut rows) = (reading.into_inner(), rows.into_inner());
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some((seq, _)) = reading.end() else {
+            return Ok(vec!["what is written down is damaged, or of another version".to_owned()]);
+        };
+        let upto: Vec<Record> = records.into_iter().take_while(|r| r.seq <= seq).collect();
+        let (state, head) = replay(&upto, State::default(), Digest([0; 32]))?;
+        let mut wanted = state.changed_rows()?;
+        wanted.push(state.head_row(head, sum(&wanted))?);
+        let mut differ = Vec::new();
+        for Row { part, number, bytes } in wanted {
+            if rows.remove(&(part, number)) != bytes {
+                differ.push(Row::name(part, number));
+            }
+        }
+        differ.extend(rows.into_keys().map(|(part, number)| Row::name(part, number)));
+        Ok(differ)
+    }
+
+    /// Folds all entries again and writes the state down anew.
+    ///
+    /// # Errors
+    /// The chain is damaged, or the store refuses.
+    pub fn rebuild(&mut self) -> Result<(), LedgerError> {
+        (self.state, self.head) = replay(&self.store.read(1)?, State::default(), Digest([0; 32]))?;
+        self.written = WrittenDown::default();
+        let (rows, written) = self.rows(self.head)?;
+        self.store.append(Batch { rows, rows_anew: true, fence: self.fence, sync: true, ..Batch::default() })?;
+        self.state.written();
+        self.written = written;
+        Ok(())
+    }
+
+    /// The rows to change after an entry with this hash, the head's last; and what is written down then.
+    fn rows(&self, hash: Digest) -> Result<(Vec<Row>, WrittenDown), LedgerError> {
+        let mut rows = self.state.changed_rows()?;
+        let mut total = sum(&rows).wrapping_add(self.written.sum);
+        if self.written.seq > 0 {
+            for row in &rows {
+                if let Some(before) = self.store.row(row.part, row.number)? {
+                    total = total.wrapping_sub(projection::weight(row.part, row.number, &before));
+                }
+            }
+        }
+        rows.push(self.state.head_row(hash, total)?);
+        Ok((rows, WrittenDown { seq: self.state.seq, sum: total }))
     }
 
     /// Gives it what its secrets are sealed and opened with; without, whatever needs one fails.
@@ -181,9 +301,7 @@ impl Ledger {
                 Ok(_) | Err(_) => {}
             }
         }
-        let (blobs, dropped, unsealed, vault) = (Vec::new(), Vec::new(), Vec::new(), Arc::default());
-        Self { store, state, head, clock, actor, fence: 0, blobs, dropped, unsealed, vault, failed: true }
-            .with_keys(keys)
+        Self { state, head, failed: true, ..Self::over(store, clock, actor, 0) }.with_keys(keys)
     }
 
     /// Takes an older ledger up: from here on entries of this version follow. Nothing that was written is changed.
@@ -213,7 +331,7 @@ impl Ledger {
     /// # Errors
     /// The disk fails.
     pub fn hash_at(&self, seq: u64) -> Result<Option<Digest>, LedgerError> {
-        Ok(self.store.read(seq)?.first().filter(|r| r.seq == seq).map(|r| r.hash))
+        Ok(self.store.record(seq)?.map(|r| r.hash))
     }
 
     /// The fold of everything written.
@@ -327,7 +445,7 @@ impl Ledger {
     /// # Errors
     /// Where and how the chain is damaged.
     pub fn verify(&self) -> Result<u64, LedgerError> {
-        let (state, head) = replay(&self.store.read(1)?)?;
+        let (state, head) = replay(&self.store.read(1)?, State::default(), Digest([0; 32]))?;
         if head != self.head || state != self.state {
             return Err(LedgerError::Broken { seq: state.seq, why: "it does not fold to the state in use".to_owned() });
         }
@@ -362,16 +480,15 @@ impl Ledger {
         abort_checked_to: Option<u64>,
         sealed: Vec<(Digest, Vec<u8>)>,
     ) -> Result<(), LedgerError> {
-        if self.failed {
+        if self.failed || self.recall.failed() {
             return Err(LedgerError::Failed);
         }
-        // The entries go through the state first. A commit may be refused for an abort and the work goes on, so it gets a
-        // copy; any other refusal ends this ledger's use.
-        self.failed = abort_checked_to.is_none();
-        let (mut next, mut head) = (None::<State>, self.head);
+        // The entries go through the state first: whatever is refused from here on ends this ledger's use, but for an abort
+        // that won the race to a commit.
+        self.failed = true;
+        let mut head = self.head;
         let mut records = Vec::with_capacity(bodies.len());
-        let state = if abort_checked_to.is_some() { next.insert(self.state.clone()) } else { &mut self.state };
-        let now = self.clock.now_ms();
+        let (state, now) = (&mut self.state, self.clock.now_ms());
         for body in bodies {
             let seq = state.seq + 1;
             let header = Header {
@@ -392,21 +509,40 @@ impl Ledger {
             self.failed = false;
             return Ok(());
         }
+        let due = self.state.due(self.written.seq);
+        let (rows, written) = if due { self.rows(head)? } else { (Vec::new(), self.written) };
         let (blobs, dropped) = (std::mem::take(&mut self.blobs), std::mem::take(&mut self.dropped));
-        let (unsealed, fence) = (std::mem::take(&mut self.unsealed), self.fence);
-        self.store.append(Batch { records, blobs, sealed, dropped, unsealed, fence, sync, abort_checked_to })?;
+        let unsealed = std::mem::take(&mut self.unsealed);
+        let rows_anew = due && self.written.seq == 0;
+        let fence = self.fence;
+        let batch = Batch { records, blobs, sealed, dropped, unsealed, rows, rows_anew, fence, sync, abort_checked_to };
+        match self.store.append(batch) {
+            Ok(()) => {}
+            Err(error @ StoreError::Aborted { .. }) => {
+                self.take_up()?;
+                self.failed = false;
+                return Err(error.into());
+            }
+            Err(error) => return Err(error.into()),
+        }
         self.vault.written();
         self.failed = false;
         self.head = head;
-        if let Some(next) = next {
-            self.state = next;
+        if due {
+            self.state.written();
+            self.written = written;
         }
         Ok(())
     }
 }
 
-fn replay(records: &[Record]) -> Result<(State, Digest), LedgerError> {
-    let (mut state, mut head) = (State::default(), Digest([0; 32]));
+fn sum(rows: &[Row]) -> u64 {
+    let weights = rows.iter().map(|r| r.bytes.as_ref().map_or(0, |bytes| projection::weight(r.part, r.number, bytes)));
+    weights.fold(0, u64::wrapping_add)
+}
+
+/// Folds records onto a state whose last entry has the hash `head`.
+fn replay(records: &[Record], mut state: State, mut head: Digest) -> Result<(State, Digest), LedgerError> {
     for record in records {
         let seq = state.seq + 1;
         let broken = |why: &str| LedgerError::Broken { seq, why: why.to_owned() };

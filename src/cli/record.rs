@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 pub enum Audit {
     /// Find any edited, cut, swapped or inserted entry
     Verify(Verify),
-    /// Fold all entries again and compare with what they say of the state
+    /// Fold all entries again and write the state down anew; with --check compare only
     Rebuild(Rebuild),
     /// Print every entry as a line of JSON
     Export(Report),

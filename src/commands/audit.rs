@@ -65,20 +65,33 @@ fn anchor(text: &str) -> Result<Anchor, Failure> {
 
 fn rebuild(global: &Global, args: &Rebuild) -> Outcome {
     let project = Project::find(global, args.module.path.as_deref())?;
+    let failed = |e| records::unreadable(&project, &e);
     let Some(ledger) = records::unchecked(&project)? else {
         ui::err(&records::nothing_yet(&project));
         return Ok(Exit::Done);
     };
-    let entries = ledger.entries(1).map_err(|e| records::unreadable(&project, &e))?;
+    let entries = ledger.entries(1).map_err(failed)?;
     if let Some(damage) = audit::fold(&entries) {
         let at = damage.entry.map_or_else(String::new, |seq| format!("entry {seq}: "));
         return Err(Failure::new(format!("{at}{}", damage.why)).help("`imm audit verify` tells what was changed"));
     }
-    let count = entries.len();
+    let (count, differ) = (entries.len(), ledger.compare().map_err(failed)?);
+    drop((entries, ledger));
+    if !args.check {
+        records::write(&project)?.ledger.rebuild().map_err(failed)?;
+    }
     if args.json {
-        ui::json(&json!({ "format": 1, "entries": count, "same": true }));
-    } else {
-        ui::out(&format!("{count} entries fold to what they say; nothing else is kept that could differ\n"));
+        ui::json(&json!({ "format": 1, "entries": count, "same": differ.is_empty(), "differ": differ,
+                          "rebuilt": !args.check }));
+    } else if !args.check {
+        ui::out(&format!("{count} entries folded; the state they make is written down anew\n"));
+    } else if differ.is_empty() {
+        ui::out(&format!("{count} entries fold to the state that is written down\n"));
+    }
+    if args.check && !differ.is_empty() {
+        let said = differ.join("\n  ");
+        return Err(Failure::new(format!("written down otherwise than the {count} entries say:\n  {said}"))
+            .help("the entries are whole: `imm audit rebuild` writes the state down anew"));
     }
     Ok(Exit::Done)
 }

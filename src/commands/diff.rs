@@ -26,7 +26,7 @@ pub fn run(global: &Global, args: &Diff) -> Outcome {
     let (before, after) = (graph(&ledger, args.from).map_err(failed)?, graph(&ledger, to).map_err(failed)?);
     let sources = |number| generation::sources(&ledger, number).map_err(failed);
     let (old_sources, new_sources) = (sources(args.from)?, sources(to)?);
-    let objects = |number| ledger.state().generations.get(&number).map(|g| g.objects.as_ref()).ok_or(());
+    let objects = |number| ledger.state().generations.get(&number).map(|g| &**g.objects).ok_or(());
     let (Ok(old_objects), Ok(new_objects)) = (objects(args.from), objects(to)) else {
         return Err(Failure::new("these generations are not recorded"));
     };

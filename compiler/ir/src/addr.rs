@@ -24,6 +24,11 @@ impl Addr {
         Self(Arc::from(name))
     }
 
+    /// An address as it was written down.
+    pub fn recorded(text: &str) -> Self {
+        Self(Arc::from(text))
+    }
+
     /// `self.name`
     #[must_use]
     pub fn child(&self, name: &str) -> Self {

@@ -200,7 +200,7 @@ impl Engine {
     async fn make_undo(&mut self, of: ObjectId) -> Result<Result<ObjectId, String>, EngineError> {
         let Some(job) = self.state().objects.get(&of).cloned() else { return Ok(Err("it is not known".to_owned())) };
         let (spec, bindings) = (undo_spec(&job.spec), vec![of]);
-        let serial = self.state().serials.get(&(spec, bindings.clone())).copied().unwrap_or(0);
+        let serial = self.state().next_serial(&spec, &bindings);
         let lineage = self.state().lineage.unwrap_or(crate::id::Lineage([0; 16]));
         if let Some(last) = serial.checked_sub(1).map(|n| ObjectId::new(lineage, &spec, &bindings, n))
             && self

@@ -213,8 +213,7 @@ impl<'a> Matcher<'a> {
 
     /// The next object with this spec and bindings.
     fn fresh(&mut self, key: &Key) -> (ObjectId, u64) {
-        let recorded = self.state.serials.get(key).copied().unwrap_or(0);
-        let next = self.serials.entry(key.clone()).or_insert(recorded);
+        let next = self.serials.entry(key.clone()).or_insert_with(|| self.state.next_serial(&key.0, &key.1));
         let serial = *next;
         *next += 1;
         (ObjectId::new(self.lineage, &key.0, &key.1, serial), serial)

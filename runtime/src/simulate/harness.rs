@@ -230,9 +230,12 @@ impl Scene {
     /// The recorded state.
     ///
     /// # Errors
-    /// The ledger cannot be read.
+    /// The ledger cannot be read, or what is written down beside its entries is not what they fold to.
     pub fn state(&self) -> Result<State, String> {
-        Ok(self.open(&Life::default()).map_err(|e| e.to_string())?.state().clone())
+        let engine = self.open(&Life::default()).map_err(|e| e.to_string())?;
+        engine.ledger().verify().map_err(|e| e.to_string())?;
+        let differ = engine.ledger().compare().map_err(|e| e.to_string())?;
+        if differ.is_empty() { Ok(engine.state().clone()) } else { Err(format!("otherwise written down: {differ:?}")) }
     }
 
     /// Everything on the disk.

@@ -7,7 +7,7 @@ use crate::entry::Body;
 use crate::id::ObjectId;
 use crate::provider::{Ctx, Result};
 use crate::store::memory::MemoryStore;
-use crate::store::{Batch, Record, Signal, Store, StoreError};
+use crate::store::{Batch, Reader, Record, Signal, Store, StoreError};
 use async_trait::async_trait;
 use imm_ir::Digest;
 use std::collections::BTreeSet;
@@ -242,6 +242,26 @@ impl Store for MortalStore {
 
     fn read(&self, from_seq: u64) -> std::result::Result<Vec<Record>, StoreError> {
         self.disk.read(from_seq)
+    }
+
+    fn record(&self, seq: u64) -> std::result::Result<Option<Record>, StoreError> {
+        self.disk.record(seq)
+    }
+
+    fn reader(&self) -> Reader {
+        self.disk.reader()
+    }
+
+    fn instant(
+        &self,
+        row: &mut dyn FnMut(u8, u64, &[u8]),
+        from: &mut dyn FnMut() -> u64,
+    ) -> std::result::Result<Vec<Record>, StoreError> {
+        self.disk.instant(row, from)
+    }
+
+    fn row(&self, part: u8, number: u64) -> std::result::Result<Option<Vec<u8>>, StoreError> {
+        self.disk.row(part, number)
     }
 
     fn append(&mut self, batch: Batch) -> std::result::Result<(), StoreError> {

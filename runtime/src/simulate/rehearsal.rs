@@ -138,7 +138,7 @@ impl Rehearsal {
         for object in current {
             let newer = found.get(&object.address).is_none_or(|(since, _)| *since < object.since);
             if newer {
-                found.insert(object.address, (object.since, object.outputs));
+                found.insert(object.address.clone(), (object.since, object.outputs.clone()));
             }
         }
         found.into_iter().map(|(address, (_, outputs))| (address, outputs)).collect()
@@ -188,7 +188,7 @@ impl Rehearsal {
         };
         let recorded = self.scene.state().map(|state| state.objects).unwrap_or_default();
         let new = planned.into_iter().filter(|(address, _)| address.is_within(at)).map(|(_, node)| node.object);
-        let old = recorded.into_iter().filter(|(_, object)| object.address.is_within(at)).map(|(id, _)| id);
+        let old = recorded.into_iter().filter(|(_, object)| object.address.is_within(at)).map(|(id, _)| *id);
         new.chain(old).collect()
     }
 }

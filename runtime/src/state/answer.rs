@@ -27,9 +27,9 @@ impl State {
     /// that was sent and not proven not to have happened.
     pub fn may_point(&self, object: ObjectId) -> bool {
         let has = |s: &Setting| s.targets.iter().any(|t| t.object == object);
-        let aimed = self.links.aimed.get(&object).into_iter().flatten();
-        aimed.filter_map(|id| Some((id, self.pointers.get(id)?))).any(|(id, p)| {
-            let there = self.objects.get(id).is_some_and(|o| o.state.exists());
+        let aimed = self.ever_aimed(&object);
+        aimed.filter_map(|id| Some((id, self.pointers.get(&id)?))).any(|(id, p)| {
+            let there = self.objects.get(&id).is_some_and(|o| o.state.exists());
             there && (has(&p.setting) || has(&p.confirmed) || p.pending.iter().any(|(_, s)| has(s)))
         })
     }
@@ -49,8 +49,8 @@ impl State {
 
     /// An object that exists and binds this one.
     pub fn bound_by(&self, object: ObjectId) -> Option<&Object> {
-        let bound = self.links.bound.get(&object).into_iter().flatten();
-        bound.filter_map(|id| self.objects.get(id)).find(|o| o.state.exists() && o.bindings.contains(&object))
+        let bound = self.ever_bound(&object);
+        bound.filter_map(|id| self.objects.get(&id)).find(|o| o.state.exists() && o.bindings.contains(&object))
     }
 
     /// The objects of the newest generation.
@@ -91,7 +91,7 @@ impl State {
             out.text(object.state.word());
         }
         out.number(self.pointers.len() as u64);
-        for (id, pointer) in &self.pointers {
+        for (id, pointer) in self.pointers.iter() {
             out.digest(&id.0);
             out.number(pointer.epoch);
         }

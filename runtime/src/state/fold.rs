@@ -2,13 +2,13 @@
 //! that may still be in force, and nothing that is bound, is destroyed" is held.
 
 use super::object::{self, Illegal, ObjectState, name};
-use super::{Apply, Generation, Object, Phase, Pointer, Staged, State, phase};
+use super::{Apply, Consist, Generation, Object, Phase, Pointer, Staged, State, phase};
 use crate::entry::{
     ApplyStarted, Body, Commit, ConsentKind, CreateIntent, Ending, Entry, Header, Moved, Seen, SignalVerb,
     SwitchIntent, Verb, Verdict,
 };
 use crate::id::ObjectId;
-use imm_ir::{Class, Digest, Encoder, Fields, Value};
+use imm_ir::{Class, Digest, Encoder};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ impl State {
         self.format = *format;
         self.check(header, body)?;
         self.advance_phase(header, body)?;
-        self.advance_objects(body, header)?;
-        self.record(header, body);
+        self.advance_objects(seq, body, header)?;
+        self.record(seq, header, body);
         (self.seq, self.at_ms, self.fence) = (seq, header.at_ms, header.fence);
         Ok(())
     }
@@ -107,12 +107,12 @@ impl State {
         Ok(())
     }
 
-    fn advance_objects(&mut self, body: &Body, header: &Header) -> Result<(), Illegal> {
+    fn advance_objects(&mut self, seq: u64, body: &Body, header: &Header) -> Result<(), Illegal> {
         if let Body::IntentCreate(intent) = body {
             let before = self.objects.get(&intent.object).map_or(ObjectState::Planned, |o| o.state);
             let state = object::next(before, body)?;
             let Some(apply) = header.apply else { return Err(Illegal::new(name(body), "no apply")) };
-            self.objects.insert(intent.object, Object::planned(intent, state, apply));
+            self.objects.insert(intent.object, Object::planned(intent, seq, state, apply));
             return Ok(());
         }
         // All or none: two passes.
@@ -137,7 +137,7 @@ impl State {
         Ok(())
     }
 
-    fn record(&mut self, header: &Header, body: &Body) {
+    fn record(&mut self, seq: u64, header: &Header, body: &Body) {
         match body {
             Body::Opened { lineage, environment, digest_key, recipients, .. } => {
                 self.lineage = Some(*lineage);
@@ -154,17 +154,12 @@ impl State {
                 self.consents.extend(subjects.iter().map(|s| (*kind, *s)));
             }
             Body::IntentCreate(intent) => {
-                let count = self.serials.entry((intent.spec, intent.bindings.clone())).or_default();
-                *count = (*count).max(intent.serial + 1);
-                for bound in &intent.bindings {
-                    self.links.bound.entry(*bound).or_default().push(intent.object);
-                }
+                self.derived.planned(intent.object, &intent.spec, &intent.bindings, intent.serial);
                 self.step(intent.step);
             }
-            Body::Created { object, handle, outputs, .. } => {
+            Body::Created { object, .. } => {
                 if let Some(o) = self.objects.get_mut(object) {
-                    o.handle = Some(handle.clone());
-                    o.outputs.clone_from(outputs);
+                    o.details.hear(seq, body);
                 }
                 self.with_apply(|a| a.created += 1);
             }
@@ -172,8 +167,12 @@ impl State {
             Body::Switched { step: _, moved, .. } => self.switched(moved),
             Body::Reverted { moved, .. } => self.reverted(moved),
             Body::NotHappened { step, .. } => {
-                for pointer in self.pointers.values_mut() {
-                    pointer.pending.retain(|(pending, _)| pending != step);
+                let waiting =
+                    self.pointers.iter().filter(|(_, p)| p.pending.iter().any(|(pending, _)| pending == step));
+                for id in waiting.map(|(id, _)| *id).collect::<Vec<_>>() {
+                    if let Some(pointer) = self.pointers.get_mut(&id) {
+                        pointer.pending.retain(|(pending, _)| pending != step);
+                    }
                 }
             }
             Body::Confirmed { provider, .. } => self.confirmed(provider),
@@ -186,7 +185,7 @@ impl State {
                     }
                 });
             }
-            Body::JobFinished { object, outputs, .. } => self.job_finished(*object, outputs),
+            Body::JobFinished { object, .. } => self.job_finished(seq, *object, body),
             Body::IntentDestroy { step, .. }
             | Body::IntentDrain { step, .. }
             | Body::IntentSnapshot { step, .. }
@@ -257,7 +256,7 @@ impl State {
                     generation.proven_at_ms = Some(header.at_ms);
                 }
             }
-            Body::Committed(commit) => self.commit(header, commit),
+            Body::Committed(commit) => self.commit(seq, header, commit),
             Body::Renamed { object, to, .. } => {
                 if let Some(o) = self.objects.get_mut(object) {
                     o.address = to.clone();
@@ -272,6 +271,10 @@ impl State {
                     a.outage_ms = a.outage_ms.max(*outage_ms);
                     a.leftovers.clone_from(leftovers);
                     a.took_ms = Some(a.took_ms.unwrap_or(0) + took_ms);
+                    if a.phase.ended() {
+                        (a.before, a.exposed) = Default::default();
+                        (a.staged, a.acted) = Default::default();
+                    }
                 });
             }
             _fact => {}
@@ -330,11 +333,9 @@ impl State {
                 a.exposed.extend(m.to.targets.iter().map(|t| t.object));
             }
         });
+        self.derived.moving(&intent.moves);
         for m in &intent.moves {
-            for target in m.from.targets.iter().chain(&m.to.targets) {
-                self.links.aimed.entry(target.object).or_default().insert(m.object);
-            }
-            let pointer = self.pointers.entry(m.object).or_insert_with(|| Pointer {
+            let pointer = self.pointers.or_insert_with(m.object, || Pointer {
                 epoch: m.from_epoch,
                 setting: m.from.clone(),
                 confirmed: m.from.clone(),
@@ -369,17 +370,19 @@ impl State {
     }
 
     fn confirmed(&mut self, provider: &str) {
-        for (id, pointer) in &mut self.pointers {
-            if self.objects.get(id).is_some_and(|o| &*o.provider == provider) {
+        let open = self.pointers.iter().filter(|(_, p)| p.provisional || p.confirmed != p.setting);
+        let ours = |id: &ObjectId| self.objects.get(id).is_some_and(|o| &*o.provider == provider);
+        for id in open.map(|(id, _)| *id).filter(ours).collect::<Vec<_>>() {
+            if let Some(pointer) = self.pointers.get_mut(&id) {
                 pointer.confirmed = pointer.setting.clone();
                 pointer.provisional = false;
             }
         }
     }
 
-    fn job_finished(&mut self, id: ObjectId, outputs: &Fields<Value>) {
+    fn job_finished(&mut self, seq: u64, id: ObjectId, body: &Body) {
         let Some(job) = self.objects.get_mut(&id) else { return };
-        job.outputs.clone_from(outputs);
+        job.details.hear(seq, body);
         if let ObjectState::Ended(status) = job.state {
             job.ended = Some(status);
         }
@@ -391,15 +394,19 @@ impl State {
         }
     }
 
-    fn commit(&mut self, header: &Header, commit: &Commit) {
+    fn commit(&mut self, seq: u64, header: &Header, commit: &Commit) {
         let Some(apply) = header.apply else { return };
-        let mut objects =
-            commit.parent.and_then(|p| self.generations.get(&p)).map(|g| (*g.objects).clone()).unwrap_or_default();
-        for gone in &commit.removed {
-            objects.remove(gone);
+        let parent = commit.parent.and_then(|p| self.generations.get(&p)).map(|g| Arc::clone(&g.objects));
+        // Whether an object is in the newest generation is written down with it.
+        if let Some(now) = self.generation().map(|g| Arc::clone(&g.objects)) {
+            let same = self.current == commit.parent;
+            let left = if same { None } else { Some(now.values()) };
+            left.into_iter().flatten().for_each(|id| self.objects.touch(id));
+            let at = commit.removed.iter().chain(commit.added.iter().map(|(addr, _)| addr));
+            at.filter_map(|addr| now.get(addr)).for_each(|id| self.objects.touch(id));
         }
-        objects.extend(commit.added.iter().cloned());
-        for id in objects.values() {
+        let objects = Consist::committed(seq, commit, parent);
+        for (_, id) in &commit.added {
             if let Some(object) = self.objects.get_mut(id) {
                 object.since.get_or_insert(commit.generation);
             }
@@ -430,7 +437,7 @@ impl State {
 }
 
 impl Object {
-    fn planned(intent: &CreateIntent, state: ObjectState, made_by: crate::id::ApplyId) -> Self {
+    fn planned(intent: &CreateIntent, seq: u64, state: ObjectState, made_by: crate::id::ApplyId) -> Self {
         Self {
             address: intent.address.clone(),
             class: intent.class,
@@ -439,24 +446,18 @@ impl Object {
             provider: Arc::clone(&intent.provider),
             spec: intent.spec,
             bindings: intent.bindings.clone(),
-            after: intent.after.clone(),
             serial: intent.serial,
             state,
-            handle: None,
-            outputs: imm_ir::Fields::new(),
-            inputs: intent.inputs,
-            cells: intent.cells.clone(),
             made_dormant: intent.dormant,
             ended: None,
             undone: false,
             claims: intent.claims.clone(),
-            create: intent.create,
-            find: intent.find,
             made_by,
             since: None,
             drifted: false,
             replaced: None,
             gone_at_ms: None,
+            details: super::objects::Recalled::planned(intent, seq),
         }
     }
 }

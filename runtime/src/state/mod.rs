@@ -1,22 +1,33 @@
 //! State: the fold of the ledger's entries, and nothing else.
 //!
-//! [`object`] and [`phase`] hold the two transition tables, [`fold`] applies an entry, [`answer`] derives what planning and
-//! undoing need to know. An illegal entry is refused before it reaches the disk.
+//! [`object`] and [`phase`] hold the two transition tables, [`fold`] applies an entry, [`answer`] and [`links`] derive what
+//! planning and undoing need to know. An illegal entry is refused before it reaches the disk. [`projection`] writes the state
+//! down beside the entries, so that a start need not fold them all; [`objects`] and [`consist`] then read the rest of what is
+//! recorded when somebody asks for it, and [`tracked`] tells what changed since.
 
 pub mod answer;
+pub mod consist;
 pub mod fold;
+pub mod links;
 pub mod object;
+pub mod objects;
 pub mod phase;
+pub mod projection;
 #[cfg(test)]
 mod tests;
+pub mod tracked;
 
+pub use consist::Consist;
 pub use object::{Family, Illegal, ObjectState};
+pub use objects::Objects;
 pub use phase::Phase;
+pub use tracked::{Grown, Tracked};
 
 use crate::entry::{ApplyStarted, Claim, ConsentKind, Leftover, StepId, Verdict};
 use crate::id::{ApplyId, Lineage, ObjectId};
-use crate::provider::{Handle, Setting};
-use imm_ir::{Addr, Class, CreateMode, Digest, Fields, FindMode, Nature, Value};
+use crate::provider::Setting;
+use imm_ir::{Addr, Class, Digest, Nature};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -40,34 +51,23 @@ pub struct State {
     /// Whom secrets are sealed for.
     pub recipients: Vec<String>,
     /// Every object that ever had an intent, those that are gone too.
-    pub objects: BTreeMap<ObjectId, Object>,
-    /// How many objects were planned with a spec and bindings.
-    pub serials: BTreeMap<(Digest, Vec<ObjectId>), u64>,
+    pub objects: Objects,
     /// Settings of pointers and cells of durables.
-    pub pointers: BTreeMap<ObjectId, Pointer>,
+    pub pointers: Tracked<ObjectId, Pointer>,
     /// Committed generations.
-    pub generations: BTreeMap<u64, Generation>,
+    pub generations: Tracked<u64, Generation>,
     /// The newest committed one.
     pub current: Option<u64>,
     /// All applies, in order.
-    pub applies: Vec<Apply>,
+    pub applies: Grown<Apply>,
     /// What people consented to.
     pub consents: BTreeSet<(ConsentKind, ObjectId)>,
     /// The last entry of each agent's journal that is recorded here.
     pub merged: BTreeMap<String, u64>,
     /// The last signal that was recorded.
     pub signal: u64,
-    /// Who may refer to an object: so that ending one need not look at all.
-    pub links: Links,
-}
-
-/// Who ever referred to an object. Whether it still does is for [`State`] to say.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Links {
-    /// Objects that were made to bind it.
-    pub bound: BTreeMap<ObjectId, Vec<ObjectId>>,
-    /// Pointers with a setting that had it as a target.
-    pub aimed: BTreeMap<ObjectId, BTreeSet<ObjectId>>,
+    /// What is derived at first use and kept up from then on.
+    pub derived: links::Derived,
 }
 
 /// One object.
@@ -87,20 +87,10 @@ pub struct Object {
     pub spec: Digest,
     /// The objects it binds, in slot order.
     pub bindings: Vec<ObjectId>,
-    /// The objects it only comes after.
-    pub after: Vec<ObjectId>,
     /// How many with this spec and bindings came before.
     pub serial: u64,
     /// Where it is in its life.
     pub state: ObjectState,
-    /// How its provider names it; absent until it was acknowledged.
-    pub handle: Option<Handle>,
-    /// What it gave.
-    pub outputs: Fields<Value>,
-    /// Blob of its inputs.
-    pub inputs: Digest,
-    /// Movable inputs of a durable, as it was made with them; of a job what undoing it needs to know.
-    pub cells: Fields<Value>,
     /// It was made dormant: it acts without being pointed at, or took over from another one.
     pub made_dormant: bool,
     /// The status that a job ended with. A fact: it stays when the object is gone.
@@ -109,10 +99,6 @@ pub struct Object {
     pub undone: bool,
     /// What it claims.
     pub claims: Vec<Claim>,
-    /// Whether a create may be repeated.
-    pub create: CreateMode,
-    /// How it is found.
-    pub find: FindMode,
     /// Which apply made it.
     pub made_by: ApplyId,
     /// First generation that has it.
@@ -123,10 +109,12 @@ pub struct Object {
     pub replaced: Option<Box<Replacements>>,
     /// When it was recorded as gone.
     pub gone_at_ms: Option<i64>,
+    /// The rest, read when it is asked for; its fields read as if they were the object's.
+    pub details: objects::Recalled,
 }
 
 /// Runs of an object that were replaced.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replacements {
     /// How many.
     pub count: u64,
@@ -135,7 +123,7 @@ pub struct Replacements {
 }
 
 /// One pointer, or the cells of one durable.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pointer {
     /// Last acknowledged epoch; 0 before the first setting.
     pub epoch: u64,
@@ -163,7 +151,7 @@ pub struct Generation {
     /// Blob of its graph.
     pub record: Digest,
     /// Its objects.
-    pub objects: Arc<BTreeMap<Addr, ObjectId>>,
+    pub objects: Arc<Consist>,
     /// Blob of the values of its outputs.
     pub outputs: Digest,
     /// A rollback left it.
@@ -175,7 +163,7 @@ pub struct Generation {
 }
 
 /// One apply.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Apply {
     /// Its id.
     pub id: ApplyId,
@@ -193,7 +181,7 @@ pub struct Apply {
     pub next_batch: u32,
     /// The generation it committed.
     pub generation: Option<u64>,
-    /// What its pointers were set to before it, by pointer.
+    /// What its pointers were set to before it, by pointer. This and the sets below are dropped when it ends.
     pub before: BTreeMap<ObjectId, Setting>,
     /// Objects that were targets of any setting it sent.
     pub exposed: BTreeSet<ObjectId>,
@@ -224,7 +212,7 @@ pub struct Apply {
 }
 
 /// A stage that was entered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Staged {
     /// Its number, from 1.
     pub stage: u32,

@@ -1,6 +1,7 @@
 //! The simulator's store: it can die at any append and lose what was not synced.
 
-use super::{Batch, Record, Signal, Store, StoreError, pending_abort};
+use super::{Batch, Reader, Record, Signal, Store, StoreError, pending_abort};
+use crate::state::projection::Row;
 use imm_ir::Digest;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +17,9 @@ struct Disk {
     records: Vec<Record>,
     /// How many records survive a crash.
     synced: usize,
+    rows: Rows,
+    /// The rows that survive a crash.
+    rows_synced: Rows,
     blobs: BTreeMap<Digest, Vec<u8>>,
     sealed: BTreeMap<Digest, Vec<u8>>,
     signals: Vec<Signal>,
@@ -23,6 +27,8 @@ struct Disk {
     appends: u64,
     crash: Option<Crash>,
 }
+
+type Rows = Arc<BTreeMap<(u8, u64), Vec<u8>>>;
 
 /// When the next crash happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +67,18 @@ impl MemoryStore {
         let mut disk = self.locked();
         let synced = disk.synced;
         disk.records.truncate(synced);
+        disk.rows = Arc::clone(&disk.rows_synced);
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, Disk> {
         self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Disk {
+    fn record(&self, seq: u64) -> Option<Record> {
+        let at = usize::try_from(seq.checked_sub(1)?).ok()?;
+        self.records.get(at).filter(|r| r.seq == seq).cloned()
     }
 }
 
@@ -75,6 +89,32 @@ impl Store for MemoryStore {
 
     fn read(&self, from_seq: u64) -> Result<Vec<Record>, StoreError> {
         Ok(self.locked().records.iter().filter(|r| r.seq >= from_seq).cloned().collect())
+    }
+
+    fn record(&self, seq: u64) -> Result<Option<Record>, StoreError> {
+        Ok(self.locked().record(seq))
+    }
+
+    fn reader(&self) -> Reader {
+        let disk = Arc::clone(&self.disk);
+        Box::new(move |seq| disk.lock().unwrap_or_else(PoisonError::into_inner).record(seq))
+    }
+
+    fn instant(
+        &self,
+        row: &mut dyn FnMut(u8, u64, &[u8]),
+        from: &mut dyn FnMut() -> u64,
+    ) -> Result<Vec<Record>, StoreError> {
+        let disk = self.locked();
+        for ((part, number), bytes) in disk.rows.iter() {
+            row(*part, *number, bytes);
+        }
+        let from = from();
+        Ok(disk.records.iter().filter(|r| r.seq >= from).cloned().collect())
+    }
+
+    fn row(&self, part: u8, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.locked().rows.get(&(part, number)).cloned())
     }
 
     fn append(&mut self, batch: Batch) -> Result<(), StoreError> {
@@ -98,12 +138,25 @@ impl Store for MemoryStore {
         }
         disk.fence = batch.fence;
         disk.records.extend(batch.records);
+        if batch.rows_anew {
+            disk.rows = Rows::default();
+        }
+        if !batch.rows.is_empty() {
+            let rows = Arc::make_mut(&mut disk.rows);
+            for Row { part, number, bytes } in batch.rows {
+                match bytes {
+                    Some(bytes) => _ = rows.insert((part, number), bytes),
+                    None => _ = rows.remove(&(part, number)),
+                }
+            }
+        }
         disk.blobs.extend(batch.blobs);
         disk.sealed.extend(batch.sealed);
         disk.blobs.retain(|name, _| !batch.dropped.contains(name));
         disk.sealed.retain(|name, _| !batch.unsealed.contains(name));
         if batch.sync {
             disk.synced = disk.records.len();
+            disk.rows_synced = Arc::clone(&disk.rows);
         }
         if crash.is_some() { Err(StoreError::Crash) } else { Ok(()) }
     }

@@ -6,7 +6,11 @@
 pub mod memory;
 pub mod sqlite;
 
+use crate::state::projection::Row;
 use imm_ir::Digest;
+
+/// Reads records again, by their number; from any thread, as long as it is kept.
+pub type Reader = Box<dyn Fn(u64) -> Option<Record> + Send + Sync>;
 
 /// One entry as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +38,10 @@ pub struct Batch {
     pub dropped: Vec<Digest>,
     /// Names of sealed secrets that go.
     pub unsealed: Vec<Digest>,
+    /// Rows beside the entries that change with them.
+    pub rows: Vec<Row>,
+    /// These are all the rows there are: others go.
+    pub rows_anew: bool,
     /// Fence of the writer's lease. A store that has seen a higher one refuses.
     pub fence: u64,
     /// Durable when the call returns. Without it a crash may lose the tail, never its middle.
@@ -117,6 +125,31 @@ pub trait Store: Send {
     /// # Errors
     /// When the disk fails.
     fn read(&self, from_seq: u64) -> Result<Vec<Record>, StoreError>;
+
+    /// One record.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn record(&self, seq: u64) -> Result<Option<Record>, StoreError>;
+
+    /// Reads records later on.
+    fn reader(&self) -> Reader;
+
+    /// What is there at one instant: all rows, by part and number; then the records from the number on that `from` answers.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn instant(
+        &self,
+        row: &mut dyn FnMut(u8, u64, &[u8]),
+        from: &mut dyn FnMut() -> u64,
+    ) -> Result<Vec<Record>, StoreError>;
+
+    /// The bytes of one row.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn row(&self, part: u8, number: u64) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Appends in one transaction: all or nothing.
     ///

@@ -3,14 +3,16 @@
 //! A batch is one transaction. `synchronous = FULL` makes a committed transaction durable; for a batch that need not be
 //! durable yet `NORMAL` is used, which keeps the order: a crash of the machine may cut the tail, never a middle.
 
-use super::{Batch, Record, Signal, Store, StoreError, pending_abort};
+use super::{Batch, Reader, Record, Signal, Store, StoreError, pending_abort};
+use crate::state::projection::Row as Written;
 use imm_ir::Digest;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, params};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Format of the tables; entries carry their own.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 const TABLES: &str = "
     CREATE TABLE entry  (seq INTEGER PRIMARY KEY, prev BLOB NOT NULL, hash BLOB NOT NULL, bytes BLOB NOT NULL);
@@ -21,7 +23,10 @@ const TABLES: &str = "
 ";
 
 /// What each format added to the one before, from format 2 on. A new ledger goes through all of them, too.
-const STEPS: [&str; 1] = ["CREATE TABLE sealed (name BLOB PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;"];
+const STEPS: [&str; 2] = [
+    "CREATE TABLE sealed (name BLOB PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;",
+    "CREATE TABLE row (part INTEGER, number INTEGER, bytes BLOB NOT NULL, PRIMARY KEY (part, number)) WITHOUT ROWID;",
+];
 
 /// A ledger file.
 #[derive(Debug)]
@@ -63,13 +68,7 @@ impl SqliteStore {
         if !path.is_file() {
             return Err(StoreError::Absent(path.display().to_string()));
         }
-        // A reader of a WAL database must be able to make the shared-memory file; where the folder cannot be written, the
-        // file alone is read: nobody writes to it there either.
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)
-            .and_then(|c| c.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0)).map(|_| c))
-            .or_else(|error| frozen(path, error))
-            .map_err(|e| sql(path, &e))?;
+        let connection = connect(path).map_err(|e| sql(path, &e))?;
         let mut store = Self { connection, path: path.to_owned(), head: (0, Digest([0; 32])), durable: true };
         store.prepare(false).map_err(|e| sql(path, &e))?;
         if store.format()? == 0 {
@@ -168,6 +167,18 @@ impl SqliteStore {
             for r in &batch.records {
                 entry.execute(params![signed(r.seq), r.prev.0, r.hash.0, r.bytes]).map_err(fail)?;
             }
+            if batch.rows_anew {
+                tx.execute("DELETE FROM row", []).map_err(fail)?;
+            }
+            let mut row = tx.prepare_cached("INSERT OR REPLACE INTO row VALUES (?1, ?2, ?3)").map_err(fail)?;
+            let mut gone = tx.prepare_cached("DELETE FROM row WHERE part = ?1 AND number = ?2").map_err(fail)?;
+            for Written { part, number, bytes } in &batch.rows {
+                match bytes {
+                    Some(bytes) => row.execute(params![part, signed(*number), bytes]),
+                    None => gone.execute(params![part, signed(*number)]),
+                }
+                .map_err(fail)?;
+            }
             let mut blob = tx.prepare_cached("INSERT OR IGNORE INTO blob VALUES (?1, ?2)").map_err(fail)?;
             for (name, bytes) in &batch.blobs {
                 blob.execute(params![name.0, bytes]).map_err(fail)?;
@@ -195,18 +206,51 @@ impl Store for SqliteStore {
     }
 
     fn read(&self, from_seq: u64) -> Result<Vec<Record>, StoreError> {
-        let rows = || -> rusqlite::Result<Vec<Record>> {
-            let mut query = self
-                .connection
-                .prepare_cached("SELECT seq, prev, hash, bytes FROM entry WHERE seq >= ?1 ORDER BY seq")?;
-            query
-                .query_map([signed(from_seq)], |row| {
-                    let seq = row.get::<_, i64>(0)?.unsigned_abs();
-                    Ok(Record { seq, prev: digest(row, 1)?, hash: digest(row, 2)?, bytes: row.get(3)? })
-                })?
-                .collect()
+        read_records(&self.connection, from_seq).map_err(|e| sql(&self.path, &e))
+    }
+
+    fn record(&self, seq: u64) -> Result<Option<Record>, StoreError> {
+        read_record(&self.connection, seq).map_err(|e| sql(&self.path, &e))
+    }
+
+    fn reader(&self) -> Reader {
+        let (path, own) = (self.path.clone(), Mutex::new(None));
+        Box::new(move |seq| {
+            let mut own = own.lock().unwrap_or_else(PoisonError::into_inner);
+            if own.is_none() {
+                *own = connect(&path).ok();
+            }
+            read_record(own.as_ref()?, seq).ok()?
+        })
+    }
+
+    fn instant(
+        &self,
+        row: &mut dyn FnMut(u8, u64, &[u8]),
+        from: &mut dyn FnMut() -> u64,
+    ) -> Result<Vec<Record>, StoreError> {
+        let rows = self.format()? >= 3;
+        let mut read = || -> rusqlite::Result<Vec<Record>> {
+            // One transaction: another process may append meanwhile.
+            let tx = self.connection.unchecked_transaction()?;
+            if rows {
+                let mut query = tx.prepare("SELECT part, number, bytes FROM row ORDER BY part, number")?;
+                let mut found = query.query([])?;
+                while let Some(r) = found.next()? {
+                    row(r.get(0)?, r.get::<_, i64>(1)?.unsigned_abs(), r.get_ref(2)?.as_blob()?);
+                }
+            }
+            read_records(&tx, from())
         };
-        rows().map_err(|e| sql(&self.path, &e))
+        read().map_err(|e| sql(&self.path, &e))
+    }
+
+    fn row(&self, part: u8, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let read = || -> rusqlite::Result<Option<Vec<u8>>> {
+            let mut query = self.connection.prepare_cached("SELECT bytes FROM row WHERE part = ?1 AND number = ?2")?;
+            query.query_row(params![part, signed(number)], |row| row.get(0)).optional()
+        };
+        read().map_err(|e| sql(&self.path, &e))
     }
 
     fn append(&mut self, batch: Batch) -> Result<(), StoreError> {
@@ -255,6 +299,31 @@ impl Store for SqliteStore {
             .map(drop)
             .map_err(|e| sql(&self.path, &e))
     }
+}
+
+/// A reader of a WAL database must be able to make the shared-memory file; where the folder cannot be written, the file
+/// alone is read: nobody writes to it there either.
+fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags)
+        .and_then(|c| c.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0)).map(|_| c))
+        .or_else(|error| frozen(path, error))
+}
+
+fn read_records(connection: &Connection, from_seq: u64) -> rusqlite::Result<Vec<Record>> {
+    let mut query =
+        connection.prepare_cached("SELECT seq, prev, hash, bytes FROM entry WHERE seq >= ?1 ORDER BY seq")?;
+    query.query_map([signed(from_seq)], record)?.collect()
+}
+
+fn read_record(connection: &Connection, seq: u64) -> rusqlite::Result<Option<Record>> {
+    let mut query = connection.prepare_cached("SELECT seq, prev, hash, bytes FROM entry WHERE seq = ?1")?;
+    query.query_row([signed(seq)], record).optional()
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+    let seq = row.get::<_, i64>(0)?.unsigned_abs();
+    Ok(Record { seq, prev: digest(row, 1)?, hash: digest(row, 2)?, bytes: row.get(3)? })
 }
 
 fn read_signals(connection: &Connection, after: u64) -> rusqlite::Result<Vec<Signal>> {
@@ -314,19 +383,19 @@ mod tests {
     use super::*;
     use crate::store::memory::MemoryStore;
 
-    fn record(seq: u64) -> Record {
+    fn one(seq: u64) -> Record {
         Record { seq, prev: Digest([0; 32]), hash: Digest::of(&seq.to_le_bytes()), bytes: vec![7; 3] }
     }
 
     fn batch(seqs: std::ops::Range<u64>, fence: u64) -> Batch {
-        Batch { records: seqs.map(record).collect(), fence, sync: true, ..Batch::default() }
+        Batch { records: seqs.map(one).collect(), fence, sync: true, ..Batch::default() }
     }
 
     /// Both stores keep the same contract.
     fn contract(mut store: impl Store) {
         assert_eq!(store.head().0, 0);
         store.append(batch(1..4, 1)).unwrap();
-        assert_eq!(store.head(), (3, record(3).hash));
+        assert_eq!(store.head(), (3, one(3).hash));
         assert!(matches!(store.append(batch(3..5, 1)), Err(StoreError::Moved { expected: 3, head: 3 })));
         store.append(batch(4..5, 2)).unwrap();
         assert!(matches!(store.append(batch(5..6, 1)), Err(StoreError::Fenced { ours: 1, theirs: 2 })));
@@ -338,6 +407,25 @@ mod tests {
         assert_eq!(store.blob(&Digest([1; 32])).unwrap(), Some(vec![1]));
         assert_eq!(store.read(4).unwrap().iter().map(|r| r.seq).collect::<Vec<_>>(), [4, 5]);
         assert_eq!(store.signals(1).unwrap().len(), 1);
+        assert_eq!((store.record(4).unwrap().map(|r| r.seq), store.record(9).unwrap()), (Some(4), None));
+        let reader = store.reader();
+        let rows = |store: &dyn Store, from: u64| {
+            let mut found = Vec::new();
+            let records = store.instant(&mut |part, n, bytes| found.push((part, n, bytes.to_vec())), &mut || from);
+            (found, records.unwrap().len())
+        };
+        let row = |number, bytes: Option<&[u8]>| Written { part: 2, number, bytes: bytes.map(<[u8]>::to_vec) };
+        let with = |seq, rows: Vec<Written>, rows_anew| Batch { rows, rows_anew, ..batch(seq..seq + 1, 2) };
+        store.append(with(6, vec![row(1, Some(b"a")), row(0, Some(b"b"))], false)).unwrap();
+        assert_eq!(rows(&store, 6), (vec![(2, 0, b"b".to_vec()), (2, 1, b"a".to_vec())], 1));
+        store.append(with(7, vec![row(1, None), row(0, Some(b"c"))], false)).unwrap();
+        assert_eq!(
+            (rows(&store, 1), store.row(2, 0).unwrap()),
+            ((vec![(2, 0, b"c".to_vec())], 7), Some(b"c".to_vec()))
+        );
+        store.append(with(8, vec![row(5, Some(b"d"))], true)).unwrap();
+        assert_eq!(rows(&store, 8), (vec![(2, 5, b"d".to_vec())], 1));
+        assert_eq!((reader(8).map(|r| r.seq), reader(9)), (Some(8), None));
     }
 
     #[test]
@@ -369,7 +457,7 @@ mod tests {
         Connection::open(&path).unwrap().pragma_update(None, "user_version", FORMAT + 1).unwrap();
         for opened in [SqliteStore::open_read_only(&path), SqliteStore::open(&path)] {
             let said = opened.unwrap_err().to_string();
-            assert!(said.contains("it has format 3, and this imm reads up to 2"), "{said}");
+            assert!(said.contains("it has format 4, and this imm reads up to 3"), "{said}");
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod program;
 mod shelf;
+mod written;
 
 use imm_ir::{Addr, Graph};
 use imm_runtime::apply::{Engine, EngineError, Event, Limits, Outcome, Providers, Tenure};
