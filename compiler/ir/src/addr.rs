@@ -128,9 +128,13 @@ impl Ord for Addr {
     fn cmp(&self, other: &Self) -> Ordering {
         let (a, b) = (&*self.0, &*other.0);
         let (shared, quoted) = shared(a.as_bytes(), b.as_bytes());
+        if shared == a.len() && shared == b.len() {
+            return Ordering::Equal;
+        }
         let key = if quoted { open_key(a.as_bytes().get(..shared).unwrap_or_default()) } else { None };
         match key {
-            Some(start) => natural(key_at(a, start), key_at(b, start)).then_with(|| a.cmp(b)),
+            Some(start) => numbers(a, b, start)
+                .unwrap_or_else(|| natural(key_at(a, start), key_at(b, start)).then_with(|| a.cmp(b))),
             None => rank(a, shared).cmp(&rank(b, shared)),
         }
     }
@@ -164,9 +168,25 @@ fn shared(a: &[u8], b: &[u8]) -> (usize, bool) {
     (equal, quoted)
 }
 
+/// The order of two keys that start there, if both are plain numbers that differ: the longer one is the greater one.
+fn numbers(a: &str, b: &str, start: usize) -> Option<Ordering> {
+    fn digits(text: &str, start: usize) -> Option<&[u8]> {
+        let rest = text.as_bytes().get(start..)?;
+        let end = rest.iter().position(|byte| !byte.is_ascii_digit())?;
+        let (digits, after) = rest.split_at(end);
+        (after.first() == Some(&b'"') && digits.first().is_some_and(|first| *first != b'0')).then_some(digits)
+    }
+    let (a, b) = (digits(a, start)?, digits(b, start)?);
+    Some(a.len().cmp(&b.len()).then_with(|| a.cmp(b))).filter(|order| order.is_ne())
+}
+
 /// Where the key starts that `text` ends inside of.
 fn open_key(text: &[u8]) -> Option<usize> {
-    // Most addresses have no key.
+    if !text.contains(&b'\\') {
+        // Without escapes every other quote opens.
+        let opens = text.iter().filter(|byte| **byte == b'"').count() % 2 == 1;
+        return text.iter().rposition(|byte| *byte == b'"').filter(|_| opens).map(|at| at + 1);
+    }
     let first = text.iter().position(|byte| *byte == b'"')?;
     let (mut start, mut escaped) = (None, false);
     for (at, byte) in text.iter().enumerate().skip(first) {
@@ -242,6 +262,35 @@ mod tests {
         let mut all: Vec<Addr> = sorted.iter().rev().map(|text| Addr::parse(text).unwrap()).collect();
         all.sort();
         assert_eq!(all.iter().map(Addr::as_str).collect::<Vec<_>>(), sorted);
+    }
+
+    #[test]
+    fn the_short_ways_of_the_order_lead_where_the_long_one_does() {
+        let texts = [
+            "u[\"0\"]", "u[\"00\"]", "u[\"1\"]", "u[\"01\"]", "u[\"9\"]", "u[\"10\"]", "u[\"10\"].x", "u[\"19\"].a[\"2\"]",
+            "u[\"19\"].a[\"12\"]", "u[\"1x\"]", "u[\"\"]", "u[\"x[\"]", "u[\"x[\"].y", "u[\"x\\\"1\"]", "u[\"x\\\"10\"]", "u[\"x\\\"9\"]",
+            "u.a_name_that_is_long", "u.a_name_that_is_long_and_longer", "u", "ub",
+        ];
+        let long = |a: &str, b: &str| {
+            let same = a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count();
+            let (mut start, mut escaped) = (None, false);
+            for (at, byte) in a.bytes().take(same).enumerate() {
+                match (byte, start) {
+                    _ if std::mem::take(&mut escaped) => {}
+                    (b'\\', Some(_)) => escaped = true,
+                    (b'"', Some(_)) => start = None,
+                    (b'"', None) => start = Some(at + 1),
+                    _other => {}
+                }
+            }
+            match start {
+                Some(start) => natural(key_at(a, start), key_at(b, start)).then_with(|| a.cmp(b)),
+                None => rank(a, same).cmp(&rank(b, same)),
+            }
+        };
+        for (a, b) in texts.iter().flat_map(|a| texts.iter().map(move |b| (*a, *b))) {
+            assert_eq!(Addr::recorded(a).cmp(&Addr::recorded(b)), long(a, b), "{a} {b}");
+        }
     }
 
     #[test]
