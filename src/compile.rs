@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// A program that can be planned.
 pub struct Compiled {
     /// What must run.
-    pub graph: Graph,
+    pub graph: Arc<Graph>,
     /// What is recorded beside it.
     pub attached: Attached,
     /// Programs of this machine that went into it.
@@ -68,7 +68,7 @@ pub fn compile(
         because: None,
     };
     let machine = compiled.machine_inputs.iter().map(|m| m.path.to_string()).collect();
-    Ok(Compiled { graph, attached, machine })
+    Ok(Compiled { graph: Arc::new(graph), attached, machine })
 }
 
 /// Whether somebody is there who can be asked.

@@ -12,7 +12,7 @@ use crate::ui::Style;
 use imm_ir::Graph;
 use imm_runtime::apply::{Engine, Limits, Tenure};
 use imm_runtime::ledger::Ledger;
-use imm_runtime::plan::{Observed, Options, Plan};
+use imm_runtime::plan::{Observed, Options, Plan, Shared};
 use imm_runtime::random::Random;
 use imm_runtime::report::durations::Durations;
 
@@ -24,8 +24,6 @@ pub struct Planning {
     pub options: Options,
     /// What was seen.
     pub observed: Observed,
-    /// The graph of the newest generation.
-    pub base: Option<Graph>,
     /// The plan.
     pub plan: Plan,
 }
@@ -55,16 +53,15 @@ pub fn estimate(ledger: &Ledger, plan: &Plan) -> Option<u64> {
 
 impl Planning {
     /// Plans a compiled program on a ledger.
-    pub fn on(project: &Project, ledger: Ledger, graph: &Graph, wanted: &Wanted<'_>) -> Result<Self, Failure> {
+    pub fn on(project: &Project, ledger: Ledger, graph: &impl Shared, wanted: &Wanted<'_>) -> Result<Self, Failure> {
         let engine = reader(ledger)?;
         let mut options = Options::new(engine.schemas());
         Consented::read(wanted.consents)?.into_options(&mut options);
         let failed = |e| session::failure(project, false, e);
         let observed =
             if wanted.refresh { platform::block_on(engine.observe())?.map_err(failed)? } else { Observed::default() };
-        let base = engine.graph(None).map_err(failed)?;
         let plan = engine.plan_observed(graph, &observed, &options).map_err(failed)?;
-        Ok(Self { engine, options, observed, base, plan })
+        Ok(Self { engine, options, observed, plan })
     }
 
     /// Compiles the module and plans it on the ledger as it is.

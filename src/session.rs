@@ -16,7 +16,7 @@ use imm_runtime::id::ObjectId;
 use imm_runtime::lease::Lease;
 use imm_runtime::ledger::LedgerError;
 use imm_runtime::plan::saved::{self, Attached};
-use imm_runtime::plan::{Observed, Options, Plan, PlanError, Recorded};
+use imm_runtime::plan::{Observed, Options, Plan, PlanError, Recorded, Shared};
 use imm_runtime::provider::Observation;
 use imm_runtime::random::Random;
 use imm_runtime::store::StoreError;
@@ -98,7 +98,7 @@ impl Session {
     }
 
     /// Plans a graph on what is recorded and what is there. What drifted stops an apply of a program, unless it is to be healed.
-    pub async fn plan(&mut self, graph: &Graph, change: impl FnOnce(&mut Options)) -> Result<Plan, Failure> {
+    pub async fn plan(&mut self, graph: &impl Shared, change: impl FnOnce(&mut Options)) -> Result<Plan, Failure> {
         let mut options = Options::new(self.engine.schemas());
         change(&mut options);
         let seen = self.look().await?;

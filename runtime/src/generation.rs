@@ -2,9 +2,12 @@
 //! often. So a change of one node costs its own bytes, whatever the size of the graph.
 
 use crate::ledger::{Ledger, LedgerError};
+use crate::plan::Past;
 use crate::state::Generation;
 use imm_ir::{Addr, Cause, Class, Digest, Edge, Fields, Graph, Input, Loc, Node, Origin, Term, With};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -32,9 +35,10 @@ pub fn keep(ledger: &mut Ledger, graph: &Graph, parent: Option<Digest>) -> Resul
     let kept: BTreeSet<Digest> = old.values().copied().collect();
     let mut now = BTreeMap::new();
     for (addr, node) in &graph.nodes {
-        let digest = Digest::of(&postcard::to_stdvec(node)?);
+        let bytes = postcard::to_stdvec(node)?;
+        let digest = Digest::of(&bytes);
         if !kept.contains(&digest) {
-            ledger.keep(node)?;
+            ledger.keep_bytes(digest, bytes);
         }
         now.insert(addr.clone(), digest);
     }
@@ -59,14 +63,63 @@ pub fn load(ledger: &Ledger, generation: &Generation) -> Result<Graph, LedgerErr
     let top: GraphRecord = ledger.load(&generation.record)?;
     let mut graph: Graph = ledger.load(&top.rest)?;
     for (addr, digest) in list(ledger, &generation.record)?.1 {
-        let node = if generation.format < 2 {
-            ledger.load::<NodeV1>(&digest)?.into()
-        } else {
-            ledger.load::<Node>(&digest)?
-        };
-        graph.nodes.insert(addr, node);
+        graph.nodes.insert(addr, node(ledger, generation, &digest)?);
     }
     Ok(graph)
+}
+
+fn node(ledger: &Ledger, generation: &Generation, digest: &Digest) -> Result<Node, LedgerError> {
+    if generation.format < 2 { Ok(ledger.load::<NodeV1>(digest)?.into()) } else { ledger.load(digest) }
+}
+
+/// The nodes of a generation's graph, each read when it is asked for.
+pub struct Recollection<'a> {
+    ledger: &'a Ledger,
+    generation: &'a Generation,
+    nodes: OnceCell<BTreeMap<Addr, Digest>>,
+    failed: Cell<Option<LedgerError>>,
+}
+
+impl<'a> Recollection<'a> {
+    /// Nothing is read yet.
+    pub fn new(ledger: &'a Ledger, generation: &'a Generation) -> Self {
+        Self { ledger, generation, nodes: OnceCell::new(), failed: Cell::new(None) }
+    }
+
+    /// Whether everything that was asked for could be read.
+    ///
+    /// # Errors
+    /// What could not.
+    pub fn end(self) -> Result<(), LedgerError> {
+        self.failed.into_inner().map_or(Ok(()), Err)
+    }
+
+    fn digest(&self, addr: &Addr) -> Option<&Digest> {
+        let nodes = match self.nodes.get() {
+            Some(nodes) => nodes,
+            None => {
+                let nodes = self.sound(list(self.ledger, &self.generation.record))?.1;
+                self.nodes.get_or_init(|| nodes)
+            }
+        };
+        nodes.get(addr)
+    }
+
+    fn sound<T>(&self, found: Result<T, LedgerError>) -> Option<T> {
+        found.map_err(|e| self.failed.set(Some(e))).ok()
+    }
+}
+
+impl Past for Recollection<'_> {
+    fn node(&self, addr: &Addr) -> Option<Cow<'_, Node>> {
+        let digest = self.digest(addr)?;
+        self.sound(node(self.ledger, self.generation, digest)).map(Cow::Owned)
+    }
+
+    fn has(&self, addr: &Addr, node: &Node) -> bool {
+        let now = postcard::to_stdvec(node).map(|bytes| Digest::of(&bytes));
+        self.digest(addr).is_some_and(|then| now.is_ok_and(|now| *then == now))
+    }
 }
 
 /// Adds every blob that a generation's graph needs.

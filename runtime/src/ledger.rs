@@ -365,6 +365,23 @@ impl Ledger {
         Ok(digest)
     }
 
+    /// Keeps bytes with this digest for the next [`append`](Self::append).
+    pub(crate) fn keep_bytes(&mut self, digest: Digest, bytes: Vec<u8>) {
+        self.blobs.push((digest, bytes));
+    }
+
+    /// Whether all that was read of the state while it was used could be read.
+    ///
+    /// # Errors
+    /// Something could not.
+    pub fn sound(&self) -> Result<(), LedgerError> {
+        if self.recall.failed() {
+            let why = "an entry that the state is read from is damaged or missing; `imm audit verify` tells which";
+            return Err(LedgerError::Broken { seq: self.state.seq, why: why.to_owned() });
+        }
+        Ok(())
+    }
+
     /// Reads something kept.
     ///
     /// # Errors
@@ -480,9 +497,10 @@ impl Ledger {
         abort_checked_to: Option<u64>,
         sealed: Vec<(Digest, Vec<u8>)>,
     ) -> Result<(), LedgerError> {
-        if self.failed || self.recall.failed() {
+        if self.failed {
             return Err(LedgerError::Failed);
         }
+        self.sound()?;
         // The entries go through the state first: whatever is refused from here on ends this ledger's use, but for an abort
         // that won the race to a commit.
         self.failed = true;

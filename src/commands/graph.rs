@@ -10,6 +10,7 @@ use crate::session;
 use crate::ui::{self, Style};
 use imm_ir::Addr;
 use imm_runtime::report::graph::picture;
+use std::sync::Arc;
 
 /// Boxes that can still be read as a picture.
 const MOST: usize = 3000;
@@ -21,7 +22,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     let only = args.at.as_deref().map(Addr::parse).transpose().map_err(Failure::usage)?;
     let format = if args.json { GraphFormat::Json } else { args.format };
     let (graph, of) = match args.generation {
-        Some(generation) => (recorded(&project, generation, style)?, format!("generation {generation}")),
+        Some(generation) => (Arc::new(recorded(&project, generation, style)?), format!("generation {generation}")),
         None => {
             // What was interrupted is said here too.
             drop(records::read(&project, style)?);

@@ -5,6 +5,7 @@ use crate::compile;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::planning::{Planning, Wanted};
 use crate::project::Project;
+use crate::session;
 use crate::ui::{self, Style};
 use imm_ir::Addr;
 use imm_runtime::explain::{Change, Question, Record, record};
@@ -21,7 +22,8 @@ pub fn run(global: &Global, args: &Why) -> Outcome {
     if found.is_empty() {
         return Err(unknown(&planning, &asked));
     }
-    let recorded = imm_runtime::plan::Recorded { state: planning.engine.state(), graph: planning.base.as_ref() };
+    let base = planning.engine.graph(None).map_err(|e| session::failure(&project, false, e))?;
+    let recorded = imm_runtime::plan::Recorded { state: planning.engine.state(), graph: base.as_ref() };
     let question =
         Question { plan: &planning.plan, recorded, observed: &planning.observed, options: &planning.options };
     let mut told = Vec::new();

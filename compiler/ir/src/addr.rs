@@ -267,9 +267,26 @@ mod tests {
     #[test]
     fn the_short_ways_of_the_order_lead_where_the_long_one_does() {
         let texts = [
-            "u[\"0\"]", "u[\"00\"]", "u[\"1\"]", "u[\"01\"]", "u[\"9\"]", "u[\"10\"]", "u[\"10\"].x", "u[\"19\"].a[\"2\"]",
-            "u[\"19\"].a[\"12\"]", "u[\"1x\"]", "u[\"\"]", "u[\"x[\"]", "u[\"x[\"].y", "u[\"x\\\"1\"]", "u[\"x\\\"10\"]", "u[\"x\\\"9\"]",
-            "u.a_name_that_is_long", "u.a_name_that_is_long_and_longer", "u", "ub",
+            "u[\"0\"]",
+            "u[\"00\"]",
+            "u[\"1\"]",
+            "u[\"01\"]",
+            "u[\"9\"]",
+            "u[\"10\"]",
+            "u[\"10\"].x",
+            "u[\"19\"].a[\"2\"]",
+            "u[\"19\"].a[\"12\"]",
+            "u[\"1x\"]",
+            "u[\"\"]",
+            "u[\"x[\"]",
+            "u[\"x[\"].y",
+            "u[\"x\\\"1\"]",
+            "u[\"x\\\"10\"]",
+            "u[\"x\\\"9\"]",
+            "u.a_name_that_is_long",
+            "u.a_name_that_is_long_and_longer",
+            "u",
+            "ub",
         ];
         let long = |a: &str, b: &str| {
             let same = a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count();

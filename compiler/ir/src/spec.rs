@@ -30,6 +30,20 @@ pub fn spec(schema: &KindSchema, provider: &str, inputs: &Fields<Input>) -> (Dig
     (out.finish(), slots)
 }
 
+/// The addresses that the slots stand for, in slot order: as [`spec`] answers them, without the digest.
+pub fn slots<'a>(schema: &KindSchema, inputs: &'a Fields<Input>) -> Vec<&'a Addr> {
+    let mut slots: Vec<&Addr> = Vec::new();
+    let fields = schema.fields.iter().filter(|f| f.class == FieldClass::Identity);
+    for input in fields.filter_map(|f| inputs.get(&f.name)) {
+        input.term.references(&mut |addr| {
+            if !slots.contains(&addr) {
+                slots.push(addr);
+            }
+        });
+    }
+    slots
+}
+
 /// Encodes a term; `reference` writes what stands for an address.
 pub fn encode_term(term: &Term, out: &mut Encoder, reference: &mut dyn FnMut(&Addr, &mut Encoder)) {
     match term {

@@ -66,6 +66,22 @@ impl Term {
         }
     }
 
+    /// Every address that this term speaks of, in order of occurrence, with repetitions.
+    pub fn references<'a>(&'a self, found: &mut dyn FnMut(&'a Addr)) {
+        match self {
+            Self::Value(value) => value_handles(value, found),
+            Self::Output(addr, _) => found(addr),
+            Self::Var(_) => {}
+            Self::List(items) => items.iter().for_each(|t| t.references(found)),
+            Self::Map(map) => map.values().for_each(|t| t.references(found)),
+            Self::Record(fields) | Self::Variant(_, fields) => fields.values().for_each(|t| t.references(found)),
+            Self::Secret(inner) => inner.references(found),
+            Self::Call(_, args) => args.iter().for_each(|t| t.references(found)),
+            Self::If(cond, yes, no) => [cond, yes, no].into_iter().for_each(|t| t.references(found)),
+            Self::Lambda { body, .. } => body.references(found),
+        }
+    }
+
     /// Every handle in the known parts of this term.
     pub fn handles<'a>(&'a self, found: &mut dyn FnMut(&'a Addr)) {
         match self {

@@ -31,11 +31,12 @@ pub use gc::Collected;
 pub use outcome::{EngineError, Outcome};
 
 use crate::entry::{ApplyStarted, Body, ConsentKind, SignalVerb, UnwindCause, Verb, Verdict};
+use crate::generation::Recollection;
 use crate::id::{ApplyId, ObjectId};
 use crate::lease::{Holder, TookOver};
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::saved::{self, Attached};
-use crate::plan::{Observed, Options, Plan};
+use crate::plan::{Observed, Options, Plan, Shared, plan_on};
 use crate::provider::{Ctx, Error, ErrorKind, Observation, Provider};
 use crate::random::Random;
 use crate::seal::provider::Sealed;
@@ -243,7 +244,7 @@ impl Engine {
     ///
     /// # Errors
     /// There is no such plan, or the recorded graph cannot be read.
-    pub fn plan(&self, graph: &Graph, options: &Options) -> Result<Plan, EngineError> {
+    pub fn plan(&self, graph: &impl Shared, options: &Options) -> Result<Plan, EngineError> {
         self.plan_observed(graph, &Observed::default(), options)
     }
 
@@ -251,16 +252,26 @@ impl Engine {
     ///
     /// # Errors
     /// There is no such plan, or the recorded graph cannot be read.
-    pub fn plan_observed(&self, graph: &Graph, seen: &Observed, options: &Options) -> Result<Plan, EngineError> {
+    pub fn plan_observed(&self, graph: &impl Shared, seen: &Observed, options: &Options) -> Result<Plan, EngineError> {
         let schema = |provider: &str, kind: &str| self.providers.get(provider)?.schemas().get(kind);
-        let sealed = self.ledger.vault().sealed_graph(graph, &schema).map_err(LedgerError::from)?;
-        let graph = sealed.as_ref().unwrap_or(graph);
-        // Of equal roots the record says the same, and need not be read node by node.
-        let same = self.state().generation().is_some_and(|g| g.graph_root == graph.root());
-        let before = if same { None } else { self.graph(None)? };
-        let recorded =
-            crate::plan::Recorded { state: self.state(), graph: if same { Some(graph) } else { before.as_ref() } };
-        Ok(crate::plan::plan(graph, recorded, seen, options)?)
+        let mut graph = graph.shared();
+        if let Some(sealed) = self.ledger.vault().sealed_graph(&graph, &schema).map_err(LedgerError::from)? {
+            graph = Arc::new(sealed);
+        }
+        let (state, root) = (self.state(), graph.root());
+        let planned = match state.generation() {
+            Some(generation) if generation.graph_root != root => {
+                let past = Recollection::new(&self.ledger, generation);
+                let planned = plan_on(graph, root, state, Some(&past), seen, options);
+                past.end()?;
+                planned
+            }
+            // Of equal roots the record says the same, and need not be read.
+            Some(_same) => plan_on(Arc::clone(&graph), root, state, Some(&*graph), seen, options),
+            None => plan_on(graph, root, state, None, seen, options),
+        };
+        self.ledger.sound()?;
+        Ok(planned?.0)
     }
 
     /// Looks at every object of the newest generation and at what is kept beside it. Changes and records nothing.

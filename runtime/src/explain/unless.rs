@@ -7,6 +7,7 @@ use crate::plan::{Observed, Options, Plan, Step, plan};
 use imm_ir::{Addr, Graph};
 use serde::Serialize;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// How often the roots of what is left are added.
 const ROUNDS: usize = 8;
@@ -53,7 +54,7 @@ pub(super) fn unless(q: &Question<'_>, step: &Step, causes: &[Root]) -> Option<U
         let graph = revert(&q.plan.graph, q.recorded.graph, &reverted.nodes);
         let observed = if reverted.intact { Observed::default() } else { q.observed.clone() };
         let options = Options { keep: reverted.keep.or(q.options.keep), again: true, ..q.options.clone() };
-        let again = plan(&graph, q.recorded, &observed, &options).ok()?;
+        let again = plan(&Arc::new(graph), q.recorded, &observed, &options).ok()?;
         let Some(left) = left(&again, step) else { return Some(reverted.told(&all)) };
         roots = roots::roots(&Question { plan: &again, observed: &observed, options: &options, ..*q }, left);
     }

@@ -17,7 +17,9 @@ pub(super) fn steps(
     steps: &mut Vec<Step>,
 ) {
     let mut said = BTreeSet::new();
-    for (addr, planned) in nodes {
+    for (addr, planned) in
+        nodes.iter().filter(|(_, n)| matches!(n.start, Start::Handover(_) | Start::Final | Start::Rolling))
+    {
         let Some(node) = graph.nodes.get(addr) else { continue };
         let mut step = Step {
             action: Action::Activate,

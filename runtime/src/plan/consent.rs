@@ -20,9 +20,8 @@ pub(super) fn given(
     let consent = |kind, subjects| Consent { kind, subjects, because: options.because.clone() };
     let mut found = Vec::new();
     for (addr, planned) in nodes {
-        let before = state.at(addr).map(|(id, _)| id).filter(|id| *id != planned.object);
         if options.replace.contains(addr)
-            && let Some(old) = before
+            && let Some(old) = state.at(addr).map(|(id, _)| id).filter(|id| *id != planned.object)
         {
             found.push(consent(ConsentKind::DurableReplace, vec![old, planned.object]));
         }

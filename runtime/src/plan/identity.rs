@@ -4,18 +4,29 @@ use super::{Options, PlanError};
 use imm_ir::{Addr, EdgeKind, Graph, KindSchema, Node};
 use std::collections::BTreeSet;
 
-/// Refuses what this version does not do, before anything is recorded.
-pub(super) fn check(graph: &Graph, options: &Options) -> Result<(), PlanError> {
+/// All nodes with the schemas of their kinds; refuses what this version does not do, before anything is recorded.
+pub(super) fn checked<'a>(
+    graph: &'a Graph,
+    options: &'a Options,
+) -> Result<Vec<(&'a Node, &'a KindSchema)>, PlanError> {
+    let mut found = Vec::with_capacity(graph.nodes.len());
+    // Kinds are few, and neighbours are often of one.
+    let mut known: Vec<(&str, &str, &KindSchema)> = Vec::new();
     for (addr, node) in &graph.nodes {
         let refuse = |code, message: String, help: Option<&str>| {
             let help = help.map(str::to_owned);
             Err(PlanError { code, message, help, loc: Some(node.origin.loc.clone()) })
         };
-        let (kind, platform) = (&node.kind, &node.provider);
-        if options.schema(platform, kind).is_none() {
+        let (kind, platform) = (&*node.kind, &*node.provider);
+        let same = known.iter().find(|(k, p, _)| *k == kind && *p == platform).map(|(.., schema)| *schema);
+        let Some(schema) = same.or_else(|| options.schema(platform, kind)) else {
             let message = format!("{addr}: kind `{kind}` is not provided by platform {platform} in this version");
             return refuse("not-provided", message, None);
+        };
+        if same.is_none() {
+            known.push((kind, platform, schema));
         }
+        found.push((node, schema));
     }
     // Members look like any container; what they were written as says that they act by themselves.
     for (addr, e) in &graph.expanded {
@@ -29,13 +40,16 @@ pub(super) fn check(graph: &Graph, options: &Options) -> Result<(), PlanError> {
             });
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 /// The nodes whose objects this one binds, in slot order.
 pub(super) fn slots(graph: &Graph, node: &Node, schema: &KindSchema) -> Vec<Addr> {
-    let (_, slots) = imm_ir::spec::spec(schema, &node.provider, &node.inputs);
     let binds: BTreeSet<&Addr> = node.edges.iter().filter(|e| e.kind == EdgeKind::Bind).map(|e| &e.to).collect();
+    if binds.is_empty() {
+        return Vec::new();
+    }
+    let slots = imm_ir::spec::slots(schema, &node.inputs);
     let mut found: Vec<Addr> = slots.iter().flat_map(|a| members(graph, a)).filter(|a| binds.contains(a)).collect();
     // What is bound without a slot, if a schema ever does that, comes behind in address order.
     found.extend(binds.into_iter().filter(|a| !slots.iter().any(|s| a.is_within(s))).cloned());

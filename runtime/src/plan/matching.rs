@@ -1,78 +1,98 @@
 //! Which object each node gets: per spec and bindings, as a multiset. The one at its own address first (keep), then what is
 //! left over on both sides in address order (rename), then warm ones (reuse), else a new one. Durables and pointers match by
 //! address alone: two equal volumes must never swap their data.
+//!
+//! What is kept costs one comparison; the sets of what is left over are made when the first node is not.
 
-use super::order::Order;
-use super::{Fate, Observed, Options, PlanError, Planned, Recorded, identity, start};
+use super::view::View;
+use super::{Fate, Observed, PlanError, Planned, identity, start};
 use crate::id::{Lineage, ObjectId};
 use crate::provider::Observation;
-use crate::state::{Object, ObjectState, State};
-use imm_ir::{Addr, Class, Digest, EdgeKind, Graph, Nature, Node};
+use crate::state::{Object, ObjectState};
+use imm_ir::{Addr, Class, Digest, EdgeKind, KindSchema, Nature, Node};
 use std::collections::{BTreeMap, BTreeSet};
 
 type Key = (Digest, Vec<ObjectId>);
 
 /// A node whose spec and bindings are known.
 struct Candidate<'a> {
+    number: usize,
     addr: &'a Addr,
     node: &'a Node,
     key: Key,
 }
 
-struct Matcher<'a> {
-    state: &'a State,
+/// Objects by key, each in address order.
+type Side = BTreeMap<Key, BTreeSet<(Addr, ObjectId)>>;
+
+/// An object for a node, with its serial.
+type Match = (ObjectId, Fate, u64);
+
+struct Matcher<'a, 'v> {
+    view: &'v View<'a>,
     observed: &'a Observed,
-    options: &'a Options,
     lineage: Lineage,
-    /// Objects of the base by key, warm ones by key; each in address order.
-    current: BTreeMap<Key, BTreeSet<(Addr, ObjectId)>>,
-    warm: BTreeMap<Key, BTreeSet<(Addr, ObjectId)>>,
-    /// Content that was left to the collector: bytes are the same whenever they are made, so it is made again as it was.
-    released: BTreeMap<Key, Vec<(u64, ObjectId)>>,
+    /// What is left over; made when it is needed first.
+    left: Option<Left>,
+    /// Jobs that ran, by key; made when there is a job.
+    facts: Option<BTreeMap<Key, Vec<(ObjectId, &'a Object)>>>,
+    /// Retained durables by address; made when there is a new durable.
+    retained: Option<BTreeMap<&'a Addr, Vec<(ObjectId, &'a Object)>>>,
     serials: BTreeMap<Key, u64>,
     taken: BTreeSet<ObjectId>,
 }
 
-pub(super) fn assign(
-    graph: &Graph,
-    recorded: Recorded<'_>,
-    observed: &Observed,
-    options: &Options,
+/// What has no node at its own address that could keep it.
+struct Left {
+    /// Of the base.
+    current: Side,
+    /// Of earlier generations.
+    warm: Side,
+    /// Content that was left to the collector: bytes are the same whenever they are made, so it is made again as it was.
+    released: BTreeMap<Key, Vec<(u64, ObjectId)>>,
+}
+
+pub(super) fn assign<'a>(
+    view: &View<'a>,
+    observed: &'a Observed,
     lineage: Lineage,
-    order: &Order<'_>,
     rerun: bool,
 ) -> Result<BTreeMap<Addr, Planned>, PlanError> {
-    let mut matcher = Matcher::new(recorded.state, observed, options, lineage);
-    let mut nodes: BTreeMap<Addr, Planned> = BTreeMap::new();
-    // Equal keys only occur within a level: equal bindings are the same objects, each of which belongs to one node.
-    for level in order.sorted.chunk_by(|a, b| a.1 == b.1) {
-        let mut groups: BTreeMap<Key, Vec<Candidate<'_>>> = BTreeMap::new();
-        for (addr, _) in level {
-            let Some(node) = graph.nodes.get(*addr) else { continue };
-            let Some(schema) = options.schema(&node.provider, &node.kind) else { continue };
-            let slots = identity::slots(graph, node, schema);
-            let bindings: Vec<_> = slots.iter().filter_map(|a| nodes.get(a)).map(|n| n.object).collect();
-            let candidate = Candidate { addr, node, key: (node.spec, bindings) };
-            groups.entry(candidate.key.clone()).or_default().push(candidate);
-        }
-        for group in groups.into_values() {
-            for (candidate, object, fate, serial) in matcher.match_group(group, rerun)? {
-                let after = candidate.node.edges.iter().filter(|e| e.kind != EdgeKind::Set).map(|e| e.to.clone());
-                let planned = Planned {
-                    object,
-                    spec: candidate.key.0,
-                    bindings: candidate.key.1,
-                    after: after.collect(),
-                    serial,
-                    fate,
-                    claims: start::claims(graph, candidate.node, &nodes),
-                    start: start::Start::AtOnce,
-                };
-                nodes.insert(candidate.addr.clone(), planned);
+    let (left, facts, retained) = (None, None, None);
+    let (serials, taken) = (BTreeMap::new(), BTreeSet::new());
+    let mut matcher = Matcher { view, observed, lineage, left, facts, retained, serials, taken };
+    let mut planned: Vec<Option<Planned>> = view.each().map(|_| None).collect();
+    for level in view.levels() {
+        let mut open = Vec::new();
+        for (number, _) in level {
+            let number = *number as usize;
+            let Some((addr, node, schema)) = view.node(number) else { continue };
+            let slots = identity::slots(view.graph, node, schema);
+            let object = |at: &Addr| planned.get(view.find(at)?)?.as_ref().map(|p| p.object);
+            let key = (node.spec, slots.iter().filter_map(object).collect());
+            let candidate = Candidate { number, addr, node, key };
+            match matcher.of_its_own(&candidate, schema, rerun)? {
+                Some(found) => put(view, &mut planned, candidate, found),
+                None => open.push(candidate),
             }
         }
+        for (candidate, found) in matcher.of_the_rest(open) {
+            put(view, &mut planned, candidate, found);
+        }
     }
-    Ok(nodes)
+    let nodes = view.each().filter_map(|i| Some((view.addr(i)?.clone(), planned.get_mut(i)?.take()?)));
+    Ok(nodes.collect())
+}
+
+fn put(view: &View<'_>, planned: &mut [Option<Planned>], candidate: Candidate<'_>, found: Match) {
+    let Candidate { number, node, key: (spec, bindings), .. } = candidate;
+    let (object, fate, serial) = found;
+    let after = node.edges.iter().filter(|e| e.kind != EdgeKind::Set).map(|e| e.to.clone()).collect();
+    let claims = start::claims(view.graph, node, &|at| planned.get(view.find(at)?)?.as_ref().map(|p| p.object));
+    let start = start::Start::AtOnce;
+    if let Some(here) = planned.get_mut(number) {
+        *here = Some(Planned { object, spec, bindings, after, serial, fate, claims, start });
+    }
 }
 
 /// Takes the first object at an address.
@@ -82,126 +102,132 @@ fn take_at(side: &mut BTreeSet<(Addr, ObjectId)>, addr: &Addr) -> Option<(Addr, 
     side.take(&found)
 }
 
-impl<'a> Matcher<'a> {
-    fn new(state: &'a State, observed: &'a Observed, options: &'a Options, lineage: Lineage) -> Self {
-        let mut matcher = Self {
-            state,
-            observed,
-            options,
-            lineage,
-            current: BTreeMap::new(),
-            warm: BTreeMap::new(),
-            released: BTreeMap::new(),
-            serials: BTreeMap::new(),
-            taken: BTreeSet::new(),
-        };
-        let in_use = state.in_use();
-        let resources = state.objects.iter().filter(|(_, o)| o.class == Class::Resource && o.nature != Nature::Job);
-        for (id, object) in resources {
-            if object.state == ObjectState::Released && object.nature == Nature::Content {
-                let key = (object.spec, object.bindings.clone());
-                matcher.released.entry(key).or_default().push((object.serial, *id));
-            }
-            if !matcher.sound(*id, object) {
-                continue;
-            }
-            let key = (object.spec, object.bindings.clone());
-            let side = if in_use.contains(id) { &mut matcher.current } else { &mut matcher.warm };
-            // Out of the base, only what was in service once and is known to work is taken back.
-            if in_use.contains(id) || object.since.is_some() {
-                side.entry(key).or_default().insert((object.address.clone(), *id));
-            }
-        }
-        matcher
-    }
+fn key(object: &Object) -> Key {
+    (object.spec, object.bindings.clone())
+}
 
+/// Whether an object matches by its key.
+fn by_key(object: &Object) -> bool {
+    object.class == Class::Resource && object.nature != Nature::Job
+}
+
+impl<'a> Matcher<'a, '_> {
     /// Whether a new generation can have this object.
     fn sound(&self, id: ObjectId, object: &Object) -> bool {
-        let seen = self.observed.objects.get(&id);
-        // What is switched is switched back, and what is not ours is what it is: neither is made anew.
-        let broken = self.options.heal
-            && match seen {
-                Some(Observation::Missing) => object.class != Class::External,
-                Some(Observation::Changed(_)) => object.class == Class::Resource,
-                Some(Observation::Intact) | None => false,
-            };
-        object.state.usable()
-            && !broken
-            && !matches!(seen, Some(Observation::Missing) if !self.state.in_use().contains(&id))
+        if !object.state.usable() {
+            return false;
+        }
+        match self.observed.objects.get(&id) {
+            None | Some(Observation::Intact) => true,
+            // What is switched is switched back, and what is not ours is what it is: neither is made anew.
+            Some(Observation::Changed(_)) => !(self.view.options.heal && object.class == Class::Resource),
+            Some(Observation::Missing) => {
+                let in_use = || self.view.state.objects.get_index_of(&id).is_some_and(|at| self.view.in_use(at));
+                !(self.view.options.heal && object.class != Class::External) && in_use()
+            }
+        }
     }
 
-    fn match_group<'n>(
+    /// A job by what ran, a durable or pointer by its address, anything else if it is there already.
+    fn of_its_own(
         &mut self,
-        group: Vec<Candidate<'n>>,
+        candidate: &Candidate<'a>,
+        schema: &KindSchema,
         rerun: bool,
-    ) -> Result<Vec<(Candidate<'n>, ObjectId, Fate, u64)>, PlanError> {
-        let mut done = Vec::with_capacity(group.len());
-        let mut open = Vec::new();
-        for candidate in group {
-            let job = self.options.schema(&candidate.node.provider, &candidate.node.kind);
-            if job.is_some_and(|schema| schema.nature == Nature::Job) {
-                let (object, fate, serial) = self.by_fact(&candidate, rerun);
-                done.push((candidate, object, fate, serial));
-                continue;
-            }
-            if candidate.node.class == Class::Resource {
-                open.push(candidate);
-                continue;
-            }
-            let (object, fate, serial) = self.by_address(&candidate)?;
-            done.push((candidate, object, fate, serial));
+    ) -> Result<Option<Match>, PlanError> {
+        if schema.nature == Nature::Job {
+            return Ok(Some(self.by_fact(candidate, rerun)));
         }
-        let Some(key) = open.first().map(|c| c.key.clone()) else { return Ok(done) };
-        // Two passes a side: the same address, then whatever is left.
-        let mut rounds = [(self.current.remove(&key), true), (self.warm.remove(&key), false)];
-        for (side, current) in &mut rounds {
-            let side = side.get_or_insert_default();
-            for same_address in [true, false] {
-                let mut rest = Vec::new();
-                for candidate in open {
-                    let found = if same_address { take_at(side, candidate.addr) } else { side.pop_first() };
-                    let Some((from, object)) = found else {
-                        rest.push(candidate);
-                        continue;
-                    };
-                    let fate = match (*current, same_address) {
-                        (true, true) => Fate::Keep,
-                        (true, false) => Fate::Rename(from),
-                        (false, _) => Fate::Reuse,
-                    };
-                    let serial = self.state.objects.get(&object).map_or(0, |o| o.serial);
-                    done.push((candidate, object, fate, serial));
-                }
-                open = rest;
-            }
+        if candidate.node.class != Class::Resource {
+            return self.by_address(candidate).map(Some);
         }
-        for candidate in open {
-            let released = self.released.get_mut(&candidate.key).and_then(Vec::pop);
+        let here = self.view.base(candidate.number).filter(|(_, o)| by_key(o));
+        let equal = |o: &Object| o.spec == candidate.key.0 && o.bindings == candidate.key.1;
+        Ok(here.filter(|(id, o)| equal(o) && self.sound(*id, o)).map(|(id, o)| (id, Fate::Keep, o.serial)))
+    }
+
+    /// Nodes of one level that keep nothing.
+    fn of_the_rest(&mut self, open: Vec<Candidate<'a>>) -> Vec<(Candidate<'a>, Match)> {
+        let mut done = Vec::with_capacity(open.len());
+        if open.is_empty() {
+            return done;
+        }
+        let mut left = self.left.take().unwrap_or_else(|| self.left_over());
+        // An object with the spec of the node at its address was reserved for that until now.
+        let reserved = open.iter().filter_map(|c| self.view.base(c.number).filter(|(_, o)| o.spec == c.key.0));
+        for (id, object) in reserved.filter(|(id, o)| by_key(o) && self.sound(*id, o)) {
+            left.current.entry(key(object)).or_default().insert((object.address.clone(), id));
+        }
+        let mut rest = open;
+        for round in 0..3 {
+            let mut next = Vec::new();
+            for candidate in rest {
+                let side = if round == 0 { &mut left.current } else { &mut left.warm };
+                let found = side.get_mut(&candidate.key).and_then(|side| match round {
+                    1 => take_at(side, candidate.addr),
+                    _any => side.pop_first(),
+                });
+                let Some((from, object)) = found else {
+                    next.push(candidate);
+                    continue;
+                };
+                let fate = if round == 0 { Fate::Rename(from) } else { Fate::Reuse };
+                let serial = self.view.state.objects.get(&object).map_or(0, |o| o.serial);
+                done.push((candidate, (object, fate, serial)));
+            }
+            rest = next;
+        }
+        for candidate in rest {
+            let released = left.released.get_mut(&candidate.key).and_then(Vec::pop);
             let (object, serial) =
                 released.map_or_else(|| self.fresh(&candidate.key), |(serial, object)| (object, serial));
-            done.push((candidate, object, Fate::Create, serial));
+            done.push((candidate, (object, Fate::Create, serial)));
         }
-        Ok(done)
+        self.left = Some(left);
+        done
+    }
+
+    fn left_over(&self) -> Left {
+        let mut left = Left { current: Side::new(), warm: Side::new(), released: BTreeMap::new() };
+        let add = |side: &mut Side, id, object: &Object| {
+            side.entry(key(object)).or_default().insert((object.address.clone(), id));
+        };
+        let other =
+            |i: usize| self.view.base(i).filter(|(_, o)| self.view.node(i).is_some_and(|(_, n, _)| n.spec != o.spec));
+        let base = self.view.each().filter_map(other).chain(self.view.strays());
+        for (id, object) in base.filter(|(id, o)| by_key(o) && self.sound(*id, o)) {
+            add(&mut left.current, id, object);
+        }
+        for (_, id, object) in self.view.objects().filter(|(place, _, o)| by_key(o) && !self.view.in_use(*place)) {
+            if object.state == ObjectState::Released && object.nature == Nature::Content {
+                left.released.entry(key(object)).or_default().push((object.serial, id));
+            }
+            // Only what was in service once and is known to work is taken back.
+            if object.since.is_some() && self.sound(id, object) {
+                add(&mut left.warm, id, object);
+            }
+        }
+        left
     }
 
     /// A job that has run is never run again, whichever generation it ran for and whether its object is still there.
-    fn by_fact(&mut self, candidate: &Candidate<'_>, rerun: bool) -> (ObjectId, Fate, u64) {
-        let Candidate { addr, node, key } = candidate;
+    fn by_fact(&mut self, candidate: &Candidate<'_>, rerun: bool) -> Match {
+        let Candidate { addr, node, key, .. } = candidate;
         let again = rerun && start::every_apply(node);
-        let ran = |id: &ObjectId, o: &Object| {
-            o.nature == Nature::Job && o.ended == Some(0) && !o.undone && !self.taken.contains(id)
-        };
-        let mut facts: Vec<_> = self
-            .state
-            .objects
-            .iter()
-            .filter(|(id, o)| !again && o.spec == key.0 && o.bindings == key.1 && ran(id, o))
-            .map(|(id, o)| (o.address != **addr, std::cmp::Reverse(o.serial), *id, o.address.clone(), o.serial))
-            .collect();
-        facts.sort();
-        let (object, fate, serial) = match facts.into_iter().next() {
-            Some((false, _, object, _, serial)) => (object, Fate::Keep, serial),
-            Some((true, _, object, from, serial)) => (object, Fate::Rename(from), serial),
+        let facts = self.facts.get_or_insert_with(|| {
+            let mut facts: BTreeMap<Key, Vec<_>> = BTreeMap::new();
+            let ran = |o: &Object| o.nature == Nature::Job && o.ended == Some(0) && !o.undone;
+            for (_, id, object) in self.view.objects().filter(|(.., o)| ran(o)) {
+                facts.entry(self::key(object)).or_default().push((id, object));
+            }
+            facts
+        });
+        let open = facts.get(key).into_iter().flatten().filter(|(id, _)| !again && !self.taken.contains(id));
+        // At this address rather than at another, the newest.
+        let best = open.min_by_key(|(id, o)| (o.address != **addr, std::cmp::Reverse(o.serial), *id));
+        let (object, fate, serial) = match best {
+            Some((id, o)) if o.address == **addr => (*id, Fate::Keep, o.serial),
+            Some((id, o)) => (*id, Fate::Rename(o.address.clone()), o.serial),
             None => {
                 let (object, serial) = self.fresh(key);
                 (object, Fate::Create, serial)
@@ -213,19 +239,21 @@ impl<'a> Matcher<'a> {
 
     /// The next object with this spec and bindings.
     fn fresh(&mut self, key: &Key) -> (ObjectId, u64) {
-        let next = self.serials.entry(key.clone()).or_insert_with(|| self.state.next_serial(&key.0, &key.1));
+        let state = self.view.state;
+        let next = self.serials.entry(key.clone()).or_insert_with(|| state.next_serial(&key.0, &key.1));
         let serial = *next;
         *next += 1;
         (ObjectId::new(self.lineage, &key.0, &key.1, serial), serial)
     }
 
-    fn by_address(&mut self, candidate: &Candidate<'_>) -> Result<(ObjectId, Fate, u64), PlanError> {
-        let Candidate { addr, node, key } = candidate;
-        let renamed_from = self.options.renames.iter().find(|(_, to)| to == addr).map(|(from, _)| from);
+    fn by_address(&mut self, candidate: &Candidate<'_>) -> Result<Match, PlanError> {
+        let Candidate { number, addr, node, key } = candidate;
+        let options = self.view.options;
+        let renamed_from = options.renames.iter().find(|(_, to)| to == addr).map(|(from, _)| from);
         let equal = |o: &Object| o.spec == key.0 && o.bindings == key.1 && o.kind == node.kind;
         let usable = |id: &ObjectId, o: &Object| self.sound(*id, o) && !self.taken.contains(id);
-        let declared = renamed_from.map_or(*addr, |from| from);
-        if let Some((id, object)) = self.state.at(declared)
+        let declared = renamed_from.map_or_else(|| self.view.base(*number), |from| self.view.state.at(from));
+        if let Some((id, object)) = declared
             && object.class == node.class
             && usable(&id, object)
         {
@@ -235,7 +263,7 @@ impl<'a> Matcher<'a> {
                 self.taken.insert(id);
                 return Ok((id, fate, serial));
             }
-            if node.class == Class::Durable && !self.options.replace.contains(addr) {
+            if node.class == Class::Durable && !options.replace.contains(addr) {
                 return Err(PlanError {
                     code: "durable-change",
                     message: format!("{addr} holds data, and this change would make a new one without it"),
@@ -245,14 +273,18 @@ impl<'a> Matcher<'a> {
             }
         }
         if node.class == Class::Durable {
-            let retained = self.state.objects.iter().find(|(id, o)| {
-                o.class == Class::Durable
-                    && o.state == ObjectState::Retained
-                    && o.address == *declared
-                    && equal(o)
-                    && usable(id, o)
+            let retained = self.retained.get_or_insert_with(|| {
+                let mut retained: BTreeMap<&Addr, Vec<_>> = BTreeMap::new();
+                let of = |o: &Object| o.class == Class::Durable && o.state == ObjectState::Retained;
+                for (_, id, object) in self.view.objects().filter(|(.., o)| of(o)) {
+                    retained.entry(&object.address).or_default().push((id, object));
+                }
+                retained.values_mut().for_each(|same| same.sort_by_key(|(id, _)| *id));
+                retained
             });
-            if let Some((id, object)) = retained.map(|(id, o)| (*id, o)) {
+            let here = retained.get(renamed_from.unwrap_or(addr)).into_iter().flatten().copied();
+            let found = here.filter(|(id, o)| equal(o) && !self.taken.contains(id)).collect::<Vec<_>>();
+            if let Some((id, object)) = found.into_iter().find(|(id, o)| self.sound(*id, o)) {
                 self.taken.insert(id);
                 let fate = renamed_from.map_or(Fate::Attach, |from| Fate::Rename(from.clone()));
                 return Ok((id, fate, object.serial));

@@ -1,36 +1,39 @@
 //! The plan: a set difference between a graph and recorded state, then an order. Pure: no IO, no clock.
 //!
 //! To read: [`identity`] (which object a node is), [`matching`] (keep, rename, reuse, attach or create), [`settings`] (what
-//! pointers are to be set to), [`start`] (when each begins to act, and who gives way), [`rollout`] (the stages), `consent` (what needs a word of its
-//! own), [`reasons`] (why) from [`causes`] (what a person changed), [`order`] (the order of a DAG), [`saved`] (a plan as a
-//! file). This file has the types and puts the parts together.
+//! pointers are to be set to), [`start`] (when each begins to act, and who gives way), [`rollout`] (the stages), `consent`
+//! (what needs a word of its own), [`reasons`] (why) from [`causes`] (what a person changed), `view` (graph and base by
+//! numbers, in order), [`saved`] (a plan as a file). This file has the types and puts the parts together.
 
 mod active;
 pub mod causes;
 mod consent;
 pub mod identity;
 pub mod matching;
-pub mod order;
 pub mod reasons;
 pub mod retire;
 pub mod rollout;
 pub mod saved;
 pub mod settings;
 pub mod start;
+mod view;
 
 use crate::entry::{Claim, ConsentKind, Verb};
 use crate::id::{Lineage, ObjectId};
 use crate::provider::Observation;
 use crate::state::State;
-use imm_ir::{Addr, Class, Digest, Graph, KindSchema, SchemaSet};
+use imm_ir::{Addr, Class, Digest, Graph, KindSchema, Node, SchemaSet};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use view::View;
 
 pub use reasons::Reason;
 pub use rollout::Rollout;
 pub use settings::PlannedSwitch;
 pub use start::Start;
+pub use view::Visits;
 
 /// What a step does. There is no update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -230,6 +233,50 @@ pub struct Recorded<'a> {
     pub graph: Option<&'a Graph>,
 }
 
+/// The nodes of the newest generation's graph, each read when it is asked for.
+pub trait Past {
+    /// The node at an address.
+    fn node(&self, addr: &Addr) -> Option<Cow<'_, Node>>;
+
+    /// Whether the node at an address is exactly this one. `false` may also mean that telling is dear.
+    fn has(&self, addr: &Addr, node: &Node) -> bool;
+}
+
+impl Past for Graph {
+    fn node(&self, addr: &Addr) -> Option<Cow<'_, Node>> {
+        self.nodes.get(addr).map(Cow::Borrowed)
+    }
+
+    fn has(&self, addr: &Addr, node: &Node) -> bool {
+        self.nodes.get(addr).is_some_and(|old| std::ptr::eq(old, node))
+    }
+}
+
+/// What is recorded, as planning looks at it.
+#[derive(Clone, Copy)]
+struct Base<'a> {
+    state: &'a State,
+    graph: Option<&'a dyn Past>,
+}
+
+/// A graph that plans can share; one that is only borrowed is copied.
+pub trait Shared {
+    /// The graph.
+    fn shared(&self) -> Arc<Graph>;
+}
+
+impl Shared for Arc<Graph> {
+    fn shared(&self) -> Arc<Graph> {
+        Arc::clone(self)
+    }
+}
+
+impl Shared for Graph {
+    fn shared(&self) -> Arc<Graph> {
+        Arc::new(self.clone())
+    }
+}
+
 /// What the caller wants and allows.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -328,59 +375,83 @@ impl Plan {
 ///
 /// # Errors
 /// The program asks for something that may not be, or that this version cannot do.
-pub fn plan(graph: &Graph, recorded: Recorded<'_>, observed: &Observed, options: &Options) -> Result<Plan, PlanError> {
-    let state = recorded.state;
+pub fn plan(
+    graph: &impl Shared,
+    recorded: Recorded<'_>,
+    observed: &Observed,
+    options: &Options,
+) -> Result<Plan, PlanError> {
+    let (graph, past) = (graph.shared(), recorded.graph.map(|g| g as &dyn Past));
+    let root = graph.root();
+    plan_on(graph, root, recorded.state, past, observed, options).map(|(plan, _)| plan)
+}
+
+/// As [`plan()`], of a graph with this root, on a record that is read node by node; and how often it looked at what.
+///
+/// # Errors
+/// As [`plan()`].
+pub fn plan_on(
+    graph: Arc<Graph>,
+    graph_root: Digest,
+    state: &State,
+    past: Option<&dyn Past>,
+    observed: &Observed,
+    options: &Options,
+) -> Result<(Plan, Visits), PlanError> {
     let Some(lineage) = state.lineage else {
         return Err(PlanError { code: "no-ledger", message: "the ledger is not open".into(), help: None, loc: None });
     };
-    identity::check(graph, options)?;
-    rollout::check(graph)?;
-    let graph_root = graph.root();
+    let recorded = Base { state, graph: past };
+    let view = View::new(&graph, state, options)?;
+    rollout::check(&graph)?;
     consent::check_again(state, graph_root, options)?;
-    let order = order::levels(graph)?;
-    let mut nodes = matching::assign(graph, recorded, observed, options, lineage, &order, false)?;
-    consent::check_sizes(graph, state, &nodes, options)?;
-    let mut switches = settings::switches(graph, recorded, observed, &nodes, options);
+    let mut nodes = matching::assign(&view, observed, lineage, false)?;
+    consent::check_sizes(&graph, state, &nodes, options)?;
+    let mut chosen = view.chosen(&nodes);
+    let mut switches = settings::switches(&view, past, observed, &nodes, &chosen);
     // A job that runs in every apply is no reason for one.
-    let repeats = options.verb == Verb::Apply && graph.nodes.values().any(start::every_apply);
+    let repeats =
+        options.verb == Verb::Apply && view.each().any(|i| view.node(i).is_some_and(|(_, n, _)| start::every_apply(n)));
     if repeats && !(switches.is_empty() && unchanged(state, graph_root, &nodes)) {
-        nodes = matching::assign(graph, recorded, observed, options, lineage, &order, true)?;
-        switches = settings::switches(graph, recorded, observed, &nodes, options);
+        nodes = matching::assign(&view, observed, lineage, true)?;
+        chosen = view.chosen(&nodes);
+        switches = settings::switches(&view, past, observed, &nodes, &chosen);
     }
     let drill = matches!(options.verb, Verb::Drill { .. });
-    let rests = start::decide(graph, recorded, &mut nodes, &options.schemas, drill)?;
+    let rests = start::decide(&view, &mut nodes, &chosen, drill)?;
     if drill {
         // Nothing moves.
         switches.clear();
     }
-    let rollout = rollout::decide(graph, recorded, &mut nodes, &switches, options);
+    let rollout = rollout::decide(&graph, recorded, &mut nodes, &switches, options);
     // A destroy leaves nothing warm: a rollback from there is cold.
     let keep = if options.verb == Verb::Destroy { 0 } else { options.keep.unwrap_or(graph.policy.keep) };
-    let proves = settings::proves(graph, recorded, &nodes, options);
+    let proves = settings::proves(&view, past, &nodes);
     let mut steps = Vec::new();
-    reasons::forward(graph, recorded, observed, &nodes, &order, options, &mut steps);
+    reasons::forward(&view, recorded, observed, &nodes, &mut steps);
     if !drill {
-        active::steps(graph, state, &nodes, &rests, &rollout, &mut steps);
+        active::steps(&graph, state, &nodes, &rests, &rollout, &mut steps);
     }
-    settings::steps(graph, recorded, &switches, &nodes, &rollout, options, &mut steps);
+    settings::steps(&graph, recorded, &switches, &nodes, &rollout, options, &mut steps);
     let ended = consent::ended(state, &nodes, options)?;
     if !drill {
-        retire::steps(graph, recorded, &nodes, keep, &ended, &mut steps);
+        retire::steps(&view, recorded, &nodes, &chosen, (keep, &ended), &mut steps);
     }
-    let mut consents = consent::given(graph, state, &nodes, options, graph_root)?;
+    let mut consents = consent::given(&graph, state, &nodes, options, graph_root)?;
     if !ended.is_empty() {
         let subjects = ended.into_iter().collect();
         consents.push(Consent { kind: ConsentKind::DurableDestroy, subjects, because: options.because.clone() });
     }
     let kept = nodes.values().filter(|n| n.fate == Fate::Keep).count() as u64;
-    Ok(Plan {
+    let (visits, retain) = (view.visits(), graph.policy.retain);
+    let plan = Plan {
         verb: options.verb.clone(),
         lineage,
         environment: state.environment.clone(),
         base_generation: state.current,
         base: state.base(),
         graph_root,
-        graph: Arc::new(graph.clone()),
+        graph,
         nodes,
         switches,
         proves,
@@ -390,8 +461,9 @@ pub fn plan(graph: &Graph, recorded: Recorded<'_>, observed: &Observed, options:
         consents,
         kept,
         keep,
-        retain: graph.policy.retain,
-    })
+        retain,
+    };
+    Ok((plan, visits))
 }
 
 impl Plan {
@@ -422,6 +494,10 @@ impl Plan {
 
 fn unchanged(state: &State, graph_root: Digest, nodes: &BTreeMap<Addr, Planned>) -> bool {
     let Some(generation) = state.generation() else { return nodes.is_empty() };
-    let kept = |(addr, n): (&Addr, &Planned)| n.fate == Fate::Keep && generation.objects.get(addr) == Some(&n.object);
-    generation.graph_root == graph_root && nodes.iter().all(kept) && nodes.len() == generation.objects.len()
+    let same = generation.graph_root == graph_root && nodes.len() == generation.objects.len();
+    // Both are in address order.
+    let kept = |((addr, n), (at, id)): ((&Addr, &Planned), (&Addr, &ObjectId))| {
+        n.fate == Fate::Keep && n.object == *id && addr == at
+    };
+    same && nodes.iter().zip(generation.objects.iter()).all(kept)
 }

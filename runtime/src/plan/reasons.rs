@@ -1,11 +1,11 @@
 //! Why a step is there: down to the param, file or expression, with its place in the source.
 
 use super::causes::{self, Changed};
-use super::order::Order;
 use super::start::{Effect, Job, Start};
-use super::{Action, Fate, Observed, Options, Planned, Recorded, Step, Undo};
+use super::view::View;
+use super::{Action, Base, Fate, Observed, Options, Planned, Step, Undo};
 use crate::provider::Observation;
-use imm_ir::{Addr, Cause, CauseKind, Class, FieldClass, Graph, Loc, Node, ParamFrom};
+use imm_ir::{Addr, Cause, CauseKind, Class, FieldClass, Loc, Node, ParamFrom};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -48,17 +48,18 @@ const MOST_ROOTS: usize = 3;
 
 /// Steps of everything that is not simply kept, dependencies first.
 pub(super) fn forward(
-    graph: &Graph,
-    recorded: Recorded<'_>,
+    view: &View<'_>,
+    recorded: Base<'_>,
     observed: &Observed,
     nodes: &BTreeMap<Addr, Planned>,
-    order: &Order<'_>,
-    options: &Options,
     steps: &mut Vec<Step>,
 ) {
     let mut roots = BTreeMap::new();
-    for (addr, _) in &order.sorted {
-        let Some((node, planned)) = graph.nodes.get(*addr).zip(nodes.get(*addr)) else { continue };
+    let options = view.options;
+    let kept: Vec<bool> = nodes.values().map(|n| n.fate == Fate::Keep).collect();
+    for i in view.ordered().filter(|i| kept.get(*i) == Some(&false)) {
+        let Some((addr, node, _)) = view.node(i) else { continue };
+        let Some(planned) = nodes.get(addr) else { continue };
         let (action, reasons) = match &planned.fate {
             Fate::Keep => continue,
             Fate::Create => {
@@ -70,14 +71,14 @@ pub(super) fn forward(
             Fate::Attach => (Action::Attach, vec![Reason::at("kept from before", &node.origin.loc)]),
         };
         let causes = reasons.iter().filter(|r| r.loc.is_some()).take(MOST_ROOTS).cloned();
-        roots.insert(*addr, causes.collect());
+        roots.insert(addr, causes.collect());
         let job = match &planned.start {
             Start::Job(job) if action == Action::Create => Some(*job),
             _other => None,
         };
         steps.push(Step {
             action,
-            address: (*addr).clone(),
+            address: addr.clone(),
             kind: node.kind.clone(),
             class: node.class,
             object: Some(planned.object),
@@ -102,7 +103,7 @@ fn runs(job: Job) -> String {
 }
 
 fn create(
-    recorded: Recorded<'_>,
+    recorded: Base<'_>,
     observed: &Observed,
     addr: &Addr,
     node: &Node,
@@ -141,13 +142,13 @@ fn create(
 
 /// What differs between the recorded node at this address and this one: identity inputs, or all others.
 pub(super) fn changed_inputs(
-    recorded: Recorded<'_>,
+    recorded: Base<'_>,
     addr: &Addr,
     node: &Node,
     options: &Options,
     identity: bool,
 ) -> Vec<Reason> {
-    let Some(before) = recorded.graph.and_then(|g| g.nodes.get(addr)) else { return Vec::new() };
+    let Some(before) = recorded.graph.and_then(|g| g.node(addr)) else { return Vec::new() };
     let Some(schema) = options.schema(&node.provider, &node.kind) else { return Vec::new() };
     let mut reasons = Vec::new();
     if before.kind != node.kind {

@@ -1,10 +1,11 @@
 //! What leaves: by tier. The same rule decides here and, after the commit, in the executor.
 
 use super::reasons::{Reason, undo_of_end};
-use super::{Action, Fate, Planned, Recorded, Step};
+use super::view::{Chosen, View};
+use super::{Action, Base, Fate, Planned, Step};
 use crate::id::ObjectId;
 use crate::state::{Object, ObjectState};
-use imm_ir::{Addr, Class, Digest, Graph, Nature};
+use imm_ir::{Addr, Class, Digest, Nature};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What happens to an object that exists and is not part of the newest generation. `consented`: to the end of its data.
@@ -25,7 +26,7 @@ pub fn tier(object: &Object, warm: bool, consented: bool) -> Option<Action> {
     }
 }
 
-fn in_use_at(recorded: Recorded<'_>, at: &Addr) -> bool {
+fn in_use_at(recorded: Base<'_>, at: &Addr) -> bool {
     recorded.state.at(at).is_some()
 }
 
@@ -33,7 +34,7 @@ type Same<'a> = (Digest, &'a [ObjectId]);
 
 /// For what is retained: where a new object is made that is like it, the first one of each kind.
 fn successors<'a>(
-    recorded: Recorded<'_>,
+    recorded: Base<'_>,
     nodes: &'a BTreeMap<Addr, Planned>,
     leaving: &[(&Addr, ObjectId, &Object, Action)],
 ) -> BTreeMap<Same<'a>, &'a Addr> {
@@ -48,40 +49,37 @@ fn successors<'a>(
 }
 
 pub(super) fn steps(
-    graph: &Graph,
-    recorded: Recorded<'_>,
+    view: &View<'_>,
+    recorded: Base<'_>,
     nodes: &BTreeMap<Addr, Planned>,
-    keep: u32,
-    ended: &BTreeSet<ObjectId>,
+    chosen: &Chosen,
+    (keep, ended): (u32, &BTreeSet<ObjectId>),
     steps: &mut Vec<Step>,
 ) {
     let state = recorded.state;
-    let chosen: BTreeSet<ObjectId> = nodes.values().map(|n| n.object).collect();
-    let warm: BTreeSet<ObjectId> = state
-        .generations
-        .range(..=state.current.unwrap_or(0))
-        .rev()
-        .take(keep as usize)
-        .flat_map(|(_, g)| g.objects.values().copied())
-        .filter(|id| state.sound(*id))
-        .collect();
-    let in_use = state.in_use();
-    let mut leaving: Vec<(&Addr, ObjectId, &Object, Action)> = state
-        .objects
-        .iter()
-        .filter(|(id, _)| !chosen.contains(id))
-        .filter_map(|(id, o)| Some((&o.address, *id, o, tier(o, warm.contains(id), ended.contains(id))?)))
-        // Warm already, and warm still: nothing happens to it.
-        .filter(|(_, id, _, action)| *action != Action::Warm || in_use.contains(id))
+    // The newest one is known by its marks.
+    let older = state.generations.range(..state.current.unwrap_or(0)).rev().take((keep as usize).saturating_sub(1));
+    let warm: BTreeSet<ObjectId> = older.flat_map(|(_, g)| g.objects.values().copied()).collect();
+    let (in_use, unsound) = (|place| view.in_use(place), state.unsound());
+    let mut leaving: Vec<(&Addr, ObjectId, &Object, Action)> = view
+        .objects()
+        .filter(|(at, ..)| !chosen.has(*at))
+        .filter_map(|(at, id, o)| {
+            let warm = ((keep > 0 && in_use(at)) || warm.contains(&id)) && !unsound.contains(&id);
+            let action = tier(o, warm, ended.contains(&id))?;
+            // Warm already, and warm still: nothing happens to it.
+            (action != Action::Warm || in_use(at)).then_some((&o.address, id, o, action))
+        })
         .collect();
     leaving.sort_by_key(|(addr, id, ..)| (*addr, *id));
     let successors = successors(recorded, nodes, &leaving);
+    let in_base = |id: &ObjectId| state.objects.get_index_of(id).is_some_and(in_use);
     for (addr, id, object, action) in leaving {
         let reason = match action {
             Action::Warm => Reason::plain(format!("kept for rollback (keep = {keep})")),
             _ended if ended.contains(&id) => Reason::plain("its data is destroyed, as was consented to"),
-            _ended if !graph.nodes.contains_key(addr) => Reason::plain("removed from the program"),
-            _ended if in_use.contains(&id) => Reason::plain("replaced"),
+            _ended if !view.graph.nodes.contains_key(addr) => Reason::plain("removed from the program"),
+            _ended if in_base(&id) => Reason::plain("replaced"),
             _ended => match object.since {
                 Some(generation) => Reason::plain(format!("generation {generation} is no longer kept (keep = {keep})")),
                 None => Reason::plain("left over from an apply that failed"),

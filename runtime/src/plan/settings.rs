@@ -2,12 +2,14 @@
 //! expanded standing for its members; everything else that is movable or policy is delivered as it is.
 
 use super::reasons::{self, Reason};
-use super::{Action, Fate, Observed, Options, Planned, Recorded, Rollout, Step, Undo, identity};
+use super::view::{Chosen, View};
+use super::{Action, Base, Fate, Observed, Options, Past, Planned, Rollout, Step, Undo, identity};
 use crate::id::ObjectId;
 use crate::provider::Observation;
 use crate::rollout::Strategy;
 use crate::rollout::strategy::delivered;
-use imm_ir::{Addr, Class, EdgeKind, FieldClass, Fields, Graph, KindSchema, Nature, Node, Term};
+use crate::state::State;
+use imm_ir::{Addr, Class, FieldClass, Fields, Graph, KindSchema, Nature, Node, Term};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,72 +59,68 @@ fn fields<'a>(node: &'a Node, schema: &'a KindSchema, class: FieldClass) -> impl
 }
 
 /// Kept processes whose policy inputs differ from the recorded ones.
-pub(super) fn proves(
-    graph: &Graph,
-    recorded: Recorded<'_>,
-    nodes: &BTreeMap<Addr, Planned>,
-    options: &Options,
-) -> Vec<ObjectId> {
-    let Some(before) = recorded.graph else { return Vec::new() };
-    let differs = |addr: &Addr, planned: &Planned| {
+pub(super) fn proves(view: &View<'_>, past: Option<&dyn Past>, nodes: &BTreeMap<Addr, Planned>) -> Vec<ObjectId> {
+    let Some(past) = past else { return Vec::new() };
+    let differs = |i: usize, planned: &Planned| {
+        let Some((addr, node, schema)) = view.node(i).filter(|(.., schema)| schema.nature == Nature::Process) else {
+            return false;
+        };
         let from = match &planned.fate {
             Fate::Keep => addr,
             Fate::Rename(from) => from,
             Fate::Create | Fate::Reuse | Fate::Attach => return false,
         };
-        let Some((node, old)) = graph.nodes.get(addr).zip(before.nodes.get(from)) else { return false };
-        let Some(schema) = options.schema(&node.provider, &node.kind) else { return false };
-        schema.nature == Nature::Process
-            && fields(node, schema, FieldClass::Policy).ne(fields(old, schema, FieldClass::Policy))
+        let differs = |old: &Node| fields(node, schema, FieldClass::Policy).ne(fields(old, schema, FieldClass::Policy));
+        !past.has(from, node) && past.node(from).is_some_and(|old| differs(&old))
     };
-    nodes.iter().filter(|(addr, planned)| differs(addr, planned)).map(|(_, planned)| planned.object).collect()
+    view.each().zip(nodes.values()).filter(|(i, planned)| differs(*i, planned)).map(|(_, n)| n.object).collect()
 }
 
 /// Every move of the final stage: pointers and cells that change, new pointers, and pointers that leave.
 pub(super) fn switches(
-    graph: &Graph,
-    recorded: Recorded<'_>,
+    view: &View<'_>,
+    past: Option<&dyn Past>,
     observed: &Observed,
     nodes: &BTreeMap<Addr, Planned>,
-    options: &Options,
+    chosen: &Chosen,
 ) -> Vec<PlannedSwitch> {
-    let mut found = Vec::new();
-    let consumed: BTreeSet<&Addr> =
-        graph.nodes.values().flat_map(|n| n.edges.iter()).filter(|e| e.kind != EdgeKind::Set).map(|e| &e.to).collect();
-    for (addr, node) in graph.nodes.iter().filter(|(_, n)| matches!(n.class, Class::Pointer | Class::Durable)) {
-        let Some((planned, schema)) = nodes.get(addr).zip(options.schema(&node.provider, &node.kind)) else { continue };
+    let (mut found, state) = (Vec::new(), view.state);
+    let mut consumed: Option<Vec<bool>> = None;
+    for (i, planned) in view.each().zip(nodes.values()) {
+        let Some((addr, node, schema)) = view.node(i) else { continue };
+        if !matches!(node.class, Class::Pointer | Class::Durable) {
+            continue;
+        }
+        let mut early = || consumed.get_or_insert_with(|| consumers(view)).get(i).copied().unwrap_or(false);
         let wanted = PlannedSwitch {
             address: addr.clone(),
             object: planned.object,
-            targets: targets(graph, node, schema)
+            targets: targets(view.graph, node, schema)
                 .into_iter()
                 .filter_map(|a| nodes.get(&a).map(|n| (a.clone(), n.object)))
                 .collect(),
             inputs: inputs(node, schema),
-            early: planned.fate == Fate::Create && consumed.contains(addr),
+            early: planned.fate == Fate::Create && early(),
             closes: false,
         };
         // Somebody else moved it: healing moves it back.
-        let moved = options.heal && matches!(observed.objects.get(&planned.object), Some(Observation::Changed(_)));
+        let moved = view.options.heal && matches!(observed.objects.get(&planned.object), Some(Observation::Changed(_)));
         let moves = match node.class {
-            Class::Pointer => planned.fate == Fate::Create || moved || !in_force(recorded, &wanted, schema),
+            Class::Pointer => planned.fate == Fate::Create || moved || !in_force(state, past, &wanted, schema),
             // A durable is made with its cells as they are.
-            _durable => planned.fate != Fate::Create && (moved || !same_cells(recorded, &wanted, schema)),
+            _durable => planned.fate != Fate::Create && (moved || !same_cells(state, past, &wanted, schema)),
         };
         if moves {
             found.push(wanted);
         }
     }
-    let chosen: BTreeSet<ObjectId> = nodes.values().map(|n| n.object).collect();
-    let base = recorded.state.generation().map(|g| g.objects.iter()).into_iter().flatten();
-    for (addr, id) in base.filter(|(_, id)| !chosen.contains(id)) {
-        let pointer = recorded.state.objects.get(id).is_some_and(|o| o.class == Class::Pointer);
-        let open = recorded.state.pointers.get(id).is_some_and(|p| !p.setting.targets.is_empty());
-        if pointer && open {
+    for (_, id, object) in view.all_of_base().filter(|(at, ..)| !chosen.has(*at)) {
+        let open = state.pointers.get(&id).is_some_and(|p| !p.setting.targets.is_empty());
+        if object.class == Class::Pointer && open {
             let (targets, inputs) = (Vec::new(), Fields::new());
             found.push(PlannedSwitch {
-                address: addr.clone(),
-                object: *id,
+                address: object.address.clone(),
+                object: id,
                 targets,
                 inputs,
                 early: false,
@@ -133,28 +131,39 @@ pub(super) fn switches(
     found
 }
 
-/// Whether a kept pointer is set like this already.
-fn in_force(recorded: Recorded<'_>, wanted: &PlannedSwitch, schema: &KindSchema) -> bool {
-    let setting = recorded.state.setting(wanted.object);
-    let now: BTreeSet<ObjectId> = setting.targets.iter().map(|t| t.object).collect();
-    now == wanted.targets.iter().map(|(_, id)| *id).collect() && same_cells(recorded, wanted, schema)
+/// Which nodes others come after, by number.
+fn consumers(view: &View<'_>) -> Vec<bool> {
+    let mut consumed: Vec<bool> = view.each().map(|_| false).collect();
+    for to in view.each().flat_map(|i| view.before(i)) {
+        if let Some(consumed) = consumed.get_mut(*to as usize) {
+            *consumed = true;
+        }
+    }
+    consumed
 }
 
-fn same_cells(recorded: Recorded<'_>, wanted: &PlannedSwitch, schema: &KindSchema) -> bool {
+/// Whether a kept pointer is set like this already.
+fn in_force(state: &State, past: Option<&dyn Past>, wanted: &PlannedSwitch, schema: &KindSchema) -> bool {
+    let setting = state.setting(wanted.object);
+    let now: BTreeSet<ObjectId> = setting.targets.iter().map(|t| t.object).collect();
+    now == wanted.targets.iter().map(|(_, id)| *id).collect() && same_cells(state, past, wanted, schema)
+}
+
+fn same_cells(state: &State, past: Option<&dyn Past>, wanted: &PlannedSwitch, schema: &KindSchema) -> bool {
     let known: Option<Fields<_>> =
         wanted.inputs.iter().map(|(name, term)| Some((name.clone(), term.known()?.clone()))).collect();
     if let Some(known) = known {
-        return known == recorded.state.setting(wanted.object).inputs;
+        return known == state.setting(wanted.object).inputs;
     }
     // Late values are compared as terms with those of the recorded graph.
-    let address = recorded.state.objects.get(&wanted.object).map(|o| &o.address);
-    let before = address.and_then(|a| recorded.graph?.nodes.get(a));
-    before.is_some_and(|node| inputs(node, schema) == wanted.inputs)
+    let address = state.objects.get(&wanted.object).map(|o| &o.address);
+    let before = address.and_then(|a| past?.node(a));
+    before.is_some_and(|node| inputs(&node, schema) == wanted.inputs)
 }
 
 pub(super) fn steps(
     graph: &Graph,
-    recorded: Recorded<'_>,
+    recorded: Base<'_>,
     switches: &[PlannedSwitch],
     nodes: &BTreeMap<Addr, Planned>,
     rollout: &Rollout,

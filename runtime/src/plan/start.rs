@@ -3,7 +3,8 @@
 //!
 //! Also who may be there at once: claims of old, warm and new objects are compared here, before anything happens.
 
-use super::{Fate, PlanError, Planned, Recorded, Undo};
+use super::view::{Chosen, View};
+use super::{Fate, PlanError, Planned, Undo};
 use crate::entry::Claim;
 use crate::id::ObjectId;
 use crate::state::{Object, ObjectState, State};
@@ -111,16 +112,16 @@ pub fn every_apply(node: &Node) -> bool {
     matches!(node.known("run"), Some(Value::Variant(tag, _)) if &**tag == "every_apply")
 }
 
-/// The nodes that act without being pointed at.
-pub fn acting(graph: &Graph, schemas: &BTreeMap<Arc<str>, SchemaSet>) -> BTreeSet<Addr> {
+/// Members of what was expanded from something that acts without being pointed at.
+fn members_acting(graph: &Graph, schemas: &BTreeMap<Arc<str>, SchemaSet>) -> BTreeSet<Addr> {
     let by_itself = |provider: &str, kind: &str| {
         schemas.get(provider).and_then(|set| set.get(kind)).is_some_and(|schema| schema.acts_by_itself)
     };
-    let own = graph.nodes.iter().filter(|(_, n)| by_itself(&n.provider, &n.kind)).map(|(addr, _)| addr.clone());
-    let expanded = graph.expanded.values().flat_map(|e| {
+    let some = |kind: &str| schemas.values().any(|set| set.get(kind).is_some_and(|schema| schema.acts_by_itself));
+    let expanded = graph.expanded.values().filter(|e| some(&e.kind)).flat_map(|e| {
         e.members.iter().filter(|m| graph.nodes.get(*m).is_some_and(|n| by_itself(&n.provider, &e.kind))).cloned()
     });
-    own.chain(expanded).collect()
+    expanded.collect()
 }
 
 /// Decides for every node; answers also the objects of the base that stop acting in the final stage.
@@ -128,26 +129,23 @@ pub fn acting(graph: &Graph, schemas: &BTreeMap<Arc<str>, SchemaSet>) -> BTreeSe
 /// # Errors
 /// Two would have to hold one thing at once.
 pub(super) fn decide(
-    graph: &Graph,
-    recorded: Recorded<'_>,
+    view: &View<'_>,
     nodes: &mut BTreeMap<Addr, Planned>,
-    schemas: &BTreeMap<Arc<str>, SchemaSet>,
+    chosen: &Chosen,
     drill: bool,
 ) -> Result<Vec<ObjectId>, PlanError> {
-    let state = recorded.state;
-    let acting = acting(graph, schemas);
-    let chosen: BTreeSet<ObjectId> = nodes.values().map(|n| n.object).collect();
-    let rests = rests(state, &chosen);
-    let holders = Holders::new(state, &chosen);
-    for (addr, planned) in nodes.iter_mut() {
-        let Some(node) = graph.nodes.get(addr) else { continue };
-        let nature = schemas.get(&node.provider).and_then(|set| set.get(&node.kind)).map(|schema| schema.nature);
-        planned.start = match nature {
-            Some(Nature::Job) => Start::Job(Job::read(|name| node.known(name))),
-            Some(Nature::Process) if acting.contains(addr) => Start::Final,
-            Some(Nature::Process) if drill => rehearsed(state, node, planned),
-            Some(Nature::Process) => takes_over(state, addr, node, planned, &chosen, &holders),
-            Some(Nature::Content | Nature::Plain) | None => Start::AtOnce,
+    let (state, graph) = (view.state, view.graph);
+    let members = members_acting(graph, &view.options.schemas);
+    let rests = rests(view, chosen);
+    let holders = Holders::new(view, chosen);
+    for (i, (addr, planned)) in view.each().zip(nodes.iter_mut()) {
+        let Some((_, node, schema)) = view.node(i) else { continue };
+        planned.start = match schema.nature {
+            Nature::Job => Start::Job(Job::read(|name| node.known(name))),
+            Nature::Process if schema.acts_by_itself || members.contains(addr) => Start::Final,
+            Nature::Process if drill => rehearsed(state, node, planned),
+            Nature::Process => takes_over(view, i, node, planned, chosen, &holders),
+            Nature::Content | Nature::Plain => Start::AtOnce,
         };
     }
     if drill {
@@ -158,27 +156,28 @@ pub(super) fn decide(
 }
 
 fn takes_over(
-    state: &State,
-    addr: &Addr,
+    view: &View<'_>,
+    i: usize,
     node: &Node,
     planned: &Planned,
-    chosen: &BTreeSet<ObjectId>,
+    chosen: &Chosen,
     holders: &Holders<'_>,
 ) -> Start {
     let fresh = matches!(planned.fate, Fate::Create | Fate::Reuse);
-    let dormant = state.objects.get(&planned.object).is_some_and(|o| o.state == ObjectState::Dormant);
+    if !fresh {
+        return Start::AtOnce;
+    }
+    let dormant = view.state.objects.get(&planned.object).is_some_and(|o| o.state == ObjectState::Dormant);
     let (max_outage_ms, stop_first) = match node.with.replace {
         Replace::Handover { max_outage_ms } => (max_outage_ms, false),
         Replace::StopFirst { .. } => (node.with.timeout_ms, true),
         Replace::Beside => {
             let handover = Handover { olds: Vec::new(), max_outage_ms: 0, stop_first: false };
-            return if fresh && dormant { Start::Handover(handover) } else { Start::AtOnce };
+            return if dormant { Start::Handover(handover) } else { Start::AtOnce };
         }
     };
-    if !fresh {
-        return Start::AtOnce;
-    }
-    let before = state.at(addr).filter(|(id, o)| !chosen.contains(id) && o.state.acts()).map(|(id, _)| id);
+    let left = |id: &ObjectId| view.state.objects.get_index_of(id).is_some_and(|at| !chosen.has(at));
+    let before = view.base(i).filter(|(id, o)| left(id) && o.state.acts()).map(|(id, _)| id);
     let mut olds: BTreeSet<ObjectId> = before.into_iter().collect();
     olds.extend(planned.claims.iter().filter_map(|claim| holders.against(claim)).map(|h| h.object));
     if olds.is_empty() && !dormant {
@@ -198,29 +197,30 @@ fn rehearsed(state: &State, node: &Node, planned: &Planned) -> Start {
     if fresh && (dormant || alone) { Start::Handover(handover) } else { Start::AtOnce }
 }
 
-/// What acts by itself and is no part of the new generation.
-fn rests(state: &State, chosen: &BTreeSet<ObjectId>) -> Vec<ObjectId> {
-    let in_use = state.in_use();
+/// What acts by itself and is no part of the new generation, in the order of their ids.
+fn rests(view: &View<'_>, chosen: &Chosen) -> Vec<ObjectId> {
+    let state = view.state;
     let by_itself = |id: &ObjectId, o: &Object| {
         o.made_dormant && o.nature == Nature::Process && o.state.acts() && !state.may_point(*id)
     };
-    let leaving = in_use.iter().filter(|id| !chosen.contains(id));
-    leaving.filter(|id| state.objects.get(id).is_some_and(|o| by_itself(id, o))).copied().collect()
+    let leaving = view.all_of_base().filter(|(at, ..)| !chosen.has(*at));
+    let rests: BTreeSet<ObjectId> = leaving.filter(|(_, id, o)| by_itself(id, o)).map(|(_, id, _)| id).collect();
+    rests.into_iter().collect()
 }
 
 /// What an object claims: a volume of one writer that it mounts writable (an input variant `volume { of, read_only }`), a
 /// port that it listens on.
-pub(super) fn claims(graph: &Graph, node: &Node, nodes: &BTreeMap<Addr, Planned>) -> Vec<Claim> {
+pub(super) fn claims(graph: &Graph, node: &Node, object: &dyn Fn(&Addr) -> Option<ObjectId>) -> Vec<Claim> {
     let mut found = Vec::new();
     for input in node.inputs.values() {
         each_value(&input.term, &mut |value| {
             let Value::Variant(tag, fields) = value else { return };
             let Some(Value::Node(of)) = fields.get("of").filter(|_| &**tag == "volume") else { return };
             let read_only = fields.get("read_only").and_then(Value::as_bool).unwrap_or(false);
-            let Some((volume, planned)) = graph.nodes.get(of).zip(nodes.get(of)) else { return };
+            let Some((volume, object)) = graph.nodes.get(of).zip(object(of)) else { return };
             let shared = matches!(volume.known("access"), Some(Value::Variant(tag, _)) if &**tag == "shared");
             if volume.class == Class::Durable && !read_only {
-                let key = Arc::from(planned.object.to_string());
+                let key = Arc::from(object.to_string());
                 found.push(Claim { scope: Arc::from("volume"), key, exclusive: !shared });
             }
         });
@@ -266,14 +266,14 @@ struct Holder<'a> {
 }
 
 impl<'a> Holders<'a> {
-    fn new(state: &'a State, chosen: &BTreeSet<ObjectId>) -> Self {
+    fn new(view: &View<'a>, chosen: &Chosen) -> Self {
         let mut held: BTreeMap<_, Vec<Holder<'a>>> = BTreeMap::new();
         // What is dormant holds nothing, and neither does a job that is over.
         let idle = |state| matches!(state, ObjectState::Dormant | ObjectState::Ended(_) | ObjectState::Lost);
-        let old = state.objects.iter().filter(|(id, o)| o.state.exists() && !chosen.contains(id));
-        for (id, object) in old.filter(|(_, o)| !idle(o.state)) {
+        let old = view.objects().filter(|(at, _, o)| o.state.exists() && !chosen.has(*at));
+        for (_, id, object) in old.filter(|(.., o)| !idle(o.state)) {
             for claim in &object.claims {
-                let holder = Holder { object: *id, address: &object.address, exclusive: claim.exclusive };
+                let holder = Holder { object: id, address: &object.address, exclusive: claim.exclusive };
                 let key = (Arc::clone(&claim.scope), Arc::clone(&claim.key));
                 held.entry(key).or_default().push(holder);
             }

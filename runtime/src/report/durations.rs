@@ -2,7 +2,7 @@
 
 use crate::entry::{Body, Entry};
 use crate::id::ObjectId;
-use crate::plan::{Fate, Plan};
+use crate::plan::{Action, Fate, Plan};
 use imm_ir::{Addr, EdgeKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -65,12 +65,16 @@ impl Durations {
     pub fn estimate(&self, plan: &Plan) -> Option<u64> {
         let mut ready: BTreeMap<&Addr, u64> = BTreeMap::new();
         let mut longest = 0;
-        for (addr, _) in &crate::plan::order::levels(&plan.graph).ok()?.sorted {
-            let Some((node, planned)) = plan.graph.nodes.get(*addr).zip(plan.nodes.get(*addr)) else { continue };
+        // Steps come dependencies first, and nothing waits for what is kept.
+        for step in &plan.steps {
+            let addr = &step.address;
+            let Some((node, planned)) = plan.graph.nodes.get(addr).zip(plan.nodes.get(addr)) else { continue };
+            if planned.fate != Fate::Create || step.action == Action::Switch {
+                continue;
+            }
             let before = node.edges.iter().filter(|e| e.kind != EdgeKind::Set).filter_map(|e| ready.get(&e.to)).max();
-            let own = if planned.fate == Fate::Create { self.step_ms(&node.kind)? } else { 0 };
-            let at = before.copied().unwrap_or(0) + own;
-            ready.insert(*addr, at);
+            let at = before.copied().unwrap_or(0) + self.step_ms(&node.kind)?;
+            ready.insert(addr, at);
             longest = longest.max(at);
         }
         let held = crate::explain::overlap::Overlaps::of(plan).hold_ms();

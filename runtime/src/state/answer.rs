@@ -37,8 +37,8 @@ impl State {
     /// Whether a pointer is set to this object now, or may be by a setting that was sent.
     pub fn points(&self, object: ObjectId) -> bool {
         let has = |s: &Setting| s.targets.iter().any(|t| t.object == object);
-        let aimed = self.links.aimed.get(&object).into_iter().flatten();
-        aimed.filter_map(|id| self.pointers.get(id)).any(|p| has(&p.setting) || p.pending.iter().any(|(_, s)| has(s)))
+        let aimed = self.ever_aimed(&object);
+        aimed.filter_map(|id| self.pointers.get(&id)).any(|p| has(&p.setting) || p.pending.iter().any(|(_, s)| has(s)))
     }
 
     /// What a pointer, or the cells of a durable, were last set to.
@@ -62,21 +62,28 @@ impl State {
     /// one holds a claim, the other is retained.
     pub fn warm(&self, keep: u32) -> BTreeSet<ObjectId> {
         let Some(current) = self.current else { return BTreeSet::new() };
-        let in_use = self.in_use();
+        let (in_use, unsound) = (self.in_use(), self.unsound());
         let before = self.generations.range(..current).rev().take(keep as usize);
         before
             .flat_map(|(_, g)| g.objects.values().copied())
             .filter(|id| {
                 let resource = self.objects.get(id).is_some_and(|o| o.class == Class::Resource);
-                resource && !in_use.contains(id) && self.sound(*id)
+                resource && !in_use.contains(id) && !unsound.contains(id)
             })
             .collect()
     }
 
-    /// Whether neither it nor anything that it is made of was seen missing or changed: only then it may serve again.
-    pub fn sound(&self, id: ObjectId) -> bool {
-        let Some(object) = self.objects.get(&id) else { return true };
-        !object.drifted && object.bindings.iter().all(|bound| self.sound(*bound))
+    /// What was seen missing or changed, and all that is made of that: it never serves again. What an object is made of was
+    /// planned before it.
+    pub fn unsound(&self) -> BTreeSet<ObjectId> {
+        let mut found = BTreeSet::new();
+        let first = self.objects.values().position(|o| o.drifted).unwrap_or(usize::MAX);
+        for (id, object) in self.objects.iter().skip(first) {
+            if object.drifted || object.bindings.iter().any(|bound| found.contains(bound)) {
+                found.insert(*id);
+            }
+        }
+        found
     }
 
     /// What a plan is based on: generation, live and retained objects, epochs of the pointers. A saved plan is refused when

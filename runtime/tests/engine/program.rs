@@ -37,6 +37,11 @@ pub fn instance(i: u32) -> Addr {
     Addr::root("web").child("instance").key(&i.to_string())
 }
 
+/// A file that comes after others.
+pub fn file(content: &str, after: Vec<(Addr, EdgeKind)>) -> Node {
+    node(Class::Resource, "file", vec![("content", Value::text(content))], after)
+}
+
 /// hello: an image, containers from it, a route in front, a volume beside.
 pub fn hello(greeting: &str, replicas: u32, keep: u32) -> Graph {
     let mut graph = Graph::default();
