@@ -9,7 +9,7 @@ use crate::entry::{Body, Entry, chain};
 use crate::id::ObjectId;
 use crate::ledger::Ledger;
 use crate::state::State;
-use crate::store::{Record, StoreError};
+use crate::store::{Record, StoreError, packed};
 use imm_ir::{Digest, Encoder};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -124,9 +124,9 @@ pub fn audit(ledger: &Ledger, anchors: &[Anchor]) -> Result<Report, StoreError> 
         damage.extend(differ.into_iter().map(|name| Damage { entry: None, why: otherwise(name) }));
     }
     let blobs = store.blobs()?;
-    let known: BTreeSet<Digest> = blobs.iter().map(|(name, _)| *name).collect();
-    for (name, bytes) in &blobs {
-        if Digest::of(bytes) != *name {
+    let (known, count): (BTreeSet<Digest>, _) = (blobs.iter().map(|(name, _)| *name).collect(), blobs.len() as u64);
+    for (name, bytes) in blobs {
+        if packed::open(&name, bytes).is_none() {
             damage.push(Damage { entry: None, why: format!("blob {} was changed", name.short()) });
         }
     }
@@ -140,7 +140,7 @@ pub fn audit(ledger: &Ledger, anchors: &[Anchor]) -> Result<Report, StoreError> 
         }
     };
     let (seq, head) = records.last().map_or((0, Digest([0; 32])), |r| (r.seq, r.hash));
-    Ok(Report { entries: records.len() as u64, seq, head: head.hex(), blobs: blobs.len() as u64, secrets, damage })
+    Ok(Report { entries: records.len() as u64, seq, head: head.hex(), blobs: count, secrets, damage })
 }
 
 /// Folds the entries again, and compares what they say of the state with the state.
@@ -191,7 +191,7 @@ fn missing(entries: &[(u64, Entry)], known: &BTreeSet<Digest>) -> Vec<Damage> {
                 named.extend(started.sources.map(|d| (*seq, "sources", d)));
                 named.extend(started.params.map(|d| (*seq, "params", d)));
             }
-            Body::IntentCreate(intent) => named.push((*seq, "inputs", intent.inputs)),
+            Body::IntentCreate(intent) if intent.inline.is_empty() => named.push((*seq, "inputs", intent.inputs)),
             Body::Committed(commit) => {
                 named.push((*seq, "graph", commit.record));
                 named.push((*seq, "outputs", commit.outputs));

@@ -1,5 +1,6 @@
-//! How a generation's graph is kept: nodes by their content, listed as a difference to the parent's list, whole every so
-//! often. So a change of one node costs its own bytes, whatever the size of the graph.
+//! How a generation's graph is kept: nodes in chunks of neighbours, chunks by their content, listed as a difference to the
+//! parent's list, whole every so often. Where a chunk begins follows from the address there alone, so that a change of one
+//! node costs its own chunk, whatever the size of the graph.
 
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::Past;
@@ -7,9 +8,15 @@ use crate::state::Generation;
 use imm_ir::{Addr, Cause, Class, Digest, Edge, Fields, Graph, Input, Loc, Node, Origin, Term, With};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// The first format that keeps chunks; before it each node was kept by itself.
+const CHUNKED: u16 = 4;
+
+/// A chunk has this many nodes, about, and never more than four times as many.
+const CHUNK: usize = 16;
 
 /// After so many differences a whole list follows.
 const WHOLE_EVERY: u32 = 64;
@@ -19,28 +26,46 @@ struct GraphRecord {
     /// How many differences back to a whole list.
     depth: u32,
     parent: Option<Digest>,
-    /// Nodes by address; `None`: gone.
+    /// Chunks by the address of their first node, before format 4 nodes by theirs; `None`: gone.
     nodes: Vec<(Addr, Option<Digest>)>,
     /// The graph without its nodes.
     rest: Digest,
 }
 
-/// Keeps a graph for the next append; answers the name of its record.
+/// Whether a chunk begins at an address.
+fn begins(addr: &Addr) -> bool {
+    crc32fast::hash(addr.as_str().as_bytes()) as usize % CHUNK == 0
+}
+
+/// The nodes of a graph, in chunks.
+fn chunks(graph: &Graph) -> Vec<Vec<(&Addr, &Node)>> {
+    let mut chunks: Vec<Vec<_>> = Vec::new();
+    for (addr, node) in &graph.nodes {
+        match chunks.last_mut() {
+            Some(chunk) if chunk.len() < CHUNK * 4 && !begins(addr) => chunk.push((addr, node)),
+            _full => chunks.push(vec![(addr, node)]),
+        }
+    }
+    chunks
+}
+
+/// Keeps a graph for the next append, as a difference to a generation's; answers the name of its record.
 ///
 /// # Errors
 /// The parent's record cannot be read.
-pub fn keep(ledger: &mut Ledger, graph: &Graph, parent: Option<Digest>) -> Result<Digest, LedgerError> {
+pub fn keep(ledger: &mut Ledger, graph: &Graph, parent: Option<(u16, Digest)>) -> Result<Digest, LedgerError> {
+    let parent = parent.filter(|(format, _)| *format >= CHUNKED).map(|(_, record)| record);
     let before = parent.map(|p| list(ledger, &p)).transpose()?;
     let (depth, old) = before.map_or((0, BTreeMap::new()), |(depth, nodes)| (depth + 1, nodes));
     let kept: BTreeSet<Digest> = old.values().copied().collect();
     let mut now = BTreeMap::new();
-    for (addr, node) in &graph.nodes {
-        let bytes = postcard::to_stdvec(node)?;
+    for chunk in chunks(graph) {
+        let bytes = postcard::to_stdvec(&chunk)?;
         let digest = Digest::of(&bytes);
         if !kept.contains(&digest) {
             ledger.keep_bytes(digest, bytes);
         }
-        now.insert(addr.clone(), digest);
+        now.extend(chunk.first().map(|(addr, _)| ((*addr).clone(), digest)));
     }
     let whole = parent.is_none() || depth >= WHOLE_EVERY;
     let nodes = if whole {
@@ -50,7 +75,14 @@ pub fn keep(ledger: &mut Ledger, graph: &Graph, parent: Option<Digest>) -> Resul
         let changed = now.iter().filter(|(a, d)| old.get(*a) != Some(d)).map(|(a, d)| (a.clone(), Some(*d)));
         gone.chain(changed).collect()
     };
-    let rest = ledger.keep(&Graph { nodes: BTreeMap::new(), ..graph.clone() })?;
+    let rest = Graph {
+        nodes: BTreeMap::new(),
+        expanded: graph.expanded.clone(),
+        asserts: graph.asserts.clone(),
+        outputs: graph.outputs.clone(),
+        policy: graph.policy.clone(),
+    };
+    let rest = ledger.keep(&rest)?;
     let (depth, parent) = if whole { (0, None) } else { (depth, parent) };
     ledger.keep(&GraphRecord { depth, parent, nodes, rest })
 }
@@ -62,28 +94,43 @@ pub fn keep(ledger: &mut Ledger, graph: &Graph, parent: Option<Digest>) -> Resul
 pub fn load(ledger: &Ledger, generation: &Generation) -> Result<Graph, LedgerError> {
     let top: GraphRecord = ledger.load(&generation.record)?;
     let mut graph: Graph = ledger.load(&top.rest)?;
+    let mut nodes = Vec::new();
     for (addr, digest) in list(ledger, &generation.record)?.1 {
-        graph.nodes.insert(addr, node(ledger, generation, &digest)?);
+        nodes.extend(part(ledger, generation, &addr, &digest)?);
     }
+    graph.nodes = nodes.into_iter().collect();
     Ok(graph)
 }
 
-fn node(ledger: &Ledger, generation: &Generation, digest: &Digest) -> Result<Node, LedgerError> {
-    if generation.format < 2 { Ok(ledger.load::<NodeV1>(digest)?.into()) } else { ledger.load(digest) }
+/// What a line of a record's list stands for.
+fn part(
+    ledger: &Ledger,
+    generation: &Generation,
+    addr: &Addr,
+    digest: &Digest,
+) -> Result<Vec<(Addr, Node)>, LedgerError> {
+    Ok(match generation.format {
+        0..2 => vec![(addr.clone(), ledger.load::<NodeV1>(digest)?.into())],
+        2..CHUNKED => vec![(addr.clone(), ledger.load(digest)?)],
+        _chunked => ledger.load(digest)?,
+    })
 }
 
 /// The nodes of a generation's graph, each read when it is asked for.
 pub struct Recollection<'a> {
     ledger: &'a Ledger,
     generation: &'a Generation,
-    nodes: OnceCell<BTreeMap<Addr, Digest>>,
+    list: OnceCell<BTreeMap<Addr, Digest>>,
+    /// What was read last: whoever asks goes on with its neighbour.
+    last: RefCell<Option<(Digest, Vec<(Addr, Node)>)>>,
     failed: Cell<Option<LedgerError>>,
 }
 
 impl<'a> Recollection<'a> {
     /// Nothing is read yet.
     pub fn new(ledger: &'a Ledger, generation: &'a Generation) -> Self {
-        Self { ledger, generation, nodes: OnceCell::new(), failed: Cell::new(None) }
+        let (list, last, failed) = (OnceCell::new(), RefCell::new(None), Cell::new(None));
+        Self { ledger, generation, list, last, failed }
     }
 
     /// Whether everything that was asked for could be read.
@@ -94,31 +141,34 @@ impl<'a> Recollection<'a> {
         self.failed.into_inner().map_or(Ok(()), Err)
     }
 
-    fn digest(&self, addr: &Addr) -> Option<&Digest> {
-        let nodes = match self.nodes.get() {
-            Some(nodes) => nodes,
+    fn look<T>(&self, addr: &Addr, see: impl FnOnce(&Node) -> T) -> Option<T> {
+        let sound = |e| self.failed.set(Some(e));
+        let list = match self.list.get() {
+            Some(list) => list,
             None => {
-                let nodes = self.sound(list(self.ledger, &self.generation.record))?.1;
-                self.nodes.get_or_init(|| nodes)
+                let read = list(self.ledger, &self.generation.record).map_err(sound).ok()?.1;
+                self.list.get_or_init(|| read)
             }
         };
-        nodes.get(addr)
-    }
-
-    fn sound<T>(&self, found: Result<T, LedgerError>) -> Option<T> {
-        found.map_err(|e| self.failed.set(Some(e))).ok()
+        let (first, digest) = list.range(..=addr).next_back()?;
+        let mut last = self.last.borrow_mut();
+        if last.as_ref().is_none_or(|(name, _)| name != digest) {
+            let nodes = part(self.ledger, self.generation, first, digest).map_err(sound).ok()?;
+            *last = Some((*digest, nodes));
+        }
+        let (_, nodes) = last.as_ref()?;
+        let at = nodes.binary_search_by(|(at, _)| at.cmp(addr)).ok()?;
+        nodes.get(at).map(|(_, node)| see(node))
     }
 }
 
 impl Past for Recollection<'_> {
     fn node(&self, addr: &Addr) -> Option<Cow<'_, Node>> {
-        let digest = self.digest(addr)?;
-        self.sound(node(self.ledger, self.generation, digest)).map(Cow::Owned)
+        self.look(addr, |node| Cow::Owned(node.clone()))
     }
 
     fn has(&self, addr: &Addr, node: &Node) -> bool {
-        let now = postcard::to_stdvec(node).map(|bytes| Digest::of(&bytes));
-        self.digest(addr).is_some_and(|then| now.is_ok_and(|now| *then == now))
+        self.look(addr, |old| old == node).unwrap_or(false)
     }
 }
 

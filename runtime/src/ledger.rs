@@ -10,11 +10,12 @@ use crate::entry::{Actor, Body, Entry, FORMAT, Header, Unreadable, chain};
 use crate::id::{ApplyId, Lineage};
 use crate::seal::keys::Clear;
 use crate::seal::{Keys, SealError, Vault};
+use crate::state::Object;
 use crate::state::objects::Recall;
 use crate::state::projection::{self, Reading, Row};
 use crate::state::{Illegal, State};
-use crate::store::{Batch, Record, Signal, Store, StoreError};
-use imm_ir::Digest;
+use crate::store::{Batch, Record, Signal, Store, StoreError, packed};
+use imm_ir::{Digest, Fields, Value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -390,12 +391,23 @@ impl Ledger {
         let kept = self.blobs.iter().find(|(d, _)| d == digest).map(|(_, bytes)| bytes.clone());
         let bytes = match kept {
             Some(bytes) => bytes,
-            None => self.store.blob(digest)?.ok_or(LedgerError::Blob(*digest))?,
+            None => {
+                let stored = self.store.blob(digest)?.ok_or(LedgerError::Blob(*digest))?;
+                packed::open(digest, stored).ok_or(LedgerError::Blob(*digest))?
+            }
         };
-        if Digest::of(&bytes) != *digest {
-            return Err(LedgerError::Blob(*digest));
-        }
         postcard::from_bytes(&bytes).map_err(|_| LedgerError::Blob(*digest))
+    }
+
+    /// What an object was made with.
+    ///
+    /// # Errors
+    /// It is missing or damaged.
+    pub fn inputs(&self, object: &Object) -> Result<Fields<Value>, LedgerError> {
+        if object.inline.is_empty() {
+            return self.load(&object.inputs);
+        }
+        postcard::from_bytes(&object.inline).map_err(|_| LedgerError::Blob(object.inputs))
     }
 
     /// Appends entries in one transaction. With `sync` they are durable on return.
@@ -529,7 +541,10 @@ impl Ledger {
         }
         let due = self.state.due(self.written.seq);
         let (rows, written) = if due { self.rows(head)? } else { (Vec::new(), self.written) };
-        let (blobs, dropped) = (std::mem::take(&mut self.blobs), std::mem::take(&mut self.dropped));
+        let (mut blobs, dropped) = (std::mem::take(&mut self.blobs), std::mem::take(&mut self.dropped));
+        blobs.iter_mut().for_each(|(_, bytes)| packed::close(bytes));
+        // Neighbours on the disk are written together.
+        blobs.sort_by_key(|(name, _)| *name);
         let unsealed = std::mem::take(&mut self.unsealed);
         let rows_anew = due && self.written.seq == 0;
         let fence = self.fence;

@@ -91,7 +91,7 @@ impl Engine {
         let Some(provider) = self.providers.get(&object.provider) else {
             return Err(super::stage::unprovided(&object.provider));
         };
-        let inputs: Fields<Value> = self.ledger.load(&object.inputs).unwrap_or_default();
+        let inputs = self.ledger.inputs(object).unwrap_or_default();
         let schema = provider.schemas().get(&object.kind);
         let policy = |name: &str| schema.and_then(|s| s.field(name)).is_some_and(|f| f.class == FieldClass::Policy);
         let policy: Fields<Value> = inputs.into_iter().filter(|(name, _)| policy(name)).collect();

@@ -8,18 +8,22 @@ use super::progress::Progress;
 use super::{Engine, EngineError, Event, Step, Stop};
 use crate::entry::{Body, CreateIntent, UnwindCause};
 use crate::id::ObjectId;
+use crate::ledger::LedgerError;
 use crate::plan::start::Job;
 use crate::plan::{Action, Fate, Plan, PlannedSwitch, Start};
 use crate::provider::{Created, Ctx, Error, ErrorKind, Happened, Level, Provider, Request, Result as Called};
 use crate::state::ObjectState;
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use imm_ir::{Addr, Class, CreateMode, FieldClass, FindMode, Nature};
+use imm_ir::{Addr, Class, CreateMode, Digest, FieldClass, Fields, FindMode, Nature, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// Inputs up to this size are part of the entry: a blob of their own costs more than they do.
+const INLINE: usize = 256;
 
 /// Something under way came to an end.
 pub(super) enum Done {
@@ -110,7 +114,7 @@ impl Engine {
                 continue;
             }
             let request = self.request(plan, &addr)?;
-            let inputs = self.ledger.keep(&request.inputs).map_err(EngineError::from)?;
+            let inputs = self.recorded_inputs(&request.inputs)?;
             let Some(intent) = self.intent(plan, &addr, step, &request, inputs) else { continue };
             starts.push((addr, request, intent.create, intent.find, intent.provider.clone(), step));
             intents.push(Body::IntentCreate(Box::new(intent)));
@@ -143,7 +147,7 @@ impl Engine {
         addr: &Addr,
         step: u32,
         request: &Request,
-        inputs: imm_ir::Digest,
+        (inputs, inline): (Digest, Vec<u8>),
     ) -> Option<CreateIntent> {
         let (planned, node) = plan.nodes.get(addr).zip(plan.graph.nodes.get(addr))?;
         let schema = self.schema(node)?;
@@ -174,7 +178,19 @@ impl Engine {
             create: schema.create,
             find: schema.find,
             dormant: request.dormant,
+            inline,
         })
+    }
+
+    /// How inputs are recorded: their name, and themselves where they are short.
+    pub(super) fn recorded_inputs(&mut self, inputs: &Fields<Value>) -> Result<(Digest, Vec<u8>), EngineError> {
+        let bytes = postcard::to_stdvec(inputs).map_err(LedgerError::from)?;
+        let name = Digest::of(&bytes);
+        if bytes.len() <= INLINE {
+            return Ok((name, bytes));
+        }
+        self.ledger.keep_bytes(name, bytes);
+        Ok((name, Vec::new()))
     }
 
     pub(super) fn verify(

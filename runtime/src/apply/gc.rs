@@ -127,7 +127,8 @@ impl Engine {
             needed.insert(g.outputs);
             generation::blobs(&self.ledger, g, &mut needed)?;
         }
-        needed.extend(state.objects.values().filter(|o| o.state.exists()).map(|o| o.inputs));
+        let there = state.objects.values().filter(|o| o.state.exists() && o.inline.is_empty());
+        needed.extend(there.map(|o| o.inputs));
         let first = state.generations.get(&oldest).map(|g| g.apply);
         let since = state.applies.iter().position(|a| Some(a.id) == first).unwrap_or(0);
         for apply in state.applies.iter().skip(since) {

@@ -212,7 +212,7 @@ impl Engine {
             return Ok(Ok(last));
         }
         let object = ObjectId::new(lineage, &spec, &bindings, serial);
-        let mut inputs: Fields<Value> = self.ledger.load(&job.inputs)?;
+        let mut inputs = self.ledger.inputs(&job)?;
         if let Some(command) = job.cells.get("undo") {
             inputs.insert(Arc::from("cmd"), command.clone());
         }
@@ -234,7 +234,7 @@ impl Engine {
             bound,
             dormant: true,
         };
-        let inputs = self.ledger.keep(&request.inputs)?;
+        let (inputs, inline) = self.recorded_inputs(&request.inputs)?;
         let intent = CreateIntent {
             step,
             object,
@@ -254,6 +254,7 @@ impl Engine {
             create: job.create,
             find: job.find,
             dormant: true,
+            inline,
         };
         self.append(vec![Body::IntentCreate(Box::new(intent))], true)?;
         let Some(provider) = self.providers.get(&job.provider).cloned() else {

@@ -298,7 +298,7 @@ impl Engine {
         self.check_stop()?;
         let (apply, parent) = (self.open()?.id, self.state().current);
         let generation = self.state().generations.last_key_value().map_or(0, |(n, _)| *n) + 1;
-        let parent_record = self.state().generation().map(|g| g.record);
+        let parent_record = self.state().generation().map(|g| (g.format, g.record));
         let record = crate::generation::keep(&mut self.ledger, &plan.graph, parent_record)?;
         let mut outputs = Fields::<Value>::new();
         for output in &plan.graph.outputs {

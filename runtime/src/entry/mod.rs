@@ -15,7 +15,7 @@ use imm_ir::{Digest, Encoder};
 use serde::{Deserialize, Serialize};
 
 /// The format that this version writes.
-pub const FORMAT: u16 = 3;
+pub const FORMAT: u16 = 4;
 
 /// What a field that an older version did not write is read as: nothing, zero, empty. All of these are a zero byte.
 const NOT_WRITTEN: [u8; 64] = [0; 64];

@@ -169,7 +169,7 @@ pub struct CreateIntent {
     pub provider: Arc<str>,
     /// Version of the kind's schema.
     pub schema_version: u32,
-    /// Its inputs, holes filled.
+    /// Names its inputs, holes filled.
     pub inputs: Digest,
     /// Movable inputs of a durable, as it is made with them.
     pub cells: Fields<Value>,
@@ -181,6 +181,8 @@ pub struct CreateIntent {
     pub find: FindMode,
     /// Made ready, not acting.
     pub dormant: bool,
+    /// Its inputs themselves, where they are short; else they are a blob. Since format 4.
+    pub inline: Vec<u8>,
 }
 
 /// One move of a recorded batch.

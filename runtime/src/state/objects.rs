@@ -154,8 +154,10 @@ pub struct Details {
     pub handle: Option<Handle>,
     /// What it gave.
     pub outputs: Fields<Value>,
-    /// Blob of its inputs.
+    /// Names its inputs.
     pub inputs: Digest,
+    /// Its inputs, where they are short; else they are a blob.
+    pub inline: Vec<u8>,
     /// Movable inputs of a durable, as it was made with them; of a job what undoing it needs to know.
     pub cells: Fields<Value>,
     /// Whether a create may be repeated.
@@ -169,6 +171,7 @@ static NOTHING: Details = Details {
     handle: None,
     outputs: Fields::new(),
     inputs: Digest([0; 32]),
+    inline: Vec::new(),
     cells: Fields::new(),
     create: CreateMode::Once,
     find: FindMode::None,
@@ -181,6 +184,7 @@ impl Details {
             handle: None,
             outputs: Fields::new(),
             inputs: intent.inputs,
+            inline: intent.inline.clone(),
             cells: intent.cells.clone(),
             create: intent.create,
             find: intent.find,

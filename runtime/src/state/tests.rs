@@ -57,6 +57,7 @@ fn intent(class: Class, nature: Nature) -> Body {
         create: CreateMode::Idempotent,
         find: FindMode::Exact,
         dormant: false,
+        inline: Vec::new(),
     }))
 }
 

@@ -1,9 +1,11 @@
 //! Where entries and blobs are kept. Append-only; one writer at a time, checked by its fence.
 //!
-//! To read: this file has the interface, [`sqlite`] the files on disk, [`memory`] the store of the simulator. The store
+//! To read: this file has the interface, [`sqlite`] the files on disk, [`memory`] the store of the simulator, [`packed`] how
+//! blobs are kept small. The store
 //! knows bytes and hashes, not what an entry says. SQL is named in `sqlite` and nowhere else.
 
 pub mod memory;
+pub mod packed;
 pub mod sqlite;
 
 use crate::state::projection::Row;

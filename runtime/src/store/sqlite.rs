@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Format of the tables; entries carry their own.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 const TABLES: &str = "
     CREATE TABLE entry  (seq INTEGER PRIMARY KEY, prev BLOB NOT NULL, hash BLOB NOT NULL, bytes BLOB NOT NULL);
@@ -23,9 +23,11 @@ const TABLES: &str = "
 ";
 
 /// What each format added to the one before, from format 2 on. A new ledger goes through all of them, too.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "CREATE TABLE sealed (name BLOB PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;",
     "CREATE TABLE row (part INTEGER, number INTEGER, bytes BLOB NOT NULL, PRIMARY KEY (part, number)) WITHOUT ROWID;",
+    // The hash of the entry before is that entry's.
+    "ALTER TABLE entry DROP COLUMN prev;",
 ];
 
 /// A ledger file.
@@ -163,9 +165,10 @@ impl SqliteStore {
             tx.execute("UPDATE fence SET value = ?1", [signed(batch.fence)]).map_err(fail)?;
         }
         {
-            let mut entry = tx.prepare_cached("INSERT INTO entry VALUES (?1, ?2, ?3, ?4)").map_err(fail)?;
+            let mut entry =
+                tx.prepare_cached("INSERT INTO entry (seq, hash, bytes) VALUES (?1, ?2, ?3)").map_err(fail)?;
             for r in &batch.records {
-                entry.execute(params![signed(r.seq), r.prev.0, r.hash.0, r.bytes]).map_err(fail)?;
+                entry.execute(params![signed(r.seq), r.hash.0, r.bytes]).map_err(fail)?;
             }
             if batch.rows_anew {
                 tx.execute("DELETE FROM row", []).map_err(fail)?;
@@ -310,20 +313,27 @@ fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
         .or_else(|error| frozen(path, error))
 }
 
+/// Each with the hash of the one before it, whatever its number is.
 fn read_records(connection: &Connection, from_seq: u64) -> rusqlite::Result<Vec<Record>> {
-    let mut query =
-        connection.prepare_cached("SELECT seq, prev, hash, bytes FROM entry WHERE seq >= ?1 ORDER BY seq")?;
+    let mut before = connection.prepare_cached("SELECT hash FROM entry WHERE seq < ?1 ORDER BY seq DESC LIMIT 1")?;
+    let mut prev = before.query_row([signed(from_seq)], |row| digest(row, 0)).optional()?.unwrap_or(Digest([0; 32]));
+    let mut query = connection.prepare_cached("SELECT seq, hash, bytes FROM entry WHERE seq >= ?1 ORDER BY seq")?;
+    let record = |row: &Row<'_>| {
+        let (seq, hash) = (row.get::<_, i64>(0)?.unsigned_abs(), digest(row, 1)?);
+        Ok(Record { seq, prev: std::mem::replace(&mut prev, hash), hash, bytes: row.get(2)? })
+    };
     query.query_map([signed(from_seq)], record)?.collect()
 }
 
 fn read_record(connection: &Connection, seq: u64) -> rusqlite::Result<Option<Record>> {
-    let mut query = connection.prepare_cached("SELECT seq, prev, hash, bytes FROM entry WHERE seq = ?1")?;
+    let mut query = connection.prepare_cached(
+        "SELECT hash, bytes, (SELECT hash FROM entry WHERE seq < ?1 ORDER BY seq DESC LIMIT 1) FROM entry WHERE seq = ?1",
+    )?;
+    let record = |row: &Row<'_>| {
+        let prev = row.get::<_, Option<[u8; 32]>>(2)?.map_or(Digest([0; 32]), Digest);
+        Ok(Record { seq, prev, hash: digest(row, 0)?, bytes: row.get(1)? })
+    };
     query.query_row([signed(seq)], record).optional()
-}
-
-fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
-    let seq = row.get::<_, i64>(0)?.unsigned_abs();
-    Ok(Record { seq, prev: digest(row, 1)?, hash: digest(row, 2)?, bytes: row.get(3)? })
 }
 
 fn read_signals(connection: &Connection, after: u64) -> rusqlite::Result<Vec<Signal>> {
@@ -457,7 +467,7 @@ mod tests {
         Connection::open(&path).unwrap().pragma_update(None, "user_version", FORMAT + 1).unwrap();
         for opened in [SqliteStore::open_read_only(&path), SqliteStore::open(&path)] {
             let said = opened.unwrap_err().to_string();
-            assert!(said.contains("it has format 4, and this imm reads up to 3"), "{said}");
+            assert!(said.contains("it has format 5, and this imm reads up to 4"), "{said}");
         }
     }
 
