@@ -2,8 +2,7 @@
 //! durable, a known value, a movable or a policy field ends it.
 
 use super::{Question, roots};
-use crate::plan::Plan;
-use crate::plan::{Fate, Recorded};
+use crate::plan::{Action, Fate, Plan, Recorded};
 use imm_ir::{Addr, Class, EdgeKind, Graph};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -68,9 +67,14 @@ pub fn cascades(plan: &Plan, recorded: Recorded<'_>) -> Vec<Cascade> {
         let binds = plan.graph.nodes.get(at).into_iter().flat_map(|n| &n.edges).filter(|e| e.kind == EdgeKind::Bind);
         again(at) && !binds.into_iter().any(|e| again(&e.to))
     };
+    let made = plan.steps.iter().filter(|s| matches!(s.action, Action::Create | Action::Read)).map(|s| &s.address);
+    let roots: BTreeSet<&Addr> = made.filter(|at| is_root(at)).collect();
+    if roots.is_empty() {
+        return Vec::new();
+    }
     let users = Users::of(&plan.graph);
     // Bounded, so that a plan stays linear: a hundred changed images are not a hundred walks.
-    let roots = plan.nodes.keys().filter(|at| is_root(at) && users.0.contains_key(at)).take(MOST_ROOTS);
+    let roots = roots.into_iter().filter(|at| users.0.contains_key(at)).take(MOST_ROOTS);
     let mut found: Vec<Cascade> = roots.map(|at| spread(plan, &users, at)).filter(|c| c.size > 0).collect();
     found.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.root.cmp(&b.root)));
     found

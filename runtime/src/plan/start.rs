@@ -296,7 +296,7 @@ fn check_claims(
     rests: &[ObjectId],
 ) -> Result<(), PlanError> {
     let mut taken: BTreeMap<(&str, &str), (&Addr, bool)> = BTreeMap::new();
-    for (addr, planned) in nodes {
+    for (addr, planned) in nodes.iter().filter(|(_, n)| !n.claims.is_empty()) {
         let node = graph.nodes.get(addr);
         for claim in &planned.claims {
             let gives_way = |object: &ObjectId| match &planned.start {

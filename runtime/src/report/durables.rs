@@ -96,7 +96,7 @@ pub fn durables(ledger: &Ledger, used: &dyn Fn(&str) -> Option<u64>) -> Result<D
 }
 
 fn users(state: &State, id: ObjectId) -> Vec<String> {
-    let bound = state.links.bound.get(&id).into_iter().flatten().filter_map(|user| state.objects.get(user));
+    let bound = state.ever_bound(&id).filter_map(|user| state.objects.get(&user));
     let mut found: Vec<String> =
         bound.filter(|o| o.state.exists() && o.bindings.contains(&id)).map(|o| o.address.to_string()).collect();
     found.sort();

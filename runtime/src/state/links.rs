@@ -115,7 +115,7 @@ impl State {
     }
 
     /// Objects that were made to bind this one.
-    pub(super) fn ever_bound(&self, object: &ObjectId) -> impl Iterator<Item = ObjectId> {
+    pub(crate) fn ever_bound(&self, object: &ObjectId) -> impl Iterator<Item = ObjectId> {
         let links = self.derived.links.get_or_init(|| Links::of(self));
         links.bound.get(object).into_iter().flatten().copied()
     }
