@@ -34,7 +34,7 @@ struct GraphRecord {
 
 /// Whether a chunk begins at an address.
 fn begins(addr: &Addr) -> bool {
-    crc32fast::hash(addr.as_str().as_bytes()) as usize % CHUNK == 0
+    (crc32fast::hash(addr.as_str().as_bytes()) as usize).is_multiple_of(CHUNK)
 }
 
 /// The nodes of a graph, in chunks.
@@ -116,13 +116,16 @@ fn part(
     })
 }
 
+/// A chunk with its name.
+type Chunk = (Digest, Vec<(Addr, Node)>);
+
 /// The nodes of a generation's graph, each read when it is asked for.
 pub struct Recollection<'a> {
     ledger: &'a Ledger,
     generation: &'a Generation,
     list: OnceCell<BTreeMap<Addr, Digest>>,
     /// What was read last: whoever asks goes on with its neighbour.
-    last: RefCell<Option<(Digest, Vec<(Addr, Node)>)>>,
+    last: RefCell<Option<Chunk>>,
     failed: Cell<Option<LedgerError>>,
 }
 

@@ -24,7 +24,7 @@ fn layered(i: usize) -> Vec<usize> {
 }
 
 fn components(i: usize) -> Vec<usize> {
-    if i % 3 == 0 { Vec::new() } else { vec![i - i % 3] }
+    if i.is_multiple_of(3) { Vec::new() } else { vec![i - i % 3] }
 }
 
 fn addr(i: usize) -> Addr {

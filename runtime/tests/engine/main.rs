@@ -464,6 +464,8 @@ async fn growing_a_volume_switches_its_cell_and_a_failure_switches_it_back() {
     drop(engine);
     // The last stage moves cell and route together; a target that dies in the hold takes both back.
     let mut held = hello("Hi", 1, 0);
+    let volume_node = held.nodes.get_mut(&Addr::root("uploads")).unwrap();
+    volume_node.inputs.get_mut("size").unwrap().term = imm_ir::Value::Bytes(3 << 30).into();
     let hold = imm_ir::Fields::from([("hold".into(), imm_ir::Value::Duration(5000))]);
     let rollout = imm_ir::Value::Variant("blue_green".into(), hold);
     held.nodes.get_mut(&Addr::root("front")).unwrap().inputs.get_mut("rollout").unwrap().term = rollout.into();
