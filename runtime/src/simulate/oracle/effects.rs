@@ -28,6 +28,8 @@ struct Pointer {
     setting: Setting,
     back: Setting,
     until_ms: Option<u64>,
+    /// The world took it back by itself, and nobody has set it since.
+    alone: bool,
     /// Since when none of its targets acts.
     dark_since_ms: Option<u64>,
 }
@@ -132,6 +134,7 @@ impl Fold<'_> {
                 let pointer = self.pointers.entry(*object).or_default();
                 pointer.setting = to.clone();
                 pointer.until_ms = Some(*until_ms);
+                pointer.alone = false;
                 self.dangling(&at, findings);
             }
             Deed::Reverted { object, to, .. } => {
@@ -141,6 +144,7 @@ impl Fold<'_> {
                 }
                 pointer.setting = to.clone();
                 pointer.until_ms = None;
+                pointer.alone = true;
                 self.dangling(&at, findings);
             }
             Deed::Renewed { until_ms } => {
@@ -317,11 +321,13 @@ impl Fold<'_> {
     }
 
     /// Every target in force, and every one that may come back, is there and acts; in a handover it may have given way, and
-    /// one that may come back may rest, as a batch that was taken over from does.
+    /// one that may come back may rest, as a batch that was taken over from does. So may one that has come back by itself: a
+    /// dead engine's last word may reach it before the next engine does.
     fn dangling(&mut self, at: &str, findings: &mut Findings) {
         for (id, pointer) in &self.pointers {
             let back = if pointer.until_ms.is_some() { pointer.back.targets.as_slice() } else { &[] };
-            let sides = pointer.setting.targets.iter().map(|t| (t, false)).chain(back.iter().map(|t| (t, true)));
+            let sides =
+                pointer.setting.targets.iter().map(|t| (t, pointer.alone)).chain(back.iter().map(|t| (t, true)));
             for (target, back) in sides {
                 let gives_way = self.recorded.promise.gives_way.contains(&target.object)
                     || (back && self.recorded.may_stop(target.object));
