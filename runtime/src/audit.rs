@@ -240,8 +240,11 @@ pub fn export<E: From<StoreError>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Store;
+    use crate::entry::Actor;
+    use crate::store::memory::MemoryStore;
     use crate::store::sqlite::SqliteStore;
+    use crate::store::{Batch, Store};
+    use std::sync::Arc;
 
     /// The entries of a ledger that an earlier version wrote.
     fn sample() -> Vec<Record> {
@@ -320,5 +323,66 @@ mod tests {
         let (damage, _) = chain_of(&records);
         assert_eq!(damage[0].entry, Some(records[at + 1].seq));
         assert!(damage[0].why.contains("one of the two was changed"), "{damage:?}");
+    }
+
+    /// A ledger with blobs and a secret, on a disk of its own.
+    fn with_secrets(dir: &std::path::Path) -> std::path::PathBuf {
+        use crate::seal::{AgeKeys, Keys};
+        let (path, keys) = (dir.join("ledger.db"), Arc::new(AgeKeys::at(dir.join("identity"))));
+        keys.recipients().unwrap();
+        let store = Box::new(SqliteStore::open(&path).unwrap());
+        let mut ledger = Ledger::open(store, Arc::new(crate::clock::SystemClock), Actor::default(), 1).unwrap();
+        ledger = ledger.with_keys(keys).unwrap();
+        ledger.initialize(crate::id::Lineage([1; 16]), "local").unwrap();
+        ledger.vault().seal(&imm_ir::Value::text("hunter2").into_secret()).unwrap();
+        ledger.keep(&"the first").unwrap();
+        ledger.keep(&"the second").unwrap();
+        let body = Body::Checkpoint { state: Digest([0; 32]), up_to: 1 };
+        ledger.append(None, vec![body], true).unwrap();
+        path
+    }
+
+    /// Of what is kept beside the entries: blobs, and secrets as they are sealed.
+    #[test]
+    fn a_change_of_any_byte_of_any_blob_or_sealed_secret_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = with_secrets(dir.path());
+        let found = |store: MemoryStore| {
+            let keys = Arc::new(crate::seal::AgeKeys::at(dir.path().join("identity")));
+            let clock = Arc::new(crate::clock::SystemClock);
+            let ledger = Ledger::unchecked(Box::new(store), clock, Actor::default(), keys).unwrap();
+            audit(&ledger, &[]).unwrap()
+        };
+        let disk = SqliteStore::open_read_only(&path).unwrap();
+        let (records, blobs, sealed) = (disk.read(1).unwrap(), disk.blobs().unwrap(), disk.sealed().unwrap());
+        let put = |blobs: &[(Digest, Vec<u8>)], sealed: &[(Digest, Vec<u8>)]| {
+            let mut store = MemoryStore::default();
+            let (records, blobs, sealed) = (records.clone(), blobs.to_vec(), sealed.to_vec());
+            store.append(Batch { records, blobs, sealed, fence: 1, sync: true, ..Batch::default() }).unwrap();
+            store
+        };
+        let whole = found(put(&blobs, &sealed));
+        assert_eq!((whole.blobs, whole.secrets, whole.damage.as_slice()), (2, Some(2), &[][..]));
+        let mut changes = 0;
+        for number in 0..blobs.len() + sealed.len() {
+            let length = blobs.iter().chain(&sealed).nth(number).unwrap().1.len();
+            for byte in 0..length {
+                let (mut blobs, mut sealed) = (blobs.clone(), sealed.clone());
+                let (name, bytes) = blobs.iter_mut().chain(&mut sealed).nth(number).unwrap();
+                bytes[byte] ^= 1 << (byte % 8);
+                let name = name.short();
+                let report = found(put(&blobs, &sealed));
+                assert!(report.damage.iter().any(|d| d.why.contains(&name)), "{name} byte {byte}: {report:?}");
+                changes += 1;
+            }
+        }
+        assert!(changes > 400, "{changes}");
+        // Whose ledger it is not cannot tell, and says so.
+        let other = Arc::new(crate::seal::AgeKeys::at(dir.path().join("another")));
+        crate::seal::Keys::recipients(&*other).unwrap();
+        let clock = Arc::new(crate::clock::SystemClock);
+        let ledger = Ledger::unchecked(Box::new(put(&blobs, &sealed)), clock, Actor::default(), other).unwrap();
+        let report = audit(&ledger, &[]).unwrap();
+        assert_eq!((report.secrets, report.damage.as_slice()), (None, &[][..]));
     }
 }

@@ -295,10 +295,12 @@ impl Ledger {
         // Only what tells how secrets are sealed.
         for record in store.read(1)? {
             match Entry::decode(record.seq, &record.bytes) {
-                Ok(Entry { body: Body::Opened { lineage, digest_key, .. }, .. }) => {
-                    (state.lineage, state.digest_key) = (Some(lineage), digest_key);
+                Ok(Entry { body: Body::Opened { lineage, digest_key, recipients, .. }, .. }) => {
+                    (state.lineage, state.digest_key, state.recipients) = (Some(lineage), digest_key, recipients);
                 }
-                Ok(Entry { body: Body::Rekeyed { digest_key, .. }, .. }) => state.digest_key = Some(digest_key),
+                Ok(Entry { body: Body::Rekeyed { digest_key, recipients, .. }, .. }) => {
+                    (state.digest_key, state.recipients) = (Some(digest_key), recipients);
+                }
                 Ok(_) | Err(_) => {}
             }
         }

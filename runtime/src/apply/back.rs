@@ -6,12 +6,16 @@ use super::{Engine, EngineError, Event, Outcome};
 use crate::entry::{Body, ConsentKind, Ending, Leftover, Moved, RetainReason, UnwindCause};
 use crate::id::ObjectId;
 use crate::provider::{Error, ErrorKind, Level, Setting};
-use crate::state::{ObjectState, Phase};
+use crate::state::{Object, ObjectState, Phase};
 use imm_ir::{Class, CreateMode, FindMode, Nature};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::time::Instant;
+
+/// Where a pointer leads now, and its epoch when it is set as before, as far as is recorded.
+type Touched = (Vec<ObjectId>, Option<u64>);
 
 /// What an apply made that is to be undone.
 struct Made {
@@ -93,7 +97,7 @@ impl Engine {
         if let Some(stuck) = self.holds_up(undrained, &mut lost) {
             return Ok(Err(stuck));
         }
-        let unsettled = self.settle_durables().await?;
+        let unsettled = self.settle_unanswered().await?;
         if let Some(stuck) = self.holds_up(unsettled, &mut lost) {
             return Ok(Err(stuck));
         }
@@ -242,27 +246,29 @@ impl Engine {
     }
 
     /// Sets every pointer that this apply touched to what it was before. Also one whose switch was never acknowledged: a
-    /// switch that changes nothing still raises the epoch, so a late one can no longer take effect.
+    /// switch that changes nothing still raises the epoch, so a late one can no longer take effect. And one that somebody else
+    /// moved meanwhile: what is in force afterwards is what is recorded.
     async fn pointers_back(&mut self, of: &BTreeSet<ObjectId>) -> Result<Result<(), Error>, EngineError> {
-        let mut batches: BTreeMap<Arc<str>, Batch<Vec<ObjectId>>> = BTreeMap::new();
+        let mut batches: BTreeMap<Arc<str>, Batch<Touched>> = BTreeMap::new();
         for (id, setting) in self.open()?.before.iter().filter(|(id, _)| of.contains(id)) {
             let state = self.state();
             let Some((object, pointer)) = state.objects.get(id).zip(state.pointers.get(id)) else { continue };
             let back = pointer.pending.is_empty() && !pointer.provisional && pointer.setting == *setting;
             let given_up = state.consents.contains(&(ConsentKind::AcceptLost, *id));
-            if object.state.exists() && object.state != ObjectState::Destroying && !back && !given_up {
+            if object.state.exists() && object.state != ObjectState::Destroying && !given_up {
                 let targets = pointer.setting.targets.iter().map(|t| t.object).collect();
-                batches.entry(object.provider.clone()).or_default().push((*id, targets));
+                let known = back.then_some(pointer.epoch);
+                batches.entry(object.provider.clone()).or_default().push((*id, (targets, known)));
             }
         }
         // The other way round: what leads leaves before what it leads to.
-        for (name, pointers) in inner_first(batches, |_, targets| targets.clone()).into_iter().rev() {
+        for (name, pointers) in inner_first(batches, |_, (targets, _)| targets.clone()).into_iter().rev() {
             let Some(provider) = self.providers.get(&name).cloned() else {
                 return Ok(Err(super::stage::unprovided(&name)));
             };
             let ctx = self.ctx(self.limits.call_timeout);
             let (mut moves, mut reverted) = (Vec::new(), Vec::new());
-            for (id, _) in pointers {
+            for (id, (_, settled)) in pointers {
                 let handle = self.handle(id);
                 let patience = self.patience(self.limits.settle_retries);
                 let found = match patience.call(|| provider.setting(&ctx, id, &handle)).await {
@@ -277,8 +283,14 @@ impl Engine {
                 reverted
                     .extend(found.iter().filter(|f| alone(f)).map(|(epoch, _)| Moved { object: id, epoch: *epoch }));
                 let now = found.map_or(0, |(epoch, _)| epoch);
-                let before = self.open()?.before.get(&id).cloned().unwrap_or_default();
-                moves.push((id, now, before));
+                // Set as before, as far as is recorded: unless somebody else moved it, it is.
+                if settled != Some(now) {
+                    let before = self.open()?.before.get(&id).cloned().unwrap_or_default();
+                    moves.push((id, now, before));
+                }
+            }
+            if moves.is_empty() {
+                continue;
             }
             if !reverted.is_empty() {
                 self.append(vec![Body::Reverted { by_agent: true, moved: reverted, agent_seq: None }], false)?;
@@ -295,29 +307,39 @@ impl Engine {
         Ok(Ok(()))
     }
 
-    /// A durable this apply made is kept. One whose create was never acknowledged is looked for; only what is not there
-    /// gets a tombstone.
-    async fn settle_durables(&mut self) -> Result<Vec<Leftover>, EngineError> {
+    /// A durable this apply made is kept. What was never acknowledged is looked for when it holds data, or when its provider
+    /// may show it only after a while: then ending it by its token alone would miss it. What is not there gets a tombstone
+    /// with all others.
+    async fn settle_unanswered(&mut self) -> Result<Vec<Leftover>, EngineError> {
         let made_by = self.open()?.id;
         let mut leftovers = Vec::new();
-        let mine: Vec<_> = self
+        let late = |o: &Object| matches!(o.find, FindMode::Eventual(_)) && Self::is_open(o.state);
+        let mine: Vec<(ObjectId, Object)> = self
             .state()
             .objects
             .iter()
-            .filter(|(_, o)| o.made_by == made_by && o.class == Class::Durable && o.state.exists())
-            .map(|(id, o)| (*id, o.state, o.kind.clone(), o.provider.clone()))
+            .filter(|(_, o)| o.made_by == made_by && o.state.exists() && (o.class == Class::Durable || late(o)))
+            .map(|(id, o)| (*id, o.clone()))
             .collect();
-        for (id, state, kind, provider) in mine {
-            let retained = Body::Retained { durable: id, reason: RetainReason::Unwind };
-            if !Self::is_open(state) {
-                if state == ObjectState::Attached {
-                    self.append(vec![retained], true)?;
+        let settles = mine.iter().filter(|(_, o)| late(o)).filter_map(|(_, o)| match o.find {
+            FindMode::Eventual(ms) => Some(ms),
+            FindMode::Exact | FindMode::None => None,
+        });
+        if let Some(ms) = settles.max() {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
+        for (id, object) in mine {
+            let retained = (object.class == Class::Durable)
+                .then_some(Body::Retained { durable: id, reason: RetainReason::Unwind });
+            if !Self::is_open(object.state) {
+                if object.state == ObjectState::Attached {
+                    self.append(retained.into_iter().collect(), true)?;
                 }
                 continue;
             }
-            let Some(provider) = self.providers.get(&provider).cloned() else { continue };
+            let Some(provider) = self.providers.get(&object.provider).cloned() else { continue };
             let (ctx, patience) = (self.ctx(self.limits.call_timeout), self.patience(self.limits.settle_retries));
-            match patience.call(|| provider.find(&ctx, &kind, id)).await {
+            match patience.call(|| provider.find(&ctx, &object.kind, id)).await {
                 Ok(Some(found)) => {
                     let step = self.next_step();
                     let created = Body::Created {
@@ -328,7 +350,7 @@ impl Engine {
                         tainted: found.tainted,
                         found: true,
                     };
-                    self.append(vec![created, retained], true)?;
+                    self.append(std::iter::once(created).chain(retained).collect(), true)?;
                 }
                 // Not there: what follows for all others leaves its token as a tombstone.
                 Ok(None) => {}

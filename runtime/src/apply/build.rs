@@ -11,7 +11,9 @@ use crate::id::ObjectId;
 use crate::ledger::LedgerError;
 use crate::plan::start::Job;
 use crate::plan::{Action, Fate, Plan, PlannedSwitch, Start};
-use crate::provider::{Created, Ctx, Error, ErrorKind, Happened, Level, Provider, Request, Result as Called};
+use crate::provider::{
+    Created, Ctx, Error, ErrorKind, Happened, Level, Observation, Provider, Request, Result as Called,
+};
 use crate::state::ObjectState;
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -208,13 +210,22 @@ impl Engine {
         let (ctx, handle, policy) = (self.ctx(timeout), self.handle(object), self.policy(plan, addr)?);
         let (addr, kind) = (addr.clone(), node.kind.clone());
         let rests = self.state().objects.get(&object).is_some_and(|o| o.state == ObjectState::Dormant);
-        let nature = self.schema(node).map_or(Nature::Plain, |s| s.nature);
+        let (nature, find) =
+            self.schema(node).map_or((Nature::Plain, FindMode::Exact), |schema| (schema.nature, schema.find));
         let patience = Patience { retries: node.with.retries, timeout, ..self.patience(0) }.for_step(step);
         progress.work.push(Box::pin(async move {
             let began = Instant::now();
             let level = match nature {
                 Nature::Process if !rests => Ask { provider, ctx, kind, object, handle, policy }.level(patience).await,
-                // It is there or it is not.
+                // It is there or it is not; where no look by the token tells, one by the handle does.
+                Nature::Job | Nature::Content | Nature::Plain if find == FindMode::None => {
+                    let look = || provider.observe(&ctx, &kind, object, &handle);
+                    patience.call(look).await.map(|seen| match seen {
+                        Observation::Intact => Level::Healthy,
+                        Observation::Changed(_) => Level::Unhealthy("it was changed".to_owned()),
+                        Observation::Missing => Level::Missing,
+                    })
+                }
                 Nature::Process | Nature::Job | Nature::Content | Nature::Plain => patience
                     .call(|| provider.find(&ctx, &kind, object))
                     .await

@@ -168,13 +168,14 @@ impl Engine {
     }
 
     async fn retire(&mut self) -> Result<Vec<Leftover>, EngineError> {
-        let Leaving { retained, released, drain, rest, mut end } = self.leaving()?;
+        let Leaving { retained, released, drain, mut rest, mut end } = self.leaving()?;
         (self.events)(Event::Retiring { objects: drain.len() });
         self.append(retained, true)?;
         let mut leftovers = self.drain(&drain).await?;
         // What could not be drained still has requests in flight.
         for leftover in &leftovers {
             end.remove(&leftover.object);
+            rest.retain(|object| *object != leftover.object);
         }
         // What stays warm and would act by itself, or holds something alone, rests.
         let failed = self.set_acting(&rest, false, self.limits.settle_retries).await?;

@@ -79,7 +79,8 @@ pub fn begins(state: &State, planned: &Planned) -> bool {
 }
 
 fn stops(state: &State, old: ObjectId, outage_ms: u64, why: &str) -> Option<Step> {
-    let object = state.objects.get(&old)?;
+    // One whose end is under way already is not stopped once more.
+    let object = state.objects.get(&old).filter(|o| o.state.acts())?;
     Some(Step {
         action: Action::Deactivate,
         address: object.address.clone(),

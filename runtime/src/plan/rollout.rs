@@ -68,11 +68,13 @@ pub(super) fn decide(
     let mut versions = Versions { recorded, planned: &by_object, known: BTreeMap::new() };
     let (mut pointers, mut comparisons) = (Vec::new(), Vec::new());
     for switch in switches.iter().filter(|s| !s.early) {
-        let Some(node) = graph.nodes.get(&switch.address).filter(|n| n.class == Class::Pointer && !switch.closes)
-        else {
+        let old: Vec<_> = state.setting(switch.object).targets.into_iter().map(|t| (t.address, t.object)).collect();
+        if switch.closes {
+            // It leads to the old ones until the last stage.
+            pointers.push(Pointer { object: switch.object, old, new: Vec::new(), strategy: Strategy::AllAtOnce });
             continue;
-        };
-        let old = state.setting(switch.object).targets.into_iter().map(|t| (t.address, t.object)).collect();
+        }
+        let Some(node) = graph.nodes.get(&switch.address).filter(|n| n.class == Class::Pointer) else { continue };
         let read = node.inputs.get("rollout").and_then(|input| Strategy::read(&input.term).ok());
         let mut pointer = Pointer {
             object: switch.object,

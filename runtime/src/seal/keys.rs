@@ -19,6 +19,11 @@ pub trait Keys: Send + Sync {
     /// There is no identity and none can be made.
     fn recipients(&self) -> Result<Vec<String>, SealError>;
 
+    /// The recipients that can be opened for, as far as there are any now. Makes nothing.
+    fn ours(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Encrypts to all recipients.
     ///
     /// # Errors
@@ -138,6 +143,11 @@ impl AgeKeys {
 impl Keys for AgeKeys {
     fn recipients(&self) -> Result<Vec<String>, SealError> {
         Ok(vec![self.recipient()?])
+    }
+
+    fn ours(&self) -> Vec<String> {
+        let identities = self.read().ok().flatten().unwrap_or_default();
+        identities.iter().map(|identity| identity.to_public().to_string()).collect()
     }
 
     fn seal(&self, recipients: &[String], plain: &[u8]) -> Result<Vec<u8>, SealError> {

@@ -8,14 +8,61 @@ use crate::provider::{
     Setting,
 };
 use async_trait::async_trait;
-use imm_ir::{Digest, Fields, SchemaSet, Value, kinds};
+use imm_ir::{CreateMode, Digest, Fields, FindMode, Nature, SchemaSet, Value, kinds};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// Identity of the simulated provider instance.
 pub const IDENTITY: &str = "simulated";
+
+/// Identity of the other simulated provider instance.
+pub const AFAR: &str = "simulated-afar";
+
+/// How long after a call a look afar tells for certain, milliseconds.
+pub const SETTLE_MS: u64 = 4_000;
+
+/// Longest time that such a call may be on its way, and that what it made may stay unseen after that.
+pub const UNSEEN_MS: u64 = SETTLE_MS / 2;
+
+/// Which of the two providers of the world.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// As our own are: a create may be repeated, a look tells, a token that was destroyed is refused.
+    #[default]
+    Here,
+    /// As those of others may be: every create makes another one, a look tells only after a while and for files never, and
+    /// nothing is remembered of what was destroyed.
+    Afar,
+}
+
+impl Place {
+    /// The identity that programs name it by.
+    pub fn identity(self) -> &'static str {
+        match self {
+            Self::Here => IDENTITY,
+            Self::Afar => AFAR,
+        }
+    }
+
+    /// Its kinds.
+    pub fn schemas(self) -> &'static SchemaSet {
+        static ELSEWHERE: LazyLock<SchemaSet> = LazyLock::new(|| {
+            let mut set = kinds::builtin().clone();
+            // Content is named by what is in it, wherever it is.
+            for kind in set.kinds.values_mut().filter(|kind| kind.nature != Nature::Content) {
+                kind.create = CreateMode::Once;
+                kind.find = if &*kind.name == "file" { FindMode::None } else { FindMode::Eventual(SETTLE_MS) };
+            }
+            set
+        });
+        match self {
+            Self::Here => kinds::builtin(),
+            Self::Afar => &ELSEWHERE,
+        }
+    }
+}
 
 /// One call of [`Provider`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,7 +77,7 @@ pub enum Call {
     Activate { object: ObjectId },
     Deactivate { object: ObjectId },
     Snapshot { object: ObjectId, token: Digest },
-    Destroy { kind: Arc<str>, object: ObjectId },
+    Destroy { kind: Arc<str>, object: ObjectId, known: bool },
     Switch { moves: Vec<Move>, ttl: Duration },
     Renew { ttl: Duration },
     Confirm,
@@ -114,12 +161,18 @@ pub trait Ask: Send + Sync {
 #[derive(Clone, Debug)]
 pub struct Client<A> {
     ask: A,
+    place: Place,
 }
 
 impl<A: Ask> Client<A> {
     /// The provider that asks `ask`.
     pub fn new(ask: A) -> Self {
-        Self { ask }
+        Self { ask, place: Place::Here }
+    }
+
+    /// As [`new`](Self::new), for one of the two.
+    pub fn at(place: Place, ask: A) -> Self {
+        Self { ask, place }
     }
 
     async fn done(&self, ctx: &Ctx, call: Call) -> Result<()> {
@@ -138,11 +191,11 @@ fn strange(reply: &Reply) -> Error {
 #[async_trait]
 impl<A: Ask> Provider for Client<A> {
     fn schemas(&self) -> &SchemaSet {
-        kinds::builtin()
+        self.place.schemas()
     }
 
     fn identity(&self) -> &str {
-        IDENTITY
+        self.place.identity()
     }
 
     async fn announce(&self, ctx: &Ctx, head: (u64, Digest)) -> Result<Option<(u64, Digest)>> {
@@ -216,8 +269,8 @@ impl<A: Ask> Provider for Client<A> {
         }
     }
 
-    async fn destroy(&self, ctx: &Ctx, kind: &str, object: ObjectId, _handle: Option<&Handle>) -> Result<bool> {
-        match self.ask.ask(ctx, Call::Destroy { kind: Arc::from(kind), object }).await? {
+    async fn destroy(&self, ctx: &Ctx, kind: &str, object: ObjectId, handle: Option<&Handle>) -> Result<bool> {
+        match self.ask.ask(ctx, Call::Destroy { kind: Arc::from(kind), object, known: handle.is_some() }).await? {
             Reply::Destroyed { missing } => Ok(missing),
             other => Err(strange(&other)),
         }

@@ -1,5 +1,6 @@
 //! The world's log: everything that happened in it, in order. This is what the oracle reads; an engine never sees it.
 
+use super::call::Place;
 use crate::id::{Lineage, ObjectId};
 use crate::provider::{Level, Setting};
 use imm_ir::{Addr, Class, Digest, Nature};
@@ -14,6 +15,8 @@ pub struct Effect {
     pub durable: u64,
     /// Whose it is.
     pub lineage: Lineage,
+    /// Which provider's it is.
+    pub place: Place,
     /// The fence it was asked under; 0 for what the world did by itself.
     pub fence: u64,
     /// The call had been given up by its sender, or was repeated on the way.
@@ -70,6 +73,24 @@ pub enum Deed {
         epoch: u64,
         /// What is in force now.
         to: Setting,
+    },
+    /// Somebody moved it by hand.
+    Meddled {
+        /// Which.
+        object: ObjectId,
+        /// Now.
+        epoch: u64,
+        /// What is in force now.
+        to: Setting,
+    },
+    /// An object that acts wrote to the data of a durable.
+    Wrote {
+        /// Which.
+        durable: ObjectId,
+        /// Who.
+        by: ObjectId,
+        /// Names the data as it is now: what was there before, and who wrote.
+        data: Digest,
     },
     /// Provisional settings live longer, until then.
     Renewed {

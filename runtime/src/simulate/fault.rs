@@ -20,12 +20,29 @@ pub struct Faults {
     pub duplicated: u64,
     /// A call whose sender died arrives nevertheless, before or after the next take-over.
     pub left_behind: u64,
+    /// Has no effect and says that it cannot tell: its provider died before anything was on its disk.
+    pub lost: u64,
+    /// Takes longer than its sender waits, and has its effect at the end of that.
+    pub slow: u64,
+    /// The provider dies, before or after the effect is on its disk, and answers nothing for a while.
+    pub down: u64,
 }
 
 impl Faults {
     /// A bit of everything.
     pub fn some() -> Self {
-        Self { transient: 60, permanent: 8, unanswered: 20, tainted: 8, delayed: 12, duplicated: 30, left_behind: 500 }
+        Self {
+            transient: 60,
+            permanent: 8,
+            unanswered: 20,
+            tainted: 8,
+            delayed: 12,
+            duplicated: 30,
+            left_behind: 500,
+            lost: 10,
+            slow: 4,
+            down: 4,
+        }
     }
 }
 
@@ -65,6 +82,11 @@ pub(super) enum Fate {
     Delayed(u64),
     /// Until it arrives again, milliseconds.
     Duplicated(u64),
+    Lost,
+    /// Until it arrives and is answered, milliseconds.
+    Slow(u64),
+    /// How long the provider is away, and whether the effect was on its disk before.
+    Down(u64, bool),
 }
 
 /// When a call arrives whose sender died.
@@ -104,6 +126,13 @@ impl Chance {
             Fate::Delayed(delay)
         } else if within(f.duplicated, create || switch) {
             Fate::Duplicated(delay)
+        } else if within(f.lost, true) {
+            Fate::Lost
+        } else if within(f.slow, true) {
+            // Around the time that callers wait.
+            Fate::Slow(delay * 5)
+        } else if within(f.down, true) {
+            Fate::Down(delay * 3, delay % 2 == 0)
         } else {
             Fate::Normal
         }

@@ -3,9 +3,9 @@
 //! Made for a single-threaded runtime with paused time; then a scene is a function of its seed. A scene outlives its
 //! engines: each command is a new one, with the next fence, on the same disk and world.
 
-use super::call::{Client, IDENTITY};
+use super::call::{Client, Place};
 use super::life::{Life, Mortal, MortalStore};
-use super::oracle::{self, Evidence, Promise, Violation};
+use super::oracle::{self, Evidence, Promise, Span, Violation};
 use super::world::World;
 use crate::apply::{Engine, Limits, Outcome, Providers, Tenure};
 use crate::clock::Clock;
@@ -19,10 +19,13 @@ use crate::random::Random;
 use crate::state::State;
 use crate::store::memory::MemoryStore;
 use crate::store::{Record, Store};
-use imm_ir::{Digest, Graph};
+use imm_ir::{Addr, Digest, Graph};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
+
+/// Names and texts.
+type Told = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
 /// One environment and its world.
 #[derive(Debug)]
@@ -35,10 +38,19 @@ pub struct Scene {
     fence: u64,
     began: Instant,
     promises: Vec<(Digest, Promise)>,
+    spans: Vec<Span>,
     /// Its clock says anything.
     wild: bool,
+    /// Programs may name the other provider, too.
+    afar: bool,
+    /// What must not be told, beside what its objects give.
+    secrets: Vec<String>,
+    /// What was told: events, ends, plans.
+    told: Told,
     /// Objects that a fault after their commit made unhealthy.
     pub degraded: BTreeSet<ObjectId>,
+    /// Durables and pointers that get another address, old to new, for the commands that follow.
+    pub renames: BTreeMap<Addr, Addr>,
 }
 
 /// What a command is to do.
@@ -55,7 +67,21 @@ pub enum Command {
     /// Settles what was interrupted.
     Recover,
     /// Settles it, giving up what is declared at or below this address.
-    AcceptLost(imm_ir::Addr),
+    AcceptLost(Addr),
+}
+
+impl Command {
+    /// Its name, for reports.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Apply(_) => "apply",
+            Self::Rollback(_) => "rollback",
+            Self::Drill(_) => "drill",
+            Self::Destroy => "destroy",
+            Self::Recover => "recover",
+            Self::AcceptLost(_) => "recover with something given up",
+        }
+    }
 }
 
 /// How a command ended.
@@ -91,11 +117,29 @@ impl Clock for Virtual {
 impl Scene {
     /// An empty environment in an empty world.
     pub fn new(seed: u64) -> Self {
+        Self::within(World::new(seed, Box::new(|| 0)), seed)
+    }
+
+    /// An empty environment in a world that others live in, too. Each has a seed of its own.
+    pub fn within(world: World, seed: u64) -> Self {
         let disk = MemoryStore::default();
         let head = disk.clone();
-        let world = World::new(seed, Box::new(move || head.synced()));
-        let (promises, degraded) = (Vec::new(), BTreeSet::new());
-        Self { world, disk, seed, fence: 0, began: Instant::now(), promises, wild: false, degraded }
+        world.link(lineage(seed), Box::new(move || head.synced()));
+        Self {
+            world,
+            disk,
+            seed,
+            fence: 0,
+            began: Instant::now(),
+            promises: Vec::new(),
+            spans: Vec::new(),
+            wild: false,
+            afar: false,
+            secrets: Vec::new(),
+            told: Arc::default(),
+            degraded: BTreeSet::new(),
+            renames: BTreeMap::new(),
+        }
     }
 
     /// The same environment as another process sees it: same disk, same world, later fences.
@@ -104,12 +148,35 @@ impl Scene {
         Self {
             world: self.world.clone(),
             disk: self.disk.clone(),
-            seed: self.seed,
             fence: self.fence + 1,
-            began: self.began,
             promises: self.promises.clone(),
-            wild: self.wild,
+            spans: self.spans.clone(),
+            secrets: self.secrets.clone(),
+            told: Arc::clone(&self.told),
             degraded: self.degraded.clone(),
+            renames: self.renames.clone(),
+            ..*self
+        }
+    }
+
+    /// Lets programs name the other provider of the world, too.
+    pub fn reaches_afar(&mut self) {
+        self.afar = true;
+    }
+
+    /// What its programs say and nobody may read: from now on everything that is told is kept and looked through.
+    pub fn keeps_secret(&mut self, secret: &str) {
+        self.secrets.push(secret.to_owned());
+    }
+
+    /// How long each command took.
+    pub fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    fn tell(&self, name: &str, what: impl FnOnce() -> Vec<u8>) {
+        if !self.secrets.is_empty() {
+            self.told.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), what()));
         }
     }
 
@@ -155,6 +222,23 @@ impl Scene {
 
     /// Runs one command with an engine of its own. `keep` overrules the program's.
     pub async fn run(&mut self, command: &Command, keep: Option<u32>, life: &Life) -> Ended {
+        let began = self.world.now_ms();
+        let ended = self.one(command, keep, life).await;
+        self.tell("how a command ended", || format!("{ended:?}").into_bytes());
+        let question = match &ended {
+            Ended::Outcome(Outcome::Stuck { why, .. }) => Some(why.clone()),
+            _other => None,
+        };
+        self.spans.push(Span {
+            what: format!("{} (number {})", command.word(), self.fence),
+            took_ms: self.world.now_ms() - began,
+            steps: self.promises.last().map_or(0, |(_, promise)| promise.steps),
+            question,
+        });
+        ended
+    }
+
+    async fn one(&mut self, command: &Command, keep: Option<u32>, life: &Life) -> Ended {
         self.fence += 1;
         let opened = match self.open(life) {
             Ok(engine) => engine,
@@ -162,6 +246,14 @@ impl Scene {
             Err(e) => return Ended::Refused(e.to_string()),
         };
         let mut engine = opened;
+        life.hears(engine.canceller());
+        if !self.secrets.is_empty() {
+            let told = Arc::clone(&self.told);
+            engine = engine.with_events(move |event| {
+                let text = serde_json::to_vec(&event).unwrap_or_default();
+                told.lock().unwrap_or_else(PoisonError::into_inner).push(("an event".to_owned(), text));
+            });
+        }
         let mut planned = None;
         let work = async {
             if let Command::AcceptLost(address) = command
@@ -172,7 +264,10 @@ impl Scene {
             let (graph, verb) = match command {
                 Command::Recover | Command::AcceptLost(_) => {
                     return match engine.recover().await {
-                        Ok(Some(outcome)) => Ended::Outcome(outcome),
+                        Ok(Some(outcome)) => {
+                            engine.anchor().await;
+                            Ended::Outcome(outcome)
+                        }
                         Ok(None) => Ended::Nothing,
                         Err(e) => Ended::Refused(e.to_string()),
                     };
@@ -190,6 +285,8 @@ impl Scene {
             let mut options = Options::new(engine.schemas());
             // Whoever runs a scene means it.
             options.never = graph.nodes.keys().cloned().collect();
+            options.replace.clone_from(&options.never);
+            options.renames.clone_from(&self.renames);
             options.across = engine.state().objects.values().map(|o| o.address.clone()).collect();
             (options.above_limit, options.again) = (true, true);
             options.keep = if verb == Verb::Destroy { Some(0) } else { keep };
@@ -199,8 +296,16 @@ impl Scene {
                 Err(e) => return Ended::Refused(e.to_string()),
             };
             planned = Some((plan.digest(), promise(&plan)));
+            if !self.secrets.is_empty() {
+                let text = postcard::to_stdvec(&plan).unwrap_or_default();
+                self.told.lock().unwrap_or_else(PoisonError::into_inner).push(("a plan".to_owned(), text));
+            }
             match engine.apply(&plan, &Attached::default()).await {
-                Ok(outcome) => Ended::Outcome(outcome),
+                Ok(Outcome::NothingToDo) => Ended::Outcome(Outcome::NothingToDo),
+                Ok(outcome) => {
+                    engine.anchor().await;
+                    Ended::Outcome(outcome)
+                }
                 Err(e) => Ended::Refused(e.to_string()),
             }
         };
@@ -227,6 +332,15 @@ impl Scene {
         Ok((plan, empty))
     }
 
+    /// The graph of the newest generation.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn graph(&self) -> Result<Option<Graph>, String> {
+        let engine = self.open(&Life::default()).map_err(|e| e.to_string())?;
+        engine.graph(None).map_err(|e| e.to_string())
+    }
+
     /// The recorded state.
     ///
     /// # Errors
@@ -246,7 +360,9 @@ impl Scene {
     /// What the oracle judges.
     pub fn evidence(&self) -> Evidence {
         let records = self.records();
-        let mut evidence = Evidence { effects: self.world.log(), ..Evidence::default() };
+        let lineage = Some(lineage(self.seed));
+        let mut evidence =
+            Evidence { effects: self.world.log(), lineage, spans: self.spans.clone(), ..Evidence::default() };
         for (_, entry) in oracle::entries(&records) {
             let (Body::ApplyStarted(started), Some(id)) = (&entry.body, entry.header.apply) else { continue };
             let promise = self.promises.iter().find(|(digest, _)| *digest == started.plan_digest);
@@ -269,10 +385,24 @@ impl Scene {
 
     /// What must hold now that all is quiet, too.
     pub fn judge_at_rest(&self) -> Vec<Violation> {
-        let evidence = self.evidence();
+        let evidence = self.evidence_at_rest();
         let mut found = oracle::judge(&evidence);
         found.extend(oracle::rest::judge(&evidence, &self.world, &self.degraded));
         found
+    }
+
+    /// What the oracle judges now that all is quiet: what is held and what was told, too.
+    pub fn evidence_at_rest(&self) -> Evidence {
+        let mut evidence = self.evidence();
+        let there = self.world.objects_of(evidence.lineage);
+        evidence.data = there.into_iter().filter_map(|id| Some((id, self.world.data(id)?))).collect();
+        if !self.secrets.is_empty() {
+            evidence.secrets = self.secrets.iter().cloned().chain(self.world.secrets()).collect();
+            evidence.told = self.told.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let blobs = self.disk.blobs().unwrap_or_default();
+            evidence.told.extend(blobs.into_iter().map(|(name, bytes)| (format!("blob {}", name.short()), bytes)));
+        }
+        evidence
     }
 
     fn open(&self, life: &Life) -> Result<Engine, LedgerError> {
@@ -281,16 +411,24 @@ impl Scene {
         let clock = Arc::new(Virtual { began: self.began, wild });
         let actor = Actor { user: "simulated".into(), host: "simulated".into(), tool_version: "0".into() };
         let mut ledger = Ledger::open(Box::new(store), clock, actor, self.fence)?;
-        let mut lineage = [0; 16];
-        lineage.iter_mut().zip(self.seed.to_le_bytes()).for_each(|(to, from)| *to = from);
-        ledger.initialize(Lineage(lineage), "simulated")?;
-        let client = Client::new(Mortal { world: self.world.clone(), life: life.clone() });
-        let provider: Arc<dyn Provider> = Arc::new(client);
-        let providers = Providers::from([(Arc::from(IDENTITY), provider)]);
+        ledger.initialize(lineage(self.seed), "simulated")?;
+        let mut providers = Providers::new();
+        for place in [Place::Here, Place::Afar].into_iter().filter(|place| self.afar || *place == Place::Here) {
+            let mortal = Mortal { world: self.world.at(place), life: life.clone() };
+            let provider: Arc<dyn Provider> = Arc::new(Client::at(place, mortal));
+            providers.insert(Arc::from(place.identity()), provider);
+        }
         let tenure = Tenure::default();
         let random = Random::seeded(self.seed.wrapping_mul(1_000_003).wrapping_add(self.fence));
         Ok(Engine::new(ledger, providers, Limits::default(), tenure, random))
     }
+}
+
+/// The lineage of a scene.
+fn lineage(seed: u64) -> Lineage {
+    let mut lineage = [0; 16];
+    lineage.iter_mut().zip(seed.to_le_bytes()).for_each(|(to, from)| *to = from);
+    Lineage(lineage)
 }
 
 /// What the oracle may know of a plan.
@@ -302,6 +440,12 @@ pub fn promise(plan: &Plan) -> Promise {
         destroys: of(Action::Destroy),
         activates: of(Action::Activate),
         deactivates: of(Action::Deactivate),
+        renames: of(Action::Rename),
+        reuses: of(Action::Reuse),
+        attaches: of(Action::Attach),
+        retains: of(Action::Retain),
+        releases: of(Action::Release),
+        steps: plan.steps.len(),
         outage_ms: plan.steps.iter().map(|s| s.outage_ms).max().unwrap_or(0),
         ..Promise::default()
     };

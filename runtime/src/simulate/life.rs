@@ -3,6 +3,7 @@
 
 use super::call::{Ask, Call, Reply};
 use super::world::World;
+use crate::apply::Canceller;
 use crate::entry::Body;
 use crate::id::ObjectId;
 use crate::provider::{Ctx, Result};
@@ -41,6 +42,11 @@ struct Span {
     pauses_at: Option<u64>,
     /// Happens at an instant.
     does_at: Option<(u64, Action)>,
+    /// From this instant on there is no room on the disk.
+    full_at: Option<u64>,
+    /// When it is told to stop.
+    signals_at: Vec<u64>,
+    ears: Option<Canceller>,
     /// Where it ended.
     ended: Option<String>,
     /// Names of the instants passed, for reports.
@@ -81,6 +87,25 @@ impl Life {
         let life = Self::default();
         life.span().does_at = Some((instant, Box::new(action)));
         life
+    }
+
+    /// Finds no room on its disk from an instant on.
+    pub fn full_at(instant: u64) -> Self {
+        let life = Self::default();
+        life.span().full_at = Some(instant);
+        life
+    }
+
+    /// Is told to stop at each of these instants, as by a signal.
+    pub fn signalled_at(instants: Vec<u64>) -> Self {
+        let life = Self::default();
+        life.span().signals_at = instants;
+        life
+    }
+
+    /// How it hears that it is told to stop.
+    pub fn hears(&self, ears: Canceller) {
+        self.span().ears = Some(ears);
     }
 
     /// Returns when it stands still.
@@ -145,6 +170,9 @@ impl Life {
         if let Some((_, action)) = span.does_at.take_if(|(at, _)| *at == passed) {
             action();
         }
+        for _now in span.signals_at.iter().filter(|at| **at == passed) {
+            span.ears.iter().for_each(Canceller::signal);
+        }
         if span.ends_at == Some(span.passed) {
             span.ended = Some(name);
             drop(span);
@@ -161,6 +189,11 @@ impl Life {
         let entries = super::oracle::entries(records);
         let about = |body: &Body| subjects(body).iter().any(|object| objects.contains(object));
         entries.iter().any(|(_, entry)| super::oracle::name(&entry.body) == *wanted && about(&entry.body))
+    }
+
+    fn is_full(&self) -> bool {
+        let span = self.span();
+        span.full_at.is_some_and(|at| at <= span.passed)
     }
 
     fn end_at_next(&self) {
@@ -268,6 +301,9 @@ impl Store for MortalStore {
         let what = batch.records.first().map_or_else(|| "nothing".to_owned(), |r| super::oracle::entry_name(&r.bytes));
         if !self.life.pass(|| format!("before append {what}")) {
             return Err(StoreError::Crash);
+        }
+        if self.life.is_full() {
+            return Err(StoreError::DiskFull("the simulated ledger".to_owned()));
         }
         let last = self.life.ends_with(&batch.records);
         let appended = self.disk.append(batch);

@@ -225,12 +225,15 @@ pub(super) fn outages(log: &[Effect], from: usize) -> (u64, u64) {
                 acting.remove(object);
                 targets.remove(object);
             }
-            Deed::Switched { object, to, .. } | Deed::Reverted { object, to, .. } => {
+            Deed::Switched { object, to, .. }
+            | Deed::Reverted { object, to, .. }
+            | Deed::Meddled { object, to, .. } => {
                 targets.insert(*object, to.targets.iter().map(|target| target.object).collect());
             }
             Deed::Announced
             | Deed::Created(_)
             | Deed::Ran(_)
+            | Deed::Wrote { .. }
             | Deed::Copied { .. }
             | Deed::Renewed { .. }
             | Deed::Confirmed

@@ -4,16 +4,17 @@
 //! settings that revert by themselves) and nothing more: an engine that asks to destroy a thing in use gets it done, and
 //! the oracle tells. Single-threaded runs with one seed are equal call for call. The laws are in `law`.
 
-use super::call::{Call, Reply, error};
+use super::call::{Call, Place, Reply, UNSEEN_MS, error};
 use super::effect::Effect;
 use super::fault::{Chance, Fate, Faults, Straggler, Trouble, What};
 use super::law::Things;
 use super::traffic::{Quality, Traffic};
-use crate::id::ObjectId;
-use crate::provider::{Ctx, ErrorKind, Happened, Level, Result};
+use crate::id::{Lineage, ObjectId};
+use crate::provider::{Ctx, ErrorKind, Happened, Level, Result, Setting};
 use crate::random::Random;
 use crate::rollout::Samples;
 use imm_ir::{Addr, Digest};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -33,17 +34,22 @@ pub enum Behaviour {
 /// Tells how many entries of the ledger are durable.
 pub type DurableHead = Box<dyn Fn() -> u64 + Send>;
 
-/// The world. Clones are the same world.
+/// The world, seen from one of its providers. Clones are the same world.
 #[derive(Clone)]
 pub struct World {
     inner: Arc<Mutex<Inner>>,
     began: Instant,
+    place: Place,
 }
 
 struct Inner {
     things: Things,
     chance: Chance,
+    /// Of the ledger that is not named otherwise.
     durable: DurableHead,
+    durables: BTreeMap<Lineage, DurableHead>,
+    /// Until when each provider answers nothing.
+    down_until: BTreeMap<Place, u64>,
     /// Longest time of one call, milliseconds.
     latency_ms: u64,
     late: Vec<Late>,
@@ -53,6 +59,7 @@ struct Inner {
 /// A call that is still on its way.
 struct Late {
     ctx: Ctx,
+    place: Place,
     call: Call,
     due: Due,
 }
@@ -60,6 +67,14 @@ struct Late {
 enum Due {
     At(u64),
     NextTakeOver { after: bool },
+}
+
+impl Late {
+    /// Whether it comes with the next take-over by this caller.
+    fn overtaken(&self, place: Place, ctx: &Ctx, later: bool) -> bool {
+        let mine = self.place == place && self.ctx.lineage == ctx.lineage;
+        mine && matches!(self.due, Due::NextTakeOver { after } if after == later)
+    }
 }
 
 impl std::fmt::Debug for World {
@@ -74,8 +89,28 @@ impl World {
         let chance = Chance { faults: Faults::default(), random: Random::seeded(seed) };
         let mut things = Things::default();
         things.traffic = Traffic::seeded(seed);
-        let inner = Inner { things, chance, durable, latency_ms: 5, late: Vec::new(), troubles: Vec::new() };
-        Self { inner: Arc::new(Mutex::new(inner)), began: Instant::now() }
+        let inner = Inner {
+            things,
+            chance,
+            durable,
+            durables: BTreeMap::new(),
+            down_until: BTreeMap::new(),
+            latency_ms: 5,
+            late: Vec::new(),
+            troubles: Vec::new(),
+        };
+        Self { inner: Arc::new(Mutex::new(inner)), began: Instant::now(), place: Place::Here }
+    }
+
+    /// The same world, seen from one of its providers.
+    #[must_use]
+    pub fn at(&self, place: Place) -> Self {
+        Self { place, ..self.clone() }
+    }
+
+    /// Links what happens for a lineage to a ledger of its own.
+    pub fn link(&self, lineage: Lineage, durable: DurableHead) {
+        self.locked().durables.insert(lineage, durable);
     }
 
     /// What goes wrong from now on.
@@ -101,6 +136,11 @@ impl World {
     /// How objects with this spec behave.
     pub fn behave(&self, spec: Digest, behaviour: Behaviour) {
         self.locked().things.by_spec.insert(spec, behaviour);
+    }
+
+    /// How objects with this variable in their environment behave.
+    pub fn behave_with(&self, variable: &str, behaviour: Behaviour) {
+        self.locked().things.by_variable.insert(variable.to_owned(), behaviour);
     }
 
     /// How objects at this address behave, whatever they are.
@@ -138,7 +178,7 @@ impl World {
     }
 
     /// What a pointer is set to now: epoch, setting, and whether it is provisional.
-    pub fn pointer(&self, object: ObjectId) -> Option<(u64, crate::provider::Setting, bool)> {
+    pub fn pointer(&self, object: ObjectId) -> Option<(u64, Setting, bool)> {
         let mut inner = self.locked();
         self.pass_time(&mut inner);
         inner.things.pointer(object)
@@ -146,9 +186,36 @@ impl World {
 
     /// The objects that exist, those that no engine knows of too.
     pub fn objects(&self) -> Vec<ObjectId> {
+        self.objects_of(None)
+    }
+
+    /// As [`objects`](Self::objects), of one lineage.
+    pub fn objects_of(&self, lineage: Option<Lineage>) -> Vec<ObjectId> {
         let mut inner = self.locked();
         self.pass_time(&mut inner);
-        inner.things.existing()
+        inner.things.existing(lineage)
+    }
+
+    /// Names the data of a durable as it is now.
+    pub fn data(&self, durable: ObjectId) -> Option<Digest> {
+        self.locked().things.data(durable)
+    }
+
+    /// Somebody writes over the data of a durable behind everybody's back.
+    pub fn scribble(&self, durable: ObjectId) {
+        self.locked().things.scribble(durable);
+    }
+
+    /// Somebody sets a pointer by hand to what it is set to: only its epoch is another one.
+    pub fn meddle(&self, pointer: ObjectId) {
+        let mut inner = self.locked();
+        self.pass_time(&mut inner);
+        inner.things.meddle(pointer);
+    }
+
+    /// Every secret that its objects gave.
+    pub fn secrets(&self) -> Vec<String> {
+        self.locked().things.secrets.iter().cloned().collect()
     }
 
     /// Somebody removes an object by hand.
@@ -175,6 +242,12 @@ impl World {
         let name = call.name();
         let no =
             |kind| Err(error(kind, Happened::No, format!("{name}: the simulated world failed it before its effect")));
+        if self.is_down() {
+            return no(ErrorKind::Transient);
+        }
+        // Nothing between us and the other provider repeats what is made only once.
+        let once = self.place == Place::Afar && matches!(call, Call::Create(_));
+        let fate = if once && matches!(fate, Fate::Duplicated(_)) { Fate::Normal } else { fate };
         let unanswered =
             || Err(error(ErrorKind::Transient, Happened::Maybe, format!("{name}: no answer from the simulated world")));
         match fate {
@@ -185,7 +258,22 @@ impl World {
                 unanswered()
             }
             Fate::Delayed(ms) => {
+                // What may stay unseen for a while is there after that.
+                self.later(ctx, call, if once { ms % UNSEEN_MS } else { ms });
+                unanswered()
+            }
+            Fate::Lost => unanswered(),
+            Fate::Slow(ms) => {
+                let ms = if once { ms % UNSEEN_MS } else { ms };
                 self.later(ctx, call, ms);
+                self.pause(ms).await;
+                unanswered()
+            }
+            Fate::Down(ms, after) => {
+                if after {
+                    drop(self.act(ctx, &call, false, false));
+                }
+                self.goes_down(ms);
                 unanswered()
             }
             Fate::Duplicated(ms) => {
@@ -207,17 +295,31 @@ impl World {
             return;
         }
         let mut inner = self.locked();
-        let after = match inner.chance.straggler() {
+        let due = match inner.chance.straggler() {
             Straggler::Never => return,
-            Straggler::BeforeTakeOver => false,
-            Straggler::AfterTakeOver => true,
+            // It was taken before its sender died, and is there when a look tells.
+            _taken if self.place == Place::Afar && matches!(call, Call::Create(_)) => {
+                Due::At(self.now_ms() + inner.chance.random.below(UNSEEN_MS))
+            }
+            Straggler::BeforeTakeOver => Due::NextTakeOver { after: false },
+            Straggler::AfterTakeOver => Due::NextTakeOver { after: true },
         };
-        inner.late.push(Late { ctx: ctx.clone(), call, due: Due::NextTakeOver { after } });
+        inner.late.push(Late { ctx: ctx.clone(), place: self.place, call, due });
     }
 
     fn later(&self, ctx: &Ctx, call: Call, ms: u64) {
         let due = Due::At(self.now_ms() + ms);
-        self.locked().late.push(Late { ctx: ctx.clone(), call, due });
+        self.locked().late.push(Late { ctx: ctx.clone(), place: self.place, call, due });
+    }
+
+    fn is_down(&self) -> bool {
+        let now = self.now_ms();
+        self.locked().down_until.get(&self.place).is_some_and(|until| now < *until)
+    }
+
+    fn goes_down(&self, ms: u64) {
+        let until = self.now_ms() + ms;
+        self.locked().down_until.insert(self.place, until);
     }
 
     /// Waits while it is starting, as long as the call may take.
@@ -233,7 +335,7 @@ impl World {
             if level != Level::Starting || now >= limit {
                 let mut inner = self.locked();
                 self.pass_time(&mut inner);
-                return inner.things.probed(ctx, object, level);
+                return inner.things.probed(self.place, ctx, object, level);
             }
             self.pause(until.min(limit).saturating_sub(now).max(1)).await;
         }
@@ -244,11 +346,11 @@ impl World {
         self.pass_time(&mut inner);
         let take_over = matches!(call, Call::Announce { .. });
         if take_over {
-            inner.arrive(|due| matches!(due, Due::NextTakeOver { after: false }));
+            inner.arrive(|late| late.overtaken(self.place, ctx, false));
         }
-        let reply = inner.things.act(ctx, call, late, taint);
+        let reply = inner.things.act(self.place, ctx, call, late, taint);
         if take_over && reply.is_ok() {
-            inner.arrive(|due| matches!(due, Due::NextTakeOver { after: true }));
+            inner.arrive(|late| late.overtaken(self.place, ctx, true));
         }
         reply
     }
@@ -257,6 +359,7 @@ impl World {
     fn pass_time(&self, inner: &mut Inner) {
         let now = self.now_ms();
         inner.things.durable = (inner.durable)();
+        inner.things.durables = inner.durables.iter().map(|(lineage, head)| (*lineage, head())).collect();
         loop {
             let call = inner.late.iter().filter_map(|l| if let Due::At(at) = l.due { Some(at) } else { None }).min();
             let revert = inner.things.next_revert();
@@ -265,7 +368,7 @@ impl World {
             if revert == Some(next) {
                 inner.things.revert_due();
             } else {
-                inner.arrive(|due| matches!(due, Due::At(at) if *at == next));
+                inner.arrive(|late| matches!(late.due, Due::At(at) if at == next));
             }
         }
         inner.things.now_ms = now;
@@ -314,13 +417,12 @@ impl Inner {
         (slow, fate)
     }
 
-    fn arrive(&mut self, due: impl Fn(&Due) -> bool) {
-        let (arriving, waiting): (Vec<Late>, Vec<Late>) =
-            std::mem::take(&mut self.late).into_iter().partition(|l| due(&l.due));
+    fn arrive(&mut self, due: impl Fn(&Late) -> bool) {
+        let (arriving, waiting): (Vec<Late>, Vec<Late>) = std::mem::take(&mut self.late).into_iter().partition(due);
         self.late = waiting;
         for late in arriving {
             // Nobody waits for the answer.
-            drop(self.things.act(&late.ctx, &late.call, true, false));
+            drop(self.things.act(late.place, &late.ctx, &late.call, true, false));
         }
     }
 }

@@ -335,6 +335,12 @@ impl State {
         });
         self.derived.moving(&intent.moves);
         for m in &intent.moves {
+            for target in &m.to.targets {
+                // Drained by an earlier stage, and asked again from here on.
+                if let Some(object) = self.objects.get_mut(&target.object).filter(|o| o.state == ObjectState::Idle) {
+                    object.state = ObjectState::Running;
+                }
+            }
             let pointer = self.pointers.or_insert_with(m.object, || Pointer {
                 epoch: m.from_epoch,
                 setting: m.from.clone(),

@@ -284,7 +284,10 @@ pub fn next(state: ObjectState, body: &Body) -> Result<ObjectState, Illegal> {
             }),
             _other => None,
         },
-        Body::IntentSnapshot { .. } | Body::SnapshotTaken { .. } => matches!(state, S::Attached).then_some(state),
+        // One that is to be declared again is still retained.
+        Body::IntentSnapshot { .. } | Body::SnapshotTaken { .. } => {
+            matches!(state, S::Attached | S::Retained).then_some(state)
+        }
         Body::Renamed { .. } | Body::Observed { .. } | Body::Healed { .. } => state.exists().then_some(state),
         Body::Adopted { .. } => matches!(state, S::Planned | S::Unknown(_)).then_some(S::Running),
         Body::Forgotten { .. } => state.exists().then_some(S::Gone),

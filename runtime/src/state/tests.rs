@@ -186,7 +186,7 @@ fn allowed(body: &Body) -> Vec<(S, S)> {
         Body::JobFinished { outcome: JobOutcome::Exit(status), .. } => vec![(S::Started, S::Ended(*status))],
         Body::JobFinished { outcome: JobOutcome::Timeout, .. } => vec![(S::Started, S::Ended(124))],
         Body::JobFinished { .. } => vec![(S::Started, S::Lost)],
-        Body::IntentSnapshot { .. } => same(&[S::Attached]),
+        Body::IntentSnapshot { .. } => same(&[S::Attached, S::Retained]),
         Body::IntentDrain { .. } => [
             to(&[S::Running, S::Leaving, S::Idle], S::Leaving),
             to(&[S::Bound, S::Closing], S::Closing),

@@ -17,6 +17,8 @@ struct Disk {
     records: Vec<Record>,
     /// How many records survive a crash.
     synced: usize,
+    /// What was appended since: how many records there were after each, the blobs that it brought, and the rows.
+    unsynced: Vec<(usize, Vec<Digest>, Rows)>,
     rows: Rows,
     /// The rows that survive a crash.
     rows_synced: Rows,
@@ -64,10 +66,63 @@ impl MemoryStore {
 
     /// What a power cut leaves: everything up to the last sync.
     pub fn lose_unsynced(&self) {
+        self.power_cut(0);
+    }
+
+    /// What a power cut leaves when the log's tail is torn: everything up to the last sync, and so many whole appends after
+    /// it.
+    pub fn power_cut(&self, whole: usize) {
         let mut disk = self.locked();
-        let synced = disk.synced;
-        disk.records.truncate(synced);
-        disk.rows = Arc::clone(&disk.rows_synced);
+        let whole = whole.min(disk.unsynced.len());
+        let lost = disk.unsynced.split_off(whole);
+        let (kept, rows) = match disk.unsynced.last() {
+            Some((records, _, rows)) => (*records, Arc::clone(rows)),
+            None => (disk.synced, Arc::clone(&disk.rows_synced)),
+        };
+        disk.records.truncate(kept);
+        for name in lost.iter().flat_map(|(_, blobs, _)| blobs) {
+            disk.blobs.remove(name);
+        }
+        disk.unsynced.clear();
+        disk.synced = kept;
+        (disk.rows, disk.rows_synced) = (Arc::clone(&rows), rows);
+    }
+
+    /// The highest fence that was written with.
+    pub fn fence(&self) -> u64 {
+        self.locked().fence
+    }
+
+    /// Somebody puts an older copy in its place: so many entries are left, and nothing that is derived from them.
+    pub fn restore(&self, kept: usize) {
+        let mut disk = self.locked();
+        disk.records.truncate(kept);
+        (disk.synced, disk.fence) = (disk.records.len(), 0);
+        (disk.rows, disk.rows_synced) = (Rows::default(), Rows::default());
+        disk.unsynced.clear();
+    }
+
+    /// Another disk with the same on it.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        let disk = self.locked();
+        let copy = Disk {
+            records: disk.records.clone(),
+            synced: disk.synced,
+            rows: Arc::clone(&disk.rows),
+            rows_synced: Arc::clone(&disk.rows_synced),
+            blobs: disk.blobs.clone(),
+            sealed: disk.sealed.clone(),
+            signals: disk.signals.clone(),
+            fence: disk.fence,
+            ..Disk::default()
+        };
+        Self { disk: Arc::new(Mutex::new(copy)) }
+    }
+
+    /// How many appends a power cut could take.
+    pub fn unsynced(&self) -> usize {
+        self.locked().unsynced.len()
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, Disk> {
@@ -150,6 +205,9 @@ impl Store for MemoryStore {
                 }
             }
         }
+        let new = batch.blobs.iter().map(|(name, _)| *name).filter(|name| !disk.blobs.contains_key(name)).collect();
+        let (records, rows) = (disk.records.len(), Arc::clone(&disk.rows));
+        disk.unsynced.push((records, new, rows));
         disk.blobs.extend(batch.blobs);
         disk.sealed.extend(batch.sealed);
         disk.blobs.retain(|name, _| !batch.dropped.contains(name));
@@ -157,6 +215,7 @@ impl Store for MemoryStore {
         if batch.sync {
             disk.synced = disk.records.len();
             disk.rows_synced = Arc::clone(&disk.rows);
+            disk.unsynced.clear();
         }
         if crash.is_some() { Err(StoreError::Crash) } else { Ok(()) }
     }

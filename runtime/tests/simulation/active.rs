@@ -51,7 +51,7 @@ fn workers_change_in_the_final_stage() {
 fn a_worker_that_never_works_is_taken_back() {
     let [one, two] = [worker("one"), worker("two")];
     let sick = two.graph().nodes[&Addr::root("mailer").child("instance").key("0")].spec;
-    let before = |scene: &Scene| scene.world.behave(sick, Behaviour::NeverHealthy(100));
+    let before = |scene: &mut Scene| scene.world.behave(sick, Behaviour::NeverHealthy(100));
     dies(
         "sick worker",
         &[apply(&one)],
@@ -77,7 +77,7 @@ fn a_database_is_handed_over() {
 fn a_database_that_never_works_is_handed_back() {
     let [old, new] = [database("16"), database("17")];
     let sick = new.graph().nodes[&Addr::root("pg").child("instance").key("0")].spec;
-    let before = |scene: &Scene| scene.world.behave(sick, Behaviour::NeverHealthy(100));
+    let before = |scene: &mut Scene| scene.world.behave(sick, Behaviour::NeverHealthy(100));
     dies("sick database", &[apply(&old)], &apply(&new), false, before, |instant| {
         if instant % 2 == 0 { &[true] } else { &[false] }
     });
@@ -96,7 +96,7 @@ fn jobs_run_once_and_gate_the_switch() {
 fn a_job_that_fails_ends_the_apply() {
     let [one, two] = [migration("one", "breaking", true), migration("two", "breaking", true)];
     let fails = two.graph().nodes[&Addr::root("migrate")].spec;
-    let before = |scene: &Scene| scene.world.behave(fails, Behaviour::NeverHealthy(100));
+    let before = |scene: &mut Scene| scene.world.behave(fails, Behaviour::NeverHealthy(100));
     dies(
         "failing job",
         &[apply(&one)],

@@ -1,155 +1,229 @@
 //! Five hundred seeds: programs, faults, late calls and deaths in any order. And: the same seed gives the same bytes.
 
-use crate::stage::{broken, in_virtual_time, none};
+use crate::coverage::Coverage;
+use crate::stage::{in_virtual_time, none};
+use imm_ir::Addr;
 use imm_runtime::apply::Outcome;
 use imm_runtime::random::Random;
 use imm_runtime::simulate::fault::Faults;
 use imm_runtime::simulate::harness::{Command, Ended, Scene};
 use imm_runtime::simulate::life::Life;
-use imm_runtime::simulate::shapes::{Migration, Program, Rollout};
+use imm_runtime::simulate::shapes::{Program, SECRET};
 use imm_runtime::simulate::world::Behaviour;
 use imm_runtime::store::Record;
+use std::time::Duration;
 
-/// Half of them have something that acts by itself, takes over or runs once.
-fn program(random: &mut Random) -> Program {
-    let texts = ["one", "two", "three"];
-    let mut text = |one_in: u64| (random.below(one_in) == 0).then(|| texts[random.below(3) as usize].to_owned());
-    let (worker, database, migration) = (text(4), text(4), text(5));
-    let effects = ["none", "compatible", "breaking"];
-    let migration = migration.map(|text| Migration {
-        text,
-        effect: effects[random.below(3) as usize],
-        undo: random.below(2) == 0,
-        every_apply: random.below(4) == 0,
-    });
-    let stop_first = random.below(3) == 0;
-    let greetings = ["Hello", "Hi", "Hey", "Moin"];
-    let broken = random.below(6) == 0;
-    let rollout = match random.below(8) {
-        0 => Some(Rollout::Canary(vec![10, 50], 100)),
-        1 => Some(Rollout::Canary(vec![25], 100)),
-        2 => Some(Rollout::Rolling(1 + random.below(2) as i64)),
-        3 => Some(Rollout::BlueGreen),
-        _as_usual => None,
-    };
-    Program {
-        greeting: greetings[random.below(4) as usize].into(),
-        replicas: 1 + random.below(4) as u32,
-        service: if random.below(5) == 0 { "shop".into() } else { "web".into() },
-        volume: random.below(3) > 0,
-        second_route: random.below(3) == 0,
-        drain_s: 1 + random.below(3) as i64,
-        broken,
-        fan: random.below(3) as u32,
-        chain: random.below(4) as u32,
-        worker,
-        database,
-        stop_first,
-        migration,
-        rollout,
-        watch_ms: if random.below(6) == 0 { 2000 } else { 0 },
+/// A history as it is lived.
+struct Lived {
+    seed: u64,
+    random: Random,
+    scene: Scene,
+    coverage: Coverage,
+    story: String,
+}
+
+impl Lived {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.random.below(bound)
+    }
+
+    fn command(&mut self) -> Command {
+        let generations = self.scene.generations();
+        match self.below(10) {
+            0 => Command::Destroy,
+            1 if generations > 0 && self.below(3) == 0 => Command::Drill(1 + self.below(generations)),
+            1 | 2 if generations > 0 => Command::Rollback(1 + self.below(generations)),
+            _more => Command::Apply(Box::new(Program::random(&mut self.random).graph())),
+        }
+    }
+
+    /// What happens to its engine, at an instant: it dies, its disk is full, it is told to stop once or twice, somebody moves
+    /// a pointer or takes its lease.
+    fn life(&mut self) -> Life {
+        let (at, again) = (1 + self.below(120), 1 + self.below(120));
+        let pointers: Vec<_> =
+            self.scene.world.objects().into_iter().filter(|o| self.scene.world.pointer(*o).is_some()).collect();
+        match self.below(16) {
+            0..=6 => Life::ending_at(Some(at)),
+            7 => Life::full_at(at),
+            8 => Life::signalled_at(vec![at]),
+            9 => Life::signalled_at(vec![at, at + again / 8]),
+            10 if !pointers.is_empty() => {
+                let pointer = pointers[again as usize % pointers.len()];
+                let world = self.scene.world.clone();
+                Life::doing_at(at, move || world.meddle(pointer))
+            }
+            11 => {
+                let mut disk = self.scene.disk.clone();
+                Life::doing_at(at, move || drop(imm_runtime::store::Store::signal(&mut disk, "abort", "somebody")))
+            }
+            _nothing => Life::default(),
+        }
+    }
+
+    /// The machine loses power: some of what was not synced is gone.
+    fn power_cut(&mut self) {
+        if self.below(2) == 0 {
+            let unsynced = self.scene.disk.unsynced() as u64;
+            let whole = self.below(unsynced + 1);
+            self.scene.disk.power_cut(whole as usize);
+            self.coverage.count("power cut");
+        }
+    }
+
+    async fn run(&mut self, command: &Command, keep: Option<u32>, life: &Life) -> Ended {
+        let ended = self.scene.run(command, keep, life).await;
+        self.story.push_str(&format!("  {}: {ended:?}\n", word(command)));
+        self.coverage.ended(command, &ended);
+        let fault = matches!(&ended, Ended::Refused(why) if why.contains("cannot follow"));
+        assert!(!fault, "I11: seed {}\n{}", self.seed, self.story);
+        if matches!(ended, Ended::Died(_)) {
+            self.power_cut();
+            // Long enough, now and then, for provisional settings to go back by themselves.
+            let asleep = self.below(60);
+            tokio::time::sleep(Duration::from_secs(asleep)).await;
+        }
+        ended
+    }
+
+    async fn recover(&mut self) {
+        for attempt in 0.. {
+            if attempt == 3 {
+                self.scene.world.set_faults(Faults::default());
+            }
+            assert!(attempt < 7, "seed {}: recovery does not end\n{}", self.seed, self.story);
+            let dies = (attempt < 3 && self.below(3) == 0).then(|| 1 + self.below(60));
+            match self.run(&Command::Recover, None, &Life::ending_at(dies)).await {
+                Ended::Nothing => break,
+                // A provider may be away for a minute.
+                Ended::Refused(_) => tokio::time::sleep(Duration::from_secs(60)).await,
+                Ended::Outcome(Outcome::Stuck { why, .. }) => {
+                    tokio::time::sleep(Duration::from_secs(60)).await;
+                    if why.contains("migrate: ") && attempt >= 2 {
+                        let given_up = Command::AcceptLost(Addr::root("migrate"));
+                        self.run(&given_up, None, &Life::default()).await;
+                    }
+                }
+                _again => {}
+            }
+        }
+    }
+
+    /// What was declared under another name is still the same to whoever means it.
+    fn mean_renames(&mut self, command: &Command) {
+        self.scene.renames.clear();
+        let Command::Apply(graph) = command else { return };
+        let Ok(state) = self.scene.state() else { return };
+        for (old, new) in [("store", "disk"), ("disk", "store")].map(|(a, b)| (Addr::root(a), Addr::root(b))) {
+            if state.at(&old).is_some() && graph.nodes.contains_key(&new) && self.below(2) == 0 {
+                self.scene.renames.insert(old, new);
+            }
+        }
+    }
+
+    fn judged(&self) {
+        none(&self.scene.judge(), &format!("seed {}\n{}", self.seed, self.story));
     }
 }
 
-fn command(random: &mut Random, scene: &Scene) -> Command {
-    let generations = scene.generations();
-    match random.below(10) {
-        0 => Command::Destroy,
-        1 if generations > 0 && random.below(3) == 0 => Command::Drill(1 + random.below(generations)),
-        1 | 2 if generations > 0 => Command::Rollback(1 + random.below(generations)),
-        _more => Command::Apply(Box::new(program(random).graph())),
-    }
-}
-
-/// One history; answers its entries and how many engines died in it.
-fn history(seed: u64) -> (Vec<Record>, u64) {
+/// One history; answers its entries and what was in it.
+fn history(seed: u64) -> (Vec<Record>, Coverage) {
     in_virtual_time(async {
-        let mut random = Random::seeded(seed);
         let mut scene = Scene::new(seed);
-        for volume in [true, false] {
-            let sick = Program { volume, ..broken() }.container_spec().unwrap();
-            scene.world.behave(sick, Behaviour::NeverHealthy(300));
+        scene.reaches_afar();
+        scene.keeps_secret(SECRET);
+        scene.world.behave_with("BROKEN", Behaviour::NeverHealthy(300));
+        let (random, coverage, story) = (Random::seeded(seed), Coverage::default(), String::new());
+        let mut lived = Lived { seed, random, scene, coverage, story };
+        let wild = lived.below(4) == 0;
+        lived.scene.wild_clock(wild);
+        for _ in 0..4 + lived.below(4) {
+            let calm = lived.below(4) == 0;
+            lived.scene.world.set_faults(if calm { Faults::default() } else { Faults::some() });
+            // How jobs end, now and then: not at all, or without anybody knowing.
+            let job = match lived.below(8) {
+                0 => Behaviour::NeverHealthy(200),
+                1 => Behaviour::DiesAfter(100),
+                _well => Behaviour::HealthyAfter(50),
+            };
+            lived.scene.world.behave_at(Addr::root("migrate"), job);
+            let next = lived.command();
+            lived.mean_renames(&next);
+            let (keep, life) = (lived.below(3) as u32, lived.life());
+            lived.run(&next, Some(keep), &life).await;
+            lived.judged();
+            lived.recover().await;
+            lived.judged();
         }
-        let (mut deaths, mut story) = (0, String::new());
-        for _ in 0..4 + random.below(4) {
-            scene.world.set_faults(if random.below(4) == 0 { Faults::default() } else { Faults::some() });
-            let next = command(&mut random, &scene);
-            let dies = (random.below(2) == 0).then(|| 1 + random.below(120));
-            let ended = scene.run(&next, Some(random.below(3) as u32), &Life::ending_at(dies)).await;
-            tell(&mut story, &next, &ended);
-            if matches!(ended, Ended::Died(_)) {
-                deaths += 1;
-                if random.below(2) == 0 {
-                    scene.disk.lose_unsynced();
-                }
-                // Long enough, now and then, for provisional settings to go back by themselves.
-                tokio::time::sleep(std::time::Duration::from_secs(random.below(60))).await;
-            }
-            none(&scene.judge(), &format!("seed {seed}\n{story}"));
-            for attempt in 0.. {
-                if attempt == 3 {
-                    scene.world.set_faults(Faults::default());
-                }
-                assert!(attempt < 6, "seed {seed}: recovery does not end\n{story}");
-                let dies = (attempt < 3 && random.below(3) == 0).then(|| 1 + random.below(60));
-                let ended = scene.run(&Command::Recover, None, &Life::ending_at(dies)).await;
-                tell(&mut story, &Command::Recover, &ended);
-                match ended {
-                    Ended::Nothing => break,
-                    Ended::Died(_) if random.below(2) == 0 => scene.disk.lose_unsynced(),
-                    _again => {}
-                }
-            }
-            none(&scene.judge(), &format!("seed {seed}\n{story}"));
+        // Faults have stopped: one good apply brings it to rest. A pointer that somebody moved fails the first one.
+        lived.scene.world.set_faults(Faults::default());
+        lived.scene.renames.clear();
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        // Data only grows.
+        let last = Program { greeting: format!("last {seed}"), size: 3, ..Program::hello() };
+        let last = Command::Apply(Box::new(last.graph()));
+        let mut ended = lived.run(&last, Some(0), &Life::default()).await;
+        if matches!(&ended, Ended::Outcome(Outcome::RolledBack { error, .. }) if error.contains("somebody else")) {
+            ended = lived.run(&last, Some(0), &Life::default()).await;
         }
-        // Faults have stopped: one good apply brings it to rest.
-        scene.world.set_faults(Faults::default());
-        tokio::time::sleep(std::time::Duration::from_secs(120)).await;
-        let last = Command::Apply(Box::new(Program { greeting: format!("last {seed}"), ..Program::hello() }.graph()));
-        let ended = scene.run(&last, Some(0), &Life::default()).await;
-        tell(&mut story, &last, &ended);
-        assert!(matches!(ended, Ended::Outcome(Outcome::Committed { .. })), "seed {seed}\n{story}");
-        none(&scene.judge_at_rest(), &format!("seed {seed}\n{story}"));
-        (scene.records(), deaths)
+        let good = matches!(ended, Ended::Outcome(Outcome::Committed { .. }));
+        assert!(good, "seed {seed}\n{}", lived.story);
+        none(&lived.scene.judge_at_rest(), &format!("seed {seed}\n{}", lived.story));
+        lived.coverage.entries(&lived.scene);
+        (lived.scene.records(), lived.coverage)
     })
 }
 
-fn tell(story: &mut String, command: &Command, ended: &Ended) {
-    let what = match command {
+fn word(command: &Command) -> String {
+    match command {
         Command::Apply(graph) => format!("apply {} nodes", graph.nodes.len()),
         Command::Rollback(to) => format!("rollback {to}"),
         Command::Drill(of) => format!("drill {of}"),
-        Command::Destroy => "destroy".to_owned(),
-        Command::Recover => "recover".to_owned(),
         Command::AcceptLost(at) => format!("give up {at}"),
-    };
-    story.push_str(&format!("  {what}: {ended:?}\n"));
+        Command::Destroy | Command::Recover => command.word().to_owned(),
+    }
 }
 
-/// These histories, on all cores; answers how many engines died in them.
-fn histories(seeds: std::ops::Range<u64>) -> u64 {
+/// These histories, on all cores. Panics with all that violate something; answers what was in them.
+fn histories(seeds: std::ops::Range<u64>) -> Coverage {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    std::thread::scope(|scope| {
-        let share = |core: u64| seeds.clone().filter(move |seed| seed % cores == core);
-        let working: Vec<_> =
-            (0..cores).map(|core| scope.spawn(move || share(core).map(|seed| history(seed).1).sum::<u64>())).collect();
-        working.into_iter().map(|w| w.join().unwrap()).sum()
-    })
+    let share = |core: u64| {
+        let (mut failed, mut coverage) = (Vec::new(), Coverage::default());
+        for seed in seeds.clone().filter(|seed| seed % cores == core) {
+            match std::panic::catch_unwind(|| history(seed).1) {
+                Ok(one) => coverage = coverage.with(one),
+                Err(why) => failed.push((seed, why.downcast_ref::<String>().cloned().unwrap_or_default())),
+            }
+        }
+        (coverage, failed)
+    };
+    let share = &share;
+    let shares: Vec<_> = std::thread::scope(|scope| {
+        let working: Vec<_> = (0..cores).map(|core| scope.spawn(move || share(core))).collect();
+        working.into_iter().map(|w| w.join().unwrap()).collect()
+    });
+    let (coverage, failed): (Vec<_>, Vec<_>) = shares.into_iter().unzip();
+    let failed: Vec<String> = failed.into_iter().flatten().map(|(seed, why)| format!("seed {seed}: {why}")).collect();
+    assert!(failed.is_empty(), "{} of them violate something:\n{}", failed.len(), failed.join("\n"));
+    coverage.into_iter().fold(Coverage::default(), Coverage::with)
 }
 
 #[test]
 fn five_hundred_histories() {
-    let deaths = histories(0..500);
-    assert!(deaths > 250, "only {deaths} engines died");
+    let coverage = histories(0..500);
+    assert!(coverage.of("died") > 250, "{coverage}");
+    coverage.is_wide();
 }
 
 /// `tests/soak/histories` runs this one.
 #[test]
 #[ignore = "takes minutes: tests/soak/histories"]
 fn soak() {
-    let count = std::env::var("IMM_SOAK_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(5_000);
-    let deaths = histories(0..count);
-    println!("{count} histories, {deaths} engines died in them, no invariant was violated");
+    let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse::<u64>().ok());
+    let (from, count) = (number("IMM_SOAK_FROM").unwrap_or(0), number("IMM_SOAK_SEEDS").unwrap_or(5_000));
+    let coverage = histories(from..from + count);
+    println!("{coverage}");
+    println!("{count} histories from seed {from}, {} engines died, no invariant was violated", coverage.of("died"));
 }
 
 #[test]

@@ -1,4 +1,24 @@
 //! The oracle has to catch what it is there for: a good run is changed in one place, and the sentence has to come.
+//!
+//! | | judged in | on | caught here by |
+//! |--|--|--|--|
+//! | I1, I2, I9, I10 | `oracle::effects` | every effect | `i1_…`, `i2_…`, `i9_…`, `i10_…` |
+//! | I3, I5, I16 | `oracle::effects` | every move of a pointer, and all time between | `i3_…`, `i5_…`, `i16_…` |
+//! | I4 | `oracle::effects`, `oracle::applies` | everything that ends or stops | `i4_…` |
+//! | I6, I7 | `oracle::effects`; I7 at rest, too | everything that begins to act, other environments' too | `i6_…`, `i7_…` |
+//! | I8 | `oracle::effects` (ends, copies), `oracle::data` (who wrote what) | every write, and what is there in the end | `i8_…` |
+//! | I11 | `oracle::chain`, the engine's own fold | every record | `i11_…` |
+//! | I12, I13 | `oracle::applies` | every apply | `i12_…`, `i13_…` |
+//! | I14 | `oracle::steps` | every apply with its plan | `i14_…` |
+//! | I15 | `oracle::effects` | time without a target that acts; requests under way to who stops | `i15_…` |
+//! | I17 | `oracle::secrets` | records, blobs, events, ends, plans | `i17_…` |
+//! | I18 | `quiet::the_clock_decides_nothing` | two runs | `what_runs_are_compared_by_differs` |
+//! | Q1, Q2, Q3 | `oracle::rest`, `oracle::applies` | the world once all is quiet | `q1_and_q2_…`, `q3_…` |
+//! | Q4, Q5, Q6, Q7 | `crashes::dies` | two recoveries; with the run that did not die; the plan after; the world before | `what_runs_are_compared_by_differs` |
+//! | Q8 | `quiet::a_rename_touches_nothing`, `shapes::what_holds_data_is_renamed_with_consent` | effects and intents of a rename | `what_runs_are_compared_by_differs` |
+//! | Q9 | `oracle::why` | every step of the plans of a hundred histories (tests of `explain`) | `a_wrong_counterfactual_is_found` there |
+//! | Q10 | `places::two_environments_in_one_world_do_not_meet` | each end with the one alone | `what_runs_are_compared_by_differs` |
+//! | Q11, Q12 | `oracle::bounds` | every apply; every command | `q11_…`, `q12_…` |
 
 use crate::stage::{apply, greeting, in_virtual_time, scene};
 use imm_ir::Digest;
@@ -6,8 +26,10 @@ use imm_runtime::entry::{Body, Ending, Entry, SignalVerb, UnwindCause, chain};
 use imm_runtime::id::ObjectId;
 use imm_runtime::provider::Setting;
 use imm_runtime::simulate::effect::{Deed, Effect, Made};
+use imm_runtime::simulate::harness::Command;
+use imm_runtime::simulate::life::Life;
 use imm_runtime::simulate::oracle::{Evidence, judge};
-use imm_runtime::simulate::shapes::Program;
+use imm_runtime::simulate::shapes::{Migration, Program};
 use imm_runtime::store::Record;
 
 /// What two good applies left.
@@ -327,4 +349,243 @@ fn q1_and_q2_look_at_the_world() {
         let found = at_rest(what);
         assert!(found.iter().any(|v| v.invariant == invariant), "{what}: {found:?}");
     }
+}
+
+#[test]
+fn i8_data_written_by_somebody_else() {
+    let good = || {
+        in_virtual_time(async {
+            let scene = scene(3, &[apply(&Program::hello()), apply(&greeting("Hi"))]).await;
+            (scene.evidence_at_rest(), made(&scene.world.log(), "volume").object)
+        })
+    };
+    let (evidence, volume) = good();
+    assert_eq!(judge(&evidence), []);
+    // Its bytes are not those that were written.
+    let mut other = evidence.clone();
+    other.data.insert(volume, Digest::of(b"scribbled"));
+    expect("I8", &other);
+    // Somebody wrote who was never let act.
+    let mut other = evidence.clone();
+    let wrote = other.effects.iter_mut().rev().find_map(|e| match &mut e.deed {
+        Deed::Wrote { by, .. } => Some(by),
+        _other => None,
+    });
+    *wrote.unwrap() = ObjectId(Digest::of(b"a stranger"));
+    expect("I8", &other);
+    // A write was lost.
+    let mut other = evidence;
+    let at = position(&other.effects, |d| matches!(d, Deed::Wrote { .. }));
+    other.effects.remove(at);
+    expect("I8", &other);
+}
+
+/// A copy said to be consistent was taken while somebody wrote.
+#[test]
+fn i8_a_torn_copy() {
+    let mut evidence = handover();
+    assert_eq!(judge(&evidence), []);
+    let stopped = position(&evidence.effects, |d| matches!(d, Deed::Deactivated(_)));
+    let copied = position(&evidence.effects, |d| matches!(d, Deed::Copied { .. }));
+    let (a, b) = (evidence.effects[stopped].deed.clone(), evidence.effects[copied].deed.clone());
+    (evidence.effects[stopped].deed, evidence.effects[copied].deed) = (b, a);
+    expect("I8", &evidence);
+}
+
+/// What a database that took over left. No call failed: outages are kept.
+fn handover() -> Evidence {
+    in_virtual_time(async {
+        let version = |text: &str| Program { database: Some(text.into()), greeting: text.into(), ..Program::hello() };
+        let scene = scene(3, &[apply(&version("16")), apply(&version("17"))]).await;
+        Evidence { calm: true, ..scene.evidence() }
+    })
+}
+
+#[test]
+fn i13_what_is_recorded_beside_is_planned_too() {
+    let evidence = in_virtual_time(async {
+        let without = Program { volume: false, ..Program::hello() };
+        let shop = Program { service: "shop".into(), ..without.clone() };
+        let before = [apply(&Program::hello()), apply(&without), apply(&shop), apply(&Program::hello())];
+        scene(3, &before).await.evidence()
+    });
+    assert_eq!(judge(&evidence), []);
+    let stranger = ObjectId(Digest::of(b"promised"));
+    for spoil in 0..8 {
+        let mut evidence = evidence.clone();
+        for promise in evidence.promises.values_mut() {
+            let of = match spoil / 2 {
+                0 => &mut promise.renames,
+                1 => &mut promise.attaches,
+                2 => &mut promise.retains,
+                _more => &mut promise.destroys,
+            };
+            // Something was done that is not promised, or promised and not done.
+            if spoil % 2 == 0 { of.clear() } else { of.extend([stranger]) }
+        }
+        expect("I13", &evidence);
+    }
+}
+
+/// What a migration left, of an effect that cannot be taken back.
+fn migration() -> Evidence {
+    in_virtual_time(async {
+        let job = |text: &str| Program {
+            migration: Some(Migration { effect: "breaking", ..Migration::compatible(text) }),
+            chain: 2,
+            fan: 2,
+            greeting: text.into(),
+            ..Program::hello()
+        };
+        scene(3, &[apply(&job("one")), apply(&job("two"))]).await.evidence()
+    })
+}
+
+#[test]
+fn i14_a_dear_step_too_early_or_unasked() {
+    assert_eq!(judge(&migration()), []);
+    #[track_caller]
+    fn spoilt(change: impl Fn(&mut Vec<Entry>)) {
+        let mut evidence = migration();
+        let mut all = entries(&evidence);
+        change(&mut all);
+        evidence.records = rechain(&all);
+        expect("I14", &evidence);
+    }
+    // It runs before what costs nothing is done.
+    spoilt(|all| {
+        let at = all.iter().rposition(|e| matches!(e.body, Body::IntentRun { .. })).unwrap();
+        let run = all.remove(at);
+        let apply = run.header.apply;
+        let cheaper =
+            all.iter().position(|e| e.header.apply == apply && matches!(e.body, Body::Created { .. })).unwrap();
+        all.insert(cheaper, run);
+    });
+    // Nobody said that it may.
+    spoilt(|all| all.retain(|e| !matches!(e.body, Body::Consented { .. })));
+    // Neither may an old one give way before that.
+    let mut evidence = handover();
+    let mut all = entries(&evidence);
+    let at = all.iter().position(|e| matches!(e.body, Body::IntentDeactivate { .. })).unwrap();
+    let stops = all.remove(at);
+    let apply = stops.header.apply;
+    let first = all.iter().position(|e| e.header.apply == apply && matches!(e.body, Body::IntentCreate(_))).unwrap();
+    all.insert(first + 1, stops);
+    evidence.records = rechain(&all);
+    expect("I14", &evidence);
+}
+
+#[test]
+fn i15_requests_that_nobody_answers() {
+    // Both targets stop for three seconds, and no plan says so.
+    caught("I15", |effects| {
+        let at = effects.iter().rposition(|e| matches!(e.deed, Deed::Switched { .. })).unwrap();
+        let Deed::Switched { to, .. } = &effects[at].deed else { unreachable!() };
+        let targets: Vec<ObjectId> = to.targets.iter().map(|t| t.object).collect();
+        effects.extend(targets.iter().map(|t| last(effects, Deed::Deactivated(*t))).collect::<Vec<_>>());
+        let again =
+            targets.iter().map(|t| Effect { at_ms: effects[at].at_ms + 60_000, ..last(effects, Deed::Activated(*t)) });
+        effects.extend(again.collect::<Vec<_>>());
+    });
+    // A handover takes longer than it may.
+    let mut evidence = handover();
+    let at = position(&evidence.effects, |d| matches!(d, Deed::Deactivated(_)));
+    evidence.effects.iter_mut().skip(at + 1).for_each(|e| e.at_ms += 21_000);
+    expect("I15", &evidence);
+    // What left a pointer is ended, and nobody waited for its last answers.
+    caught("I15", |effects| effects.retain(|e| !matches!(e.deed, Deed::Drained(_))));
+    // A target stops while it is in force.
+    caught("I15", |effects| {
+        let at = effects.iter().rposition(|e| matches!(e.deed, Deed::Switched { .. })).unwrap();
+        let Deed::Switched { to, .. } = &effects[at].deed else { unreachable!() };
+        effects.push(last(effects, Deed::Deactivated(to.targets[0].object)));
+    });
+}
+
+#[test]
+fn i17_a_secret_in_any_form_anywhere() {
+    let secret = "correct-horse-battery";
+    let evidence = in_virtual_time(async {
+        let program = |text: &str| Program { secret: Some(text.into()), ..Program::hello() };
+        let mut scene = scene(3, &[]).await;
+        scene.keeps_secret(secret);
+        for (text, greeting) in [(secret, "Hello"), ("another", "Hi")] {
+            let command = apply(&Program { greeting: greeting.into(), ..program(text) });
+            scene.run(&command, None, &Life::default()).await;
+        }
+        scene.evidence_at_rest()
+    });
+    assert_eq!(judge(&evidence), []);
+    // Asked for and made: both are looked for, in everything that was told.
+    assert_eq!(evidence.secrets.len(), 2, "{:?}", evidence.secrets);
+    for what in ["an event", "a plan", "how a command ended", "blob"] {
+        assert!(evidence.told.iter().any(|(name, _)| name.starts_with(what)), "{what} is not looked at");
+    }
+    let reversed: String = secret.chars().rev().collect();
+    let hex: String = secret.bytes().map(|b| format!("{b:02x}")).collect();
+    // Of `x`, `xy` and `xyz` before it, as it stands in the middle of a longer text.
+    let base64 = ["Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5", "eGNvcnJlY3QtaG9yc2UtYmF0dGVyeQ", "eHljb3JyZWN0LWhvcnNlLWJhdHRlcnk"];
+    for form in [secret, &reversed, &hex, &hex.to_uppercase(), base64[0], base64[1], base64[2]] {
+        let mut told = evidence.clone();
+        told.told.push(("an error".to_owned(), format!("it says {form}!").into_bytes()));
+        expect("I17", &told);
+        let mut recorded = evidence.clone();
+        let mut all = entries(&recorded);
+        let (step, object, error) = (1, ObjectId(Digest::of(b"any")), form.to_owned());
+        let entry = Entry { body: Body::Unknown { step, object, error }, ..all.last().unwrap().clone() };
+        all.push(entry);
+        recorded.records = rechain(&all);
+        expect("I17", &recorded);
+    }
+}
+
+#[test]
+fn q11_an_apply_that_writes_too_much() {
+    caught_in_entries("Q11", |entries| {
+        let at = entries.iter().position(|e| matches!(e.body, Body::Verified { .. })).unwrap();
+        let again = entries[at].clone();
+        entries.splice(at..at, std::iter::repeat_n(again, 300));
+    });
+}
+
+#[test]
+fn q12_a_command_without_end_or_question() {
+    let spans = |change: fn(&mut imm_runtime::simulate::oracle::Span)| {
+        let mut evidence = good();
+        evidence.spans.iter_mut().for_each(change);
+        expect("Q12", &evidence);
+    };
+    assert_eq!(good().spans.len(), 3);
+    spans(|span| span.took_ms = u64::MAX);
+    spans(|span| span.question = Some(String::new()));
+}
+
+/// What two runs are compared by is another one when they differ.
+#[test]
+fn what_runs_are_compared_by_differs() {
+    in_virtual_time(async {
+        let one = scene(4, &[apply(&Program::hello())]).await;
+        let other = scene(4, &[apply(&greeting("Hi"))]).await;
+        // Q5, Q10: another program, and the same one with something missing.
+        assert_ne!(one.shape().unwrap(), other.shape().unwrap());
+        let (shape, there) = (one.shape().unwrap(), one.there());
+        let (objects, records) = (one.world.objects(), one.records());
+        assert!(one.plan(&Program::hello().graph()).unwrap().1);
+        // Q6: there is something to do.
+        assert!(!one.plan(&greeting("Hi").graph()).unwrap().1);
+        // I18: one entry fewer.
+        assert_ne!(crate::quiet::timeless(&one), crate::quiet::timeless(&other));
+        let container = made(&one.world.log(), "container");
+        one.world.behave_at(container.address, imm_runtime::simulate::world::Behaviour::DiesAfter(0));
+        assert_ne!(one.shape().unwrap(), shape);
+        // Q7, Q8: something is gone.
+        one.world.lose(container.object);
+        assert_ne!(one.there(), there);
+        assert_ne!(one.world.objects(), objects);
+        // Q4: a second recovery that does anything writes.
+        let mut one = one;
+        one.run(&apply(&greeting("Hey")), None, &Life::ending_at(Some(30))).await;
+        one.run(&Command::Recover, None, &Life::default()).await;
+        assert_ne!(one.records(), records);
+    });
 }

@@ -5,8 +5,12 @@
 mod active;
 mod chaos;
 mod consents;
+mod coverage;
 mod crashes;
+mod faults;
 mod judge;
+mod places;
 mod quiet;
 mod rollouts;
+mod shapes;
 mod stage;

@@ -1,29 +1,18 @@
 //! What holds once all is quiet, and does not depend on when or how often: equal ends after a crash, undoing that leaves
 //! nothing, renames that touch nothing, clocks that say anything, aborts at every instant, bounded records.
 
+use crate::faults::everything;
 use crate::stage::{apply, greeting, in_virtual_time, none, scene};
 use imm_runtime::apply::Outcome;
 use imm_runtime::entry::{Body, Entry};
 use imm_runtime::simulate::effect::Deed;
 use imm_runtime::simulate::harness::{Command, Ended, Scene};
 use imm_runtime::simulate::life::Life;
-use imm_runtime::simulate::shapes::{Migration, Program, Rollout};
+use imm_runtime::simulate::shapes::{Program, Rollout};
 use imm_runtime::store::Store;
 
-fn everything(text: &str) -> Program {
-    Program {
-        worker: Some(text.into()),
-        database: Some(text.into()),
-        migration: Some(Migration::compatible(text)),
-        greeting: text.into(),
-        replicas: 1,
-        volume: false,
-        ..Program::hello()
-    }
-}
-
 /// Entries without what the clock said.
-fn timeless(scene: &Scene) -> Vec<Entry> {
+pub fn timeless(scene: &Scene) -> Vec<Entry> {
     let decode = |r: &imm_runtime::store::Record| {
         let mut entry = Entry::decode(r.seq, &r.bytes).unwrap();
         (entry.header.at_ms, entry.header.skewed) = (0, false);

@@ -27,6 +27,7 @@ pub fn broken() -> Program {
 /// A scene in which these were applied, each with success.
 pub async fn scene(seed: u64, before: &[Command]) -> Scene {
     let mut scene = Scene::new(seed);
+    scene.reaches_afar();
     scene.world.behave(broken().container_spec().unwrap(), Behaviour::NeverHealthy(500));
     for command in before {
         match scene.run(command, None, &Life::default()).await {
@@ -41,4 +42,9 @@ pub async fn scene(seed: u64, before: &[Command]) -> Scene {
 pub fn none(violations: &[Violation], when: &str) {
     let text: Vec<String> = violations.iter().map(ToString::to_string).collect();
     assert!(violations.is_empty(), "{when}:\n  {}", text.join("\n  "));
+}
+
+/// Whether there is time for everything: `tests/soak` says so.
+pub fn whole() -> bool {
+    std::env::var_os("IMM_SOAK_WHOLE").is_some()
 }

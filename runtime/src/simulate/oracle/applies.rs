@@ -1,7 +1,7 @@
 //! I12 and I13: what the entries of one apply say about each other and about its plan.
 
 use super::{Findings, Promise, name};
-use crate::entry::{Body, Ending, Entry, SignalVerb};
+use crate::entry::{Body, Ending, Entry, SignalVerb, Verdict};
 use crate::id::{ApplyId, ObjectId};
 use imm_ir::Nature;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,14 @@ struct Seen {
     deactivates: BTreeSet<ObjectId>,
     runs: BTreeSet<ObjectId>,
     destroys: BTreeSet<ObjectId>,
+    renames: BTreeSet<ObjectId>,
+    attaches: BTreeSet<ObjectId>,
+    retains: BTreeSet<ObjectId>,
+    releases: BTreeSet<ObjectId>,
+    /// It ended, and nothing was left over.
+    clean: bool,
+    /// It failed its watch: what it was to end is what the next one goes back to.
+    failed_watch: bool,
 }
 
 /// Judges every apply.
@@ -100,6 +108,11 @@ impl Seen {
                     findings.add("I12", format!("entry {seq} creates {} when it is too late for that", intent.address));
                 }
             }
+            Body::WatchEnded { verdict: Verdict::Fail, .. } => self.failed_watch = true,
+            Body::Renamed { object, .. } => self.renames.extend([*object]),
+            Body::Attached { durable, .. } => self.attaches.extend([*durable]),
+            Body::Retained { durable, .. } if self.commits > 0 => self.retains.extend([*durable]),
+            Body::Released { object } if self.commits > 0 => self.releases.extend([*object]),
             Body::IntentSwitch(intent) if !self.unwound => {
                 self.switches.extend(intent.moves.iter().map(|m| m.object));
             }
@@ -112,7 +125,7 @@ impl Seen {
                 }
                 self.destroys.insert(*object);
             }
-            Body::Finished { ending, .. } => {
+            Body::Finished { ending, leftovers, .. } => {
                 match ending {
                     Ending::Committed if self.commits == 0 => {
                         findings.add("Q3", format!("entry {seq} ends as committed without a commit"));
@@ -122,6 +135,7 @@ impl Seen {
                     }
                     Ending::Committed | Ending::RolledBack | Ending::Stuck => {}
                 }
+                self.clean = leftovers.is_empty() && !self.failed_watch;
                 self.ended = *ending != Ending::Stuck;
             }
             _other => {}
@@ -149,7 +163,16 @@ impl Seen {
         check("deactivates", &self.deactivates, &promise.deactivates, committed);
         check("runs", &self.runs, &promise.runs, committed);
         if committed {
-            check("destroys", &self.destroys, &promise.destroys, false);
+            // What is left over is said, and done by a later one.
+            let whole = self.ended && self.clean;
+            check("destroys", &self.destroys, &promise.destroys, whole);
+            check("retains", &self.retains, &promise.retains, whole);
+            check("releases", &self.releases, &promise.releases, whole);
+            // One that was retained and gets another name is declared again, too.
+            let attached: BTreeSet<ObjectId> = self.attaches.difference(&promise.renames).copied().collect();
+            check("attaches", &attached, &promise.attaches, true);
+            let moved: BTreeSet<ObjectId> = self.renames.difference(&promise.reuses).copied().collect();
+            check("renames", &moved, &promise.renames, true);
         }
     }
 }

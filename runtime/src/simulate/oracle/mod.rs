@@ -1,21 +1,28 @@
 //! The oracle: judges what an engine did from the world's log and the ledger's durable records alone.
 //!
 //! It folds both on its own and shares no code with state, plan or executor; of the engine it knows only how an entry is
-//! decoded. To read: `chain` (I10, I11: the records themselves), `applies` (I12, I13: entries by apply), `effects`
-//! (everything that relates an effect to the entries before it), [`rest`] (Q1 to Q3: what is there once all is quiet).
+//! decoded. To read: `chain` (I10, I11: the records themselves), `applies` (I12, I13: entries by apply), `steps` (I14),
+//! `effects` (everything that relates an effect to the entries before it), `data` (I8: what durables hold), `secrets` (I17),
+//! `bounds` (Q11, Q12), [`rest`] (Q1 to Q3: what is there once all is quiet), [`why`] (Q9: what undoes a step).
+//!
+//! What compares two runs is judged where they are run, in the tests of the simulation: I18, Q4 to Q8, Q10.
 
 mod applies;
+mod bounds;
 mod chain;
+mod data;
 mod effects;
 mod record;
 pub mod rest;
+mod secrets;
 mod steps;
+pub mod why;
 
 use super::effect::Effect;
 use crate::entry::{Body, Entry};
-use crate::id::{ApplyId, ObjectId};
+use crate::id::{ApplyId, Lineage, ObjectId};
 use crate::store::Record;
-use imm_ir::Addr;
+use imm_ir::{Addr, Digest};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is judged.
@@ -29,6 +36,29 @@ pub struct Evidence {
     pub promises: BTreeMap<ApplyId, Promise>,
     /// No call failed, was late or was repeated, and every object became healthy at once: declared outages are kept.
     pub calm: bool,
+    /// Whose run it is, in a world that others share; `None`: everything in it.
+    pub lineage: Option<Lineage>,
+    /// What no secret may be in, each with its name: blobs, events, errors, plans. Records are looked at anyway.
+    pub told: Vec<(String, Vec<u8>)>,
+    /// The secrets of the run.
+    pub secrets: Vec<String>,
+    /// How long each command took.
+    pub spans: Vec<Span>,
+    /// What each durable holds in the end, as the world says.
+    pub data: BTreeMap<ObjectId, Digest>,
+}
+
+/// One command, from its start to its end or its engine's death.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// What it was, and how it ended.
+    pub what: String,
+    /// Virtual time, milliseconds.
+    pub took_ms: u64,
+    /// Steps of its plan; of a recovery those of the plan it settles.
+    pub steps: usize,
+    /// What it asks of a person, when it could not come to an end by itself.
+    pub question: Option<String>,
 }
 
 /// What a plan said, without its code.
@@ -54,6 +84,18 @@ pub struct Promise {
     pub costs: BTreeMap<ObjectId, (u8, BTreeSet<ObjectId>)>,
     /// Longest time without service that it declares, milliseconds.
     pub outage_ms: u64,
+    /// Objects that get another address.
+    pub renames: BTreeSet<ObjectId>,
+    /// Warm objects that are taken back.
+    pub reuses: BTreeSet<ObjectId>,
+    /// Durables that are declared again.
+    pub attaches: BTreeSet<ObjectId>,
+    /// Durables that stay although nothing declares them.
+    pub retains: BTreeSet<ObjectId>,
+    /// Content that is left to the collector.
+    pub releases: BTreeSet<ObjectId>,
+    /// How many steps it has.
+    pub steps: usize,
 }
 
 /// A sentence about what was violated.
@@ -91,6 +133,9 @@ pub fn judge(evidence: &Evidence) -> Vec<Violation> {
     applies::judge(&entries, &evidence.promises, &mut findings);
     steps::judge(&entries, &evidence.promises, &mut findings);
     effects::judge(&entries, evidence, &mut findings);
+    data::judge(&entries, evidence, &mut findings);
+    secrets::judge(evidence, &mut findings);
+    bounds::judge(&entries, evidence, &mut findings);
     findings.0
 }
 

@@ -5,7 +5,7 @@ use crate::entry::{Body, Ending};
 use crate::id::ObjectId;
 use crate::provider::Level;
 use crate::simulate::world::World;
-use imm_ir::{Class, Nature};
+use imm_ir::{Class, FindMode, Nature};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that must hold when no apply is under way and nothing goes wrong any more. `degraded` are objects that a
@@ -23,6 +23,8 @@ pub fn judge(evidence: &Evidence, world: &World, degraded: &BTreeSet<ObjectId>) 
     let mut facts = BTreeSet::new();
     let mut retained = BTreeSet::new();
     let mut leftovers = BTreeSet::new();
+    // Nobody can tell whether it was made.
+    let mut unknown = BTreeSet::new();
     let mut keep = 0;
     let mut asked = 0;
     // What each pointer is set to by applies that committed.
@@ -36,6 +38,9 @@ pub fn judge(evidence: &Evidence, world: &World, degraded: &BTreeSet<ObjectId>) 
             }
             Body::IntentCreate(intent) => {
                 classes.insert(intent.object, (intent.class, intent.nature, intent.address.clone()));
+                if intent.find == FindMode::None {
+                    unknown.insert(intent.object);
+                }
                 if intent.nature == Nature::Process && (intent.dormant || intent.claims.iter().any(|c| c.exclusive)) {
                     alone.insert(intent.object);
                 }
@@ -50,6 +55,7 @@ pub fn judge(evidence: &Evidence, world: &World, degraded: &BTreeSet<ObjectId>) 
                 keep = asked;
             }
             Body::JobFinished { object, .. } => facts.extend([*object]),
+            Body::Created { object, .. } | Body::NotHappened { object, .. } => _ = unknown.remove(object),
             Body::Retained { durable, .. } => retained.extend([*durable]),
             Body::Attached { durable, .. } => retained.retain(|d| d != durable),
             Body::Finished { ending, leftovers: left, .. } => {
@@ -65,7 +71,7 @@ pub fn judge(evidence: &Evidence, world: &World, degraded: &BTreeSet<ObjectId>) 
     if let Some(id) = open {
         findings.add("Q3", format!("apply {id} has no end"));
     }
-    let there: BTreeSet<ObjectId> = world.objects().into_iter().collect();
+    let there: BTreeSet<ObjectId> = world.objects_of(evidence.lineage).into_iter().collect();
     for (address, object) in &current {
         // A job that has ended is a fact, with or without its object.
         if !there.contains(object) && !facts.contains(object) {
@@ -110,7 +116,8 @@ pub fn judge(evidence: &Evidence, world: &World, degraded: &BTreeSet<ObjectId>) 
             || in_use.contains(object)
             || (warm.contains(object) && known.is_some_and(|(class, ..)| *class == Class::Resource))
             || retained.contains(object)
-            || leftovers.contains(object);
+            || leftovers.contains(object)
+            || unknown.contains(object);
         if !stays {
             let address = known.map_or_else(|| "nothing".to_owned(), |(_, _, address)| address.to_string());
             findings.add("Q2", format!("{} is there, declared as {address}, and nobody wants it", object.short()));

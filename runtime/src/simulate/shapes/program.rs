@@ -1,153 +1,10 @@
-//! Programs as graphs, written down without a compiler: what the simulation applies.
-//!
-//! [`Builder`] makes nodes as evaluation would (defaults filled in, edges from the fields' classes, spec digests); the
-//! functions below are the shapes of the engine reference.
+//! A version of a small program: one field for each shape of the engine reference.
 
-use super::call::IDENTITY;
-use imm_ir::{
-    Addr, Blob, Builtin, Content, Edge, EdgeKind, Expanded, FieldClass, Fields, Graph, Input, Key, KindSchema, Loc,
-    Node, Origin, Output, Replace, Term, Type, Value, With, kinds, spec,
-};
+use super::Builder;
+use crate::simulate::call::Place;
+use imm_ir::{Addr, Blob, Builtin, Content, Fields, Graph, Key, Replace, Term, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Builds a graph node by node; what a node refers to comes first.
-#[derive(Clone, Debug, Default)]
-pub struct Builder {
-    graph: Graph,
-    line: u32,
-}
-
-impl Builder {
-    /// An empty program.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// A node of a built-in kind with these inputs; the schema's defaults are added. An unknown kind adds nothing.
-    #[must_use]
-    pub fn node(mut self, address: Addr, kind: &str, inputs: Vec<(&str, Value)>) -> Self {
-        let inputs = inputs.into_iter().map(|(name, value)| (name, Term::Value(value))).collect();
-        self.add(address, kind, inputs, With::default());
-        self
-    }
-
-    /// As [`node`](Self::node), with holes in its inputs.
-    #[must_use]
-    pub fn late(mut self, address: Addr, kind: &str, inputs: Vec<(&str, Term)>) -> Self {
-        self.add(address, kind, inputs, With::default());
-        self
-    }
-
-    /// Equal containers under a service's address, which then stands for all of them.
-    #[must_use]
-    pub fn service(self, address: &Addr, replicas: u32, inputs: &[(&str, Value)]) -> Self {
-        self.group("service", address, replicas, inputs, &Replace::Beside)
-    }
-
-    /// As [`service`](Self::service), of another kind, or with another way to take over.
-    #[must_use]
-    pub fn group(
-        mut self,
-        kind: &str,
-        address: &Addr,
-        replicas: u32,
-        inputs: &[(&str, Value)],
-        replace: &Replace,
-    ) -> Self {
-        let mut members = Vec::new();
-        for number in 0..replicas {
-            let member = address.child("instance").key(&number.to_string());
-            let inputs = inputs.iter().map(|(name, value)| (*name, Term::Value(value.clone()))).collect();
-            // Short, so that a version that never becomes healthy is given up soon.
-            let with = With { timeout_ms: 10_000, replace: replace.clone(), ..With::default() };
-            self.add(member.clone(), "container", inputs, with);
-            members.push(member);
-        }
-        let (origin, count_loc) = (Origin { loc: self.loc(), uses: Vec::new() }, self.loc());
-        let expanded = Expanded { kind: Arc::from(kind), members, origin, count_loc };
-        self.graph.expanded.insert(address.clone(), expanded);
-        self
-    }
-
-    /// What is at or below `address` comes after `to`.
-    #[must_use]
-    pub fn needs(mut self, address: &Addr, to: &Addr) -> Self {
-        for (_, node) in self.graph.nodes.iter_mut().filter(|(addr, _)| addr.is_within(address)) {
-            node.edges.push(Edge { to: to.clone(), kind: EdgeKind::Order });
-            node.edges.sort();
-            node.edges.dedup();
-        }
-        self
-    }
-
-    /// Shows an output of a node to the user.
-    #[must_use]
-    pub fn output(mut self, name: &str, of: Addr, field: &str) -> Self {
-        let term = Term::Output(of, Arc::from(field));
-        self.graph.outputs.push(Output { name: Arc::from(name), ty: Type::String, term, loc: self.loc() });
-        self
-    }
-
-    /// The graph.
-    pub fn build(self) -> Graph {
-        self.graph
-    }
-
-    fn loc(&self) -> Loc {
-        Loc { file: Arc::from("main.imm"), line: self.line.max(1), column: 1 }
-    }
-
-    fn add(&mut self, address: Addr, kind: &str, given: Vec<(&str, Term)>, with: With) {
-        let Some(schema) = kinds::builtin().get(kind) else { return };
-        self.line += 1;
-        let mut inputs: Fields<Term> = given.into_iter().map(|(name, term)| (Arc::from(name), term)).collect();
-        for field in &schema.fields {
-            if let Some(default) = &field.default {
-                inputs.add(&field.name, || Term::Value(default.clone()));
-            }
-        }
-        let edges = self.edges(schema, &inputs);
-        let loc = self.loc();
-        let inputs: Fields<Input> = inputs
-            .into_iter()
-            .map(|(name, term)| (name, Input { term, loc: loc.clone(), written: 0, causes: Vec::new() }))
-            .collect();
-        let (digest, _) = spec::spec(schema, IDENTITY, &inputs);
-        let node = Node {
-            kind: Arc::from(kind),
-            class: schema.class,
-            provider: Arc::from(IDENTITY),
-            inputs,
-            edges,
-            with,
-            origin: Origin { loc, uses: Vec::new() },
-            spec: digest,
-        };
-        self.graph.nodes.insert(address, node);
-    }
-
-    fn edges(&self, schema: &KindSchema, inputs: &Fields<Term>) -> Vec<Edge> {
-        let mut edges = Vec::new();
-        for (name, term) in inputs {
-            let kind = match schema.field(name).map(|f| f.class) {
-                Some(FieldClass::Identity) => EdgeKind::Bind,
-                Some(FieldClass::Movable) => EdgeKind::Set,
-                Some(FieldClass::Policy | FieldClass::Shape) | None => EdgeKind::Order,
-            };
-            let mut found = |addr: &Addr| {
-                let members = self.graph.expanded.get(addr).map(|e| e.members.clone());
-                let reached = members.unwrap_or_else(|| vec![addr.clone()]);
-                edges.extend(reached.into_iter().map(|to| Edge { to, kind }));
-            };
-            term.handles(&mut found);
-            term.holes(&mut |addr, _| found(addr));
-        }
-        edges.sort();
-        edges.dedup();
-        edges
-    }
-}
 
 /// A version of a small program; the fields are what a person would edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,6 +31,8 @@ pub struct Program {
     pub worker: Option<String>,
     /// One that holds its data alone, of this version, behind a route of its own; a new version takes over from the old one.
     pub database: Option<String>,
+    /// The port of that route, which it has alone.
+    pub port: i64,
     /// It cannot be made ready before the old one has stopped.
     pub stop_first: bool,
     /// A migration of the database, or of nothing.
@@ -182,6 +41,20 @@ pub struct Program {
     pub rollout: Option<Rollout>,
     /// How long it is watched after its commit, milliseconds.
     pub watch_ms: u64,
+    /// How much that directory holds, MiB: a cell, which only grows.
+    pub size: i64,
+    /// Its owner: another one is another directory.
+    pub owner: String,
+    /// Name of what the database holds its data on.
+    pub store: String,
+    /// Known to the containers, who also use a secret that is made for them.
+    pub secret: Option<String>,
+    /// The containers call others, of this version, through a route of their own.
+    pub tier: Option<String>,
+    /// A service of this version and the route to it at another provider, and a file there that cannot be looked for.
+    pub afar: Option<String>,
+    /// What is not in any route is bound to an equal image of its own.
+    pub twin: bool,
 }
 
 /// How a route moves.
@@ -207,12 +80,14 @@ pub struct Migration {
     pub undo: bool,
     /// It runs in every apply that changes something.
     pub every_apply: bool,
+    /// A lost run does no harm when it is repeated.
+    pub idempotent: bool,
 }
 
 impl Migration {
     /// One that the old generation can live with.
     pub fn compatible(text: &str) -> Self {
-        Self { text: text.to_owned(), effect: "compatible", undo: false, every_apply: false }
+        Self { text: text.to_owned(), effect: "compatible", undo: false, every_apply: false, idempotent: false }
     }
 }
 
@@ -230,10 +105,18 @@ impl Default for Program {
             chain: 0,
             worker: None,
             database: None,
+            port: 5432,
             stop_first: false,
             migration: None,
             rollout: None,
             watch_ms: 0,
+            size: 1,
+            owner: "65532".to_owned(),
+            store: "store".to_owned(),
+            secret: None,
+            tier: None,
+            afar: None,
+            twin: false,
         }
     }
 }
@@ -247,35 +130,44 @@ impl Program {
     /// Its graph.
     pub fn graph(&self) -> Graph {
         let root = Addr::root;
-        let image = |text: &str| {
-            let blob = Blob { bytes: Arc::from(text.as_bytes()), executable: true };
-            let files = BTreeMap::from([(Key::from("/app"), Value::Content(Content::Bytes(blob)))]);
-            vec![("files", Value::Map(files)), ("cmd", Value::List(vec![Value::text("/app")]))]
-        };
         let mut builder = Builder::new().node(root("image"), "image", image(&self.greeting));
-        let mut inputs = vec![("image", Value::Node(root("image"))), ("port", Value::Int(80))];
-        inputs.push(("health", Value::Variant(Arc::from("http"), Fields::new())));
+        builder = self.with_tier(builder);
+        let mut inputs =
+            vec![("image", Term::Value(Value::Node(root("image")))), ("port", Term::Value(Value::Int(80)))];
+        inputs.push(("health", Term::Value(Value::Variant(Arc::from("http"), Fields::new()))));
         if self.volume {
-            let shape = vec![("size", Value::Bytes(1 << 20)), ("access", Value::tag("shared"))];
+            let shape = vec![
+                ("size", Value::Bytes(self.size << 20)),
+                ("access", Value::tag("shared")),
+                ("owner", Value::text(self.owner.as_str())),
+            ];
             builder = builder.node(root("data"), "volume", shape);
-            let mount = Fields::from([
-                (Arc::from("of"), Value::Node(root("data"))),
-                (Arc::from("read_only"), Value::Bool(false)),
-            ]);
-            let mounts = BTreeMap::from([(Key::from("/data"), Value::Variant(Arc::from("volume"), mount))]);
-            inputs.push(("mounts", Value::Map(mounts)));
+            inputs.push(("mounts", Term::Value(mount("data"))));
         }
+        let mut variables = BTreeMap::new();
         if self.broken {
-            inputs.push(("env", Value::Map(BTreeMap::from([(Key::from("BROKEN"), Value::text("1"))]))));
+            variables.insert(Key::from("BROKEN"), Term::Value(Value::text("1")));
+        }
+        if self.tier.is_some() {
+            variables.insert(Key::from("API"), Term::Output(root("inner"), Arc::from("url")));
+        }
+        if let Some(secret) = &self.secret {
+            variables.insert(Key::from("TOKEN"), Term::Value(Value::text(secret.as_str()).into_secret()));
+            let value = Term::Output(root("token"), Arc::from("value"));
+            builder =
+                builder.node(root("token"), "secret", Vec::new()).late(root("key"), "file", vec![("content", value)]);
+        }
+        if !variables.is_empty() {
+            inputs.push(("env", variables_of(variables)));
         }
         let web = root(&self.service);
-        builder = builder.service(&web, self.replicas, &inputs);
+        builder = builder.group("service", &web, self.replicas, &inputs, &Replace::Beside);
         let route = |listen: i64| {
-            let mut inputs = vec![
-                ("listen", Term::Value(Value::Int(listen))),
-                ("to", Term::Value(Value::Node(web.clone()))),
-                ("drain", Term::Value(Value::Duration(self.drain_s * 1000))),
-            ];
+            let mut inputs = known(&[
+                ("listen", Value::Int(listen)),
+                ("to", Value::Node(web.clone())),
+                ("drain", Value::Duration(self.drain_s * 1000)),
+            ]);
             inputs.extend(self.rollout.as_ref().map(|rollout| ("rollout", rollout.term())));
             inputs
         };
@@ -284,7 +176,11 @@ impl Program {
             builder = builder.late(root("back"), "route", route(8081));
         }
         if self.fan > 0 {
-            let inputs = [("image", Value::Node(root("image"))), ("env", env("FAN", &self.greeting))];
+            if self.twin {
+                builder = builder.node(root("twin"), "image", image(&self.greeting));
+            }
+            let of = if self.twin { "twin" } else { "image" };
+            let inputs = [("image", Value::Node(root(of))), ("env", env("FAN", &self.greeting))];
             builder = builder.service(&root("fan"), self.fan, &inputs);
         }
         for number in 0..self.chain {
@@ -296,12 +192,12 @@ impl Program {
             builder = builder.late(root(&name), "file", vec![("content", content)]);
         }
         if let Some(text) = &self.worker {
-            let inputs = [("image", Value::Node(root("image"))), ("env", env("MAIL", text))];
+            let inputs = known(&[("image", Value::Node(root("image"))), ("env", env("MAIL", text))]);
             builder = builder.group("worker", &root("mailer"), 2, &inputs, &Replace::Beside);
         }
-        builder = self.with_database(builder);
+        builder = self.with_afar(self.with_database(builder));
         if let Some(job) = &self.migration {
-            builder = job.add(builder, self.database.is_some()).needs(&web, &root("migrate"));
+            builder = job.add(builder, self).needs(&web, &root("migrate"));
         }
         let mut graph = builder.output("url", root("front"), "url").build();
         graph.policy.watch_ms = self.watch_ms;
@@ -312,31 +208,52 @@ impl Program {
         let root = Addr::root;
         let Some(version) = &self.database else { return builder };
         let store = vec![("size", Value::Bytes(1 << 30)), ("snapshot", Value::tag("before_apply"))];
-        let mount =
-            Fields::from([(Arc::from("of"), Value::Node(root("store"))), (Arc::from("read_only"), Value::Bool(false))]);
-        let inputs = [
+        let inputs = known(&[
             ("image", Value::Node(root("image"))),
             ("port", Value::Int(5432)),
             ("env", env("VERSION", version)),
-            ("mounts", Value::Map(BTreeMap::from([(Key::from("/data"), Value::Variant(Arc::from("volume"), mount))]))),
-        ];
+            ("mounts", mount(&self.store)),
+        ]);
         let replace = if self.stop_first {
             Replace::StopFirst { because: Arc::from("it locks its files") }
         } else {
             Replace::Handover { max_outage_ms: 20_000 }
         };
         let route = vec![
-            ("listen", Value::Int(5432)),
+            ("listen", Value::Int(self.port)),
             ("protocol", Value::tag("tcp")),
             ("to", Value::Node(root("pg"))),
             ("rollout", Value::tag("all_at_once")),
             ("drain", Value::Duration(1000)),
         ];
-        builder.node(root("store"), "volume", store).group("service", &root("pg"), 1, &inputs, &replace).node(
+        builder.node(root(&self.store), "volume", store).group("service", &root("pg"), 1, &inputs, &replace).node(
             root("db"),
             "route",
             route,
         )
+    }
+
+    /// Whoever is called through a route, whose address is another one's input.
+    fn with_tier(&self, builder: Builder) -> Builder {
+        let root = Addr::root;
+        let Some(version) = &self.tier else { return builder };
+        let inputs =
+            [("image", Value::Node(root("image"))), ("port", Value::Int(81)), ("env", env("VERSION", version))];
+        let route = vec![("to", Value::Node(root("api"))), ("drain", Value::Duration(1000))];
+        builder.service(&root("api"), 2, &inputs).node(root("inner"), "route", route)
+    }
+
+    fn with_afar(&self, builder: Builder) -> Builder {
+        let root = Addr::root;
+        let Some(version) = &self.afar else { return builder };
+        let inputs =
+            [("image", Value::Node(root("distant"))), ("port", Value::Int(82)), ("env", env("VERSION", version))];
+        let route =
+            vec![("listen", Value::Int(8090)), ("to", Value::Node(root("far"))), ("drain", Value::Duration(1000))];
+        let builder = builder.at(Place::Afar).node(root("distant"), "image", image(version));
+        let builder = builder.service(&root("far"), 2, &inputs).node(root("gate"), "route", route);
+        let note = vec![("content", Value::text(version.as_str()))];
+        builder.node(root("note"), "file", note).at(Place::Here)
     }
 
     /// The spec of its containers.
@@ -386,30 +303,52 @@ fn usual_gate() -> Term {
 }
 
 impl Migration {
-    fn add(&self, builder: Builder, database: bool) -> Builder {
-        let address = Addr::root("migrate");
+    fn add(&self, builder: Builder, program: &Program) -> Builder {
         let mut inputs: Vec<(&str, Term)> = vec![
             ("image", Term::Value(Value::Node(Addr::root("image")))),
             ("effect", Term::Value(Value::tag(self.effect))),
             ("run", Term::Value(Value::tag(if self.every_apply { "every_apply" } else { "once" }))),
+            ("idempotent", Term::Value(Value::Bool(self.idempotent))),
         ];
         if self.undo {
             inputs.push(("undo", Term::Value(Value::List(vec![Value::text("/app"), Value::text("down")]))));
         }
+        if program.volume {
+            inputs.push(("mounts", Term::Value(mount("data"))));
+        }
         let mut variables = BTreeMap::from([(Key::from("TEXT"), Term::Value(Value::text(self.text.as_str())))]);
-        if database {
+        if program.database.is_some() {
             variables.insert(Key::from("DATABASE"), Term::Output(Addr::root("db"), Arc::from("address")));
         }
-        inputs.push(("env", Term::Map(variables)));
-        builder.late(address, "job", inputs)
+        inputs.push(("env", variables_of(variables)));
+        builder.late(Addr::root("migrate"), "job", inputs)
     }
 }
 
-/// The program that `imm destroy` applies.
-pub fn nothing() -> Graph {
-    Graph::default()
+fn image(text: &str) -> Vec<(&'static str, Value)> {
+    let blob = Blob { bytes: Arc::from(text.as_bytes()), executable: true };
+    let files = BTreeMap::from([(Key::from("/app"), Value::Content(Content::Bytes(blob)))]);
+    vec![("files", Value::Map(files)), ("cmd", Value::List(vec![Value::text("/app")]))]
+}
+
+/// A volume mounted writable at `/data`.
+fn mount(volume: &str) -> Value {
+    let of = (Arc::from("of"), Value::Node(Addr::root(volume)));
+    let fields = Fields::from([of, (Arc::from("read_only"), Value::Bool(false))]);
+    Value::Map(BTreeMap::from([(Key::from("/data"), Value::Variant(Arc::from("volume"), fields))]))
 }
 
 fn env(name: &str, value: &str) -> Value {
     Value::Map(BTreeMap::from([(Key::from(name), Value::text(value))]))
+}
+
+/// Known ones as a value, as evaluation leaves them.
+fn variables_of(terms: BTreeMap<Key, Term>) -> Term {
+    let known: Option<BTreeMap<Key, Value>> =
+        terms.iter().map(|(key, term)| Some((key.clone(), term.known()?.clone()))).collect();
+    known.map_or(Term::Map(terms), |values| Term::Value(Value::Map(values)))
+}
+
+fn known(inputs: &[(&'static str, Value)]) -> Vec<(&'static str, Term)> {
+    inputs.iter().map(|(name, value)| (*name, Term::Value(value.clone()))).collect()
 }
