@@ -47,7 +47,7 @@ fn compiler_and_runtime_do_not_know_each_other() {
         }
     }
     for runtime in ["runtime", "runtime/host", "runtime/host/router", "runtime/host/sandbox", "runtime/image"] {
-        for name in ["imm-compiler", "imm-syntax", "logos"] {
+        for name in ["imm-compiler", "imm-syntax"] {
             assert!(!depends(runtime, name), "{runtime} depends on {name}");
         }
     }
