@@ -1,6 +1,6 @@
 //! The laws of the simulated world: what each call does to its objects and pointers, at once and completely.
 //!
-//! To read: this file has the calls, [`pointer`] what is switched, [`level`] how objects are, [`hold`] what they hold alone
+//! To read: this file has the calls, [`mod@pointer`] what is switched, [`level`] how objects are, [`hold`] what they hold alone
 //! and write to.
 
 mod hold;
