@@ -136,7 +136,7 @@ pub fn next(phase: Phase, body: &Body, watched: bool) -> Result<Phase, Illegal> 
             (P::Retiring, Ending::Committed) => Some(P::Committed),
             (P::Unwinding, Ending::RolledBack) => Some(P::RolledBack),
             (P::Unwinding, Ending::Stuck) => Some(P::StuckBack),
-            (P::Confirming | P::Watching | P::Retiring, Ending::Stuck) => Some(P::StuckForward),
+            (P::Confirming | P::Watching | P::Retiring | P::StuckForward, Ending::Stuck) => Some(P::StuckForward),
             _other => None,
         },
         // Results of intents may be recorded as long as the apply is open.

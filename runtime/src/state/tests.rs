@@ -316,8 +316,11 @@ fn every_phase_against_every_entry_that_moves_an_apply() {
         (finished(Ending::RolledBack), vec![(P::Unwinding, P::RolledBack)]),
         (
             finished(Ending::Stuck),
-            [vec![(P::Unwinding, P::StuckBack)], to(&[P::Confirming, P::Watching, P::Retiring], P::StuckForward)]
-                .concat(),
+            [
+                vec![(P::Unwinding, P::StuckBack)],
+                to(&[P::Confirming, P::Watching, P::Retiring, P::StuckForward], P::StuckForward),
+            ]
+            .concat(),
         ),
     ];
     for (body, allowed) in table {
