@@ -17,8 +17,9 @@ impl Terminal {
             return None;
         }
         let terminal = Self { socket: bench.path(name).display().to_string() };
+        // `exec`: a shell in between would get a Ctrl-C, too, and may end by it with no status of the command.
         let line = format!(
-            "cd {} && env IMM_HOME={} TERM=screen NO_COLOR=1 {IMM} {}",
+            "cd {} && exec env IMM_HOME={} TERM=screen NO_COLOR=1 {IMM} {}",
             bench.module.display(),
             bench.home().display(),
             args.join(" ")
