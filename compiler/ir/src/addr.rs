@@ -187,9 +187,13 @@ fn open_key(text: &[u8]) -> Option<usize> {
         let opens = text.iter().filter(|byte| **byte == b'"').count() % 2 == 1;
         return text.iter().rposition(|byte| *byte == b'"').filter(|_| opens).map(|at| at + 1);
     }
-    let first = text.iter().position(|byte| *byte == b'"')?;
+    scanned(text)
+}
+
+/// The same for any text, byte by byte.
+fn scanned(text: &[u8]) -> Option<usize> {
     let (mut start, mut escaped) = (None, false);
-    for (at, byte) in text.iter().enumerate().skip(first) {
+    for (at, byte) in text.iter().enumerate() {
         match (byte, start) {
             _ if std::mem::take(&mut escaped) => {}
             (b'\\', Some(_)) => escaped = true,
@@ -290,17 +294,7 @@ mod tests {
         ];
         let long = |a: &str, b: &str| {
             let same = a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count();
-            let (mut start, mut escaped) = (None, false);
-            for (at, byte) in a.bytes().take(same).enumerate() {
-                match (byte, start) {
-                    _ if std::mem::take(&mut escaped) => {}
-                    (b'\\', Some(_)) => escaped = true,
-                    (b'"', Some(_)) => start = None,
-                    (b'"', None) => start = Some(at + 1),
-                    _other => {}
-                }
-            }
-            match start {
+            match scanned(&a.as_bytes()[..same]) {
                 Some(start) => natural(key_at(a, start), key_at(b, start)).then_with(|| a.cmp(b)),
                 None => rank(a, same).cmp(&rank(b, same)),
             }
