@@ -11,7 +11,7 @@ use imm_runtime::entry::Verdict;
 use imm_runtime::report::{instant, rollout::judged};
 use imm_runtime::rollout::gate::judge_samples;
 use imm_runtime::rollout::words::shape;
-use imm_runtime::rollout::{Gate as Condition, Judgement, Samples, Strategy, judge};
+use imm_runtime::rollout::{Gate as Condition, Samples, Strategy, judge};
 use serde_json::{Value, json};
 
 /// Tries gates.
@@ -52,7 +52,7 @@ fn test(global: &Global, args: &GateTest) -> Outcome {
         ui::out(&format!("{address}: {}\n", shape(&gate.condition)));
     }
     for case in cases {
-        let (verdict, why) = words(judge_samples(gate, &case.new, &case.old));
+        let (verdict, why) = judge_samples(gate, &case.new, &case.old).into_verdict();
         let right = case.expect.map_or(verdict == Verdict::Pass, |wanted| wanted == verdict);
         failed |= !right;
         let word = ui::rollout::verdict(verdict);
@@ -84,7 +84,7 @@ fn backtest(global: &Global, args: &GateBacktest) -> Outcome {
         if told.len() == args.last {
             break;
         }
-        let (now, why) = words(judge(gate, &past.new, &past.old));
+        let (now, why) = judge(gate, &past.new, &past.old).into_verdict();
         otherwise += usize::from(now != past.verdict);
         let (new, old) = (past.new.samples(), past.old.samples());
         told.push(json!({
@@ -145,14 +145,6 @@ fn of(graph: &Graph) -> Vec<(Addr, Condition)> {
         Some((address.clone(), strategy.gate()?.clone()))
     };
     pointers.filter_map(gate).collect()
-}
-
-fn words(judgement: Judgement) -> (Verdict, String) {
-    match judgement {
-        Judgement::Pass => (Verdict::Pass, String::new()),
-        Judgement::Fail(why) => (Verdict::Fail, why),
-        Judgement::Unknown(why) => (Verdict::Inconclusive, why),
-    }
 }
 
 fn read_cases(path: &std::path::Path) -> Result<Vec<Case>, Failure> {

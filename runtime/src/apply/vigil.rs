@@ -3,17 +3,16 @@
 //! own. Nothing of this is done again by a recovery: a watch that nobody held ends as unwatched.
 
 use super::build::millis;
+use super::window::LOOK;
 use super::{Engine, EngineError, Event, Stop};
 use crate::entry::{Body, SignalVerb, Verdict};
 use crate::id::ObjectId;
 use crate::plan::Plan;
 use crate::provider::Level;
-use crate::rollout::{Judgement, Sample, gate, judge};
+use crate::rollout::{Judgement, Sample};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How often words, samples and levels are looked at.
-const LOOK: Duration = Duration::from_millis(500);
 /// What is judged by itself beside the whole, so that a late fall is not lost among good minutes.
 const RECENT: Duration = Duration::from_secs(30);
 /// Looks in a row that an object may be otherwise than healthy: a run of it is replaced meanwhile.
@@ -77,11 +76,8 @@ impl Engine {
                 watch_ms: millis(bound),
                 pointers: self.traffic(millis(began.elapsed())),
             });
-            let lost = self.windows.iter().zip(&recent).any(|(w, recent)| {
-                let hopeless = |g| gate::hopeless(g, &w.new, &w.before) || gate::hopeless(g, recent, &w.before);
-                w.gate.as_ref().is_some_and(hopeless)
-            });
-            if lost {
+            let mut sides = self.windows.iter().zip(&recent);
+            if sides.any(|(w, recent)| w.hopeless(&w.new, true) || w.hopeless(recent, true)) {
                 return self.failed_watch(began, &recent);
             }
             if recent_since.elapsed() >= RECENT {
@@ -104,8 +100,7 @@ impl Engine {
     /// A gate said no beyond chance, of the whole or of the last moments.
     fn failed_watch(&mut self, began: Instant, recent: &[Sample]) -> Result<(Verdict, String), EngineError> {
         for (window, recent) in self.windows.iter_mut().zip(recent) {
-            let whole = window.gate.as_ref().is_some_and(|g| gate::hopeless(g, &window.new, &window.before));
-            if !whole {
+            if !window.hopeless(&window.new, true) {
                 window.new = recent.clone();
             }
         }
@@ -114,21 +109,14 @@ impl Engine {
 
     /// Judges what was met. What is still unknown does not fail: it was committed on what was known.
     fn end_of_watch(&mut self, began: Instant) -> Result<(Verdict, String), EngineError> {
-        let judged = self.windows.iter().filter_map(|w| Some((w.pointer, judge(w.gate.as_ref()?, &w.new, &w.before))));
-        let verdicts: Vec<(ObjectId, Judgement)> = judged.collect();
-        let failed = verdicts.iter().find_map(|(pointer, judgement)| match judgement {
-            Judgement::Fail(why) => Some((*pointer, why.clone())),
-            Judgement::Pass | Judgement::Unknown(_) => None,
-        });
+        let verdicts: Vec<(ObjectId, Judgement)> = self.windows.iter().filter_map(|w| w.judgement(true)).collect();
+        let failed = self.failed_gate(&verdicts);
         if let Err(Stop::Fatal(error)) = self.record_judged(0, true, millis(began.elapsed()), verdicts) {
             return Err(error);
         }
         Ok(match failed {
             None => (Verdict::Pass, String::new()),
-            Some((pointer, why)) => {
-                let address = self.address(pointer).map_or_else(String::new, |a| a.to_string());
-                (Verdict::Fail, format!("the gate of {address} failed: {why}"))
-            }
+            Some((address, why)) => (Verdict::Fail, format!("the gate of {address} failed: {why}")),
         })
     }
 

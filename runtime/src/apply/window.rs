@@ -5,7 +5,7 @@
 
 use super::build::millis;
 use super::{Engine, Event, Step, Stop};
-use crate::entry::{Body, GateJudged, SignalVerb, UnwindCause, Verdict};
+use crate::entry::{Body, GateJudged, SignalVerb, UnwindCause};
 use crate::id::ObjectId;
 use crate::plan::{Plan, Rollout};
 use crate::provider::ErrorKind;
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 /// How often words of other processes are looked for. Traffic is back within a few of these after an abort.
 const TICK: Duration = Duration::from_millis(25);
 /// How often samples are taken.
-const LOOK: Duration = Duration::from_millis(500);
+pub(super) const LOOK: Duration = Duration::from_millis(500);
 /// How long a provider may take to answer with samples; without them a look is left out.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -41,6 +41,16 @@ impl Window {
     /// What the new side is compared with. `alone`: it has all requests, and the old side has none to compare with.
     pub fn other(&self, alone: bool) -> &Sample {
         if alone { &self.before } else { &self.old }
+    }
+
+    /// What its gate says of what was met.
+    pub fn judgement(&self, alone: bool) -> Option<(ObjectId, Judgement)> {
+        Some((self.pointer, judge(self.gate.as_ref()?, &self.new, self.other(alone))))
+    }
+
+    /// Whether its gate says no to these requests of the new side, beyond chance.
+    pub fn hopeless(&self, met: &Sample, alone: bool) -> bool {
+        self.gate.as_ref().is_some_and(|gate| gate::hopeless(gate, met, self.other(alone)))
     }
 
     /// The stage ends: what the old side met in it is what the new one is compared with once it is alone.
@@ -185,8 +195,7 @@ impl Engine {
         let (mut waits, mut verdicts) = (Duration::ZERO, Vec::new());
         let mut open = None;
         for window in self.judged(held) {
-            let Some(gate) = &window.gate else { continue };
-            let judgement = judge(gate, &window.new, window.other(held.alone));
+            let Some((gate, (_, judgement))) = window.gate.as_ref().zip(window.judgement(held.alone)) else { continue };
             if let Judgement::Unknown(what) = &judgement {
                 waits = waits.max(Duration::from_millis(gate.wait_ms));
                 open.get_or_insert_with(|| (window.address.clone(), what.clone()));
@@ -220,12 +229,10 @@ impl Engine {
 
     /// A gate that fails beyond chance ends the stage at once.
     fn refuse_hopeless(&mut self, held: &Held<'_>) -> Step<()> {
-        let lost = |w: &&Window| w.gate.as_ref().is_some_and(|g| gate::hopeless(g, &w.new, w.other(held.alone)));
-        if !self.judged(held).any(|w| lost(&w)) {
+        if !self.judged(held).any(|w| w.hopeless(&w.new, held.alone)) {
             return Ok(());
         }
-        let judgement = |w: &Window| Some((w.pointer, judge(w.gate.as_ref()?, &w.new, w.other(held.alone))));
-        let verdicts = self.judged(held).filter_map(judgement).collect();
+        let verdicts = self.judged(held).filter_map(|w| w.judgement(held.alone)).collect();
         Err(self.gate_stops(held, verdicts))
     }
 
@@ -235,18 +242,22 @@ impl Engine {
 
     /// Records what gates say, and answers why the stage ends here: one that says no ends it for all.
     fn gate_stops(&mut self, held: &Held<'_>, verdicts: Vec<(ObjectId, Judgement)>) -> Stop {
-        let failed = verdicts.iter().find_map(|(pointer, judgement)| match judgement {
-            Judgement::Fail(why) => Some((*pointer, why.clone())),
-            Judgement::Pass | Judgement::Unknown(_) => None,
-        });
+        let (address, why) = self.failed_gate(&verdicts).unwrap_or_default();
         if let Err(stop) = self.record_verdicts(held, verdicts) {
             return stop;
         }
-        let (address, why) = failed.map_or_else(Default::default, |(pointer, why)| {
-            (self.address(pointer).map_or_else(String::new, |a| a.to_string()), why)
-        });
         let (number, of) = (held.number, held.of);
         Stop::Unwind(UnwindCause::Gate, format!("the gate of {address} stopped stage {number} of {of}: {why}"))
+    }
+
+    /// The first gate that says no: its pointer's address, and why.
+    pub(super) fn failed_gate(&self, verdicts: &[(ObjectId, Judgement)]) -> Option<(String, String)> {
+        verdicts.iter().find_map(|(pointer, judgement)| match judgement {
+            Judgement::Fail(why) => {
+                Some((self.address(*pointer).map_or_else(String::new, |a| a.to_string()), why.clone()))
+            }
+            Judgement::Pass | Judgement::Unknown(_) => None,
+        })
     }
 
     fn record_verdicts(&mut self, held: &Held<'_>, verdicts: Vec<(ObjectId, Judgement)>) -> Step<()> {
@@ -265,11 +276,7 @@ impl Engine {
         let mut bodies = Vec::new();
         for (pointer, judgement) in verdicts {
             let Some(window) = self.windows.iter().find(|w| w.pointer == pointer) else { continue };
-            let (verdict, why) = match judgement {
-                Judgement::Pass => (Verdict::Pass, String::new()),
-                Judgement::Fail(why) => (Verdict::Fail, why),
-                Judgement::Unknown(what) => (Verdict::Inconclusive, what),
-            };
+            let (verdict, why) = judgement.into_verdict();
             let (new, old) = (window.new.clone(), window.other(alone).clone());
             (self.events)(Event::GateJudged {
                 address: window.address.clone(),

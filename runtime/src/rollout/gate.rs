@@ -4,6 +4,7 @@
 //! whatever the unknown turns out to be. So a crash is seen at once and an error rate is not guessed from three requests.
 
 use super::sample::{Sample, Samples};
+use crate::entry::Verdict;
 use imm_ir::builtin::Builtin;
 use imm_ir::reduce::{self, ReduceError};
 use imm_ir::{Addr, Fields, Term, Value};
@@ -30,6 +31,17 @@ pub enum Judgement {
     Fail(String),
     /// It cannot be told yet; what is missing.
     Unknown(String),
+}
+
+impl Judgement {
+    /// As it is recorded: the verdict, and why or what is missing; empty where it holds.
+    pub fn into_verdict(self) -> (Verdict, String) {
+        match self {
+            Self::Pass => (Verdict::Pass, String::new()),
+            Self::Fail(why) => (Verdict::Fail, why),
+            Self::Unknown(what) => (Verdict::Inconclusive, what),
+        }
+    }
 }
 
 /// Fields that mean something only with enough requests.
