@@ -1,12 +1,15 @@
 //! A command in a terminal, driven by its keys: what somebody sees who types. Needs tmux.
 
 use super::{Bench, IMM};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A terminal with a command in it.
 pub struct Terminal {
     socket: String,
+    /// Where the exit status comes to be.
+    status: PathBuf,
 }
 
 impl Terminal {
@@ -16,13 +19,16 @@ impl Terminal {
             eprintln!("skipped: there is no tmux");
             return None;
         }
-        let terminal = Self { socket: bench.path(name).display().to_string() };
-        // `exec`: a shell in between would get a Ctrl-C, too, and may end by it with no status of the command.
+        let status = bench.path(&format!("{name}.status"));
+        let terminal = Self { socket: bench.path(name).display().to_string(), status };
+        // The shell notes the status itself: of a pane that is dead, tmux does not always know it. A trap that does nothing
+        // keeps the shell through a Ctrl-C, and is not handed on to the command.
         let line = format!(
-            "cd {} && exec env IMM_HOME={} TERM=screen NO_COLOR=1 {IMM} {}",
+            "trap : INT; cd {} && env IMM_HOME={} TERM=screen NO_COLOR=1 {IMM} {}; echo $? > {}",
             bench.module.display(),
             bench.home().display(),
-            args.join(" ")
+            args.join(" "),
+            terminal.status.display()
         );
         terminal.tmux(&["new-session", "-d", "-x", "100", "-y", "40", &line]);
         terminal.tmux(&["set-option", "-g", "remain-on-exit", "on"]);
@@ -67,9 +73,10 @@ impl Terminal {
     pub fn ended(&self) -> (String, i32) {
         let began = Instant::now();
         loop {
-            let state = self.tmux(&["list-panes", "-F", "#{pane_dead} #{pane_dead_status}"]);
-            if let Some(status) = state.trim().strip_prefix("1 ") {
-                return (self.tmux(&["capture-pane", "-p"]), status.parse().unwrap_or(-1));
+            // A dead pane has shown all that there was.
+            if self.tmux(&["list-panes", "-F", "#{pane_dead}"]).trim() == "1" {
+                let status = std::fs::read_to_string(&self.status).unwrap_or_default();
+                return (self.tmux(&["capture-pane", "-p"]), status.trim().parse().unwrap_or(-1));
             }
             assert!(began.elapsed() < Duration::from_secs(60), "it goes on");
             std::thread::yield_now();
