@@ -160,6 +160,7 @@ async fn lineages_know_nothing_of_each_other(world: World) {
     assert!(get(one.unwrap(), "/").await.is_ok());
     assert_eq!(world.agent.lineage("two").await.unwrap().objects, []);
     let query = LogQuery::default();
+    until("a line is logged", || async { !world.agent.logs("one", &query).await.unwrap().lines.is_empty() }).await;
     let lines = world.agent.logs("one", &query).await.unwrap().lines;
     assert_eq!(lines.len(), 1, "{lines:?}");
 }
