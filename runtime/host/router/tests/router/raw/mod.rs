@@ -2,12 +2,9 @@
 //!
 //! With nginx on the path, every case is also sent to it as a reverse proxy of the same target: the router refuses what nginx refuses, or the case is one
 //! that is listed here with its reason. `tests/router/compare` prints both as the table of docs/router.md.
-#![expect(clippy::unwrap_used, reason = "clippy knows test functions, not the functions that they call")]
 
 mod cases;
 mod nginx;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -15,8 +12,8 @@ use std::net::SocketAddr;
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::support::*;
 use cases::{CASES, Case, Way};
-use support::*;
 
 /// A target that says what it got, or what its path says.
 async fn telling() -> SocketAddr {

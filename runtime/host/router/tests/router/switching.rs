@@ -1,7 +1,4 @@
 //! Switches: none of them loses a request.
-#![expect(clippy::unwrap_used, reason = "clippy knows test functions, not the functions that they call")]
-
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,8 +11,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::support::*;
 use imm_router::{RouteSpec, Router, Routes};
-use support::*;
 
 /// Requests on one connection until told to stop; panics on anything but a whole 200.
 async fn keep_asking(port: u16, stop: Arc<AtomicBool>, answered: Arc<AtomicU64>, post: bool) {

@@ -1,7 +1,4 @@
 //! What comes over the wire: well formed, odd and hostile, byte by byte.
-#![expect(clippy::unwrap_used, reason = "clippy knows test functions, not the functions that they call")]
-
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +7,7 @@ use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use support::*;
+use crate::support::*;
 
 /// A target that says what it got.
 async fn echo() -> std::net::SocketAddr {

@@ -1,7 +1,4 @@
 //! The static file server, over real connections.
-#![expect(clippy::unwrap_used, reason = "clippy knows test functions, not the functions that they call")]
-
-mod support;
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +7,7 @@ use imm_router::static_files::serve_on;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 
-use support::*;
+use crate::support::*;
 
 struct Server {
     port: u16,

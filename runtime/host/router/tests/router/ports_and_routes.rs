@@ -1,14 +1,11 @@
 //! Ports, hosts and paths, tunnels, weights.
-#![expect(clippy::unwrap_used, reason = "clippy knows test functions, not the functions that they call")]
-
-mod support;
 
 use hyper_util::rt::TokioIo;
 use imm_router::{Protocol, RouteSpec, Router, Routes, Target};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use support::*;
+use crate::support::*;
 
 #[tokio::test]
 async fn a_reserved_port_is_taken_and_refuses() {

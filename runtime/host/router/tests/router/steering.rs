@@ -1,13 +1,10 @@
 //! Requests that stay with a target, that look at a new one, and targets that accept and do not answer.
-#![expect(clippy::unwrap_used, reason = "clippy knows test functions, not the functions that they call")]
-
-mod support;
 
 use imm_router::{Mark, Preview, RouteSpec, Router, Target};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use support::*;
+use crate::support::*;
 
 fn canary(old: std::net::SocketAddr, new: std::net::SocketAddr, share: u32) -> Vec<Target> {
     vec![

@@ -1,5 +1,4 @@
 //! Targets in this process, raw clients, and a bound on every wait.
-#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::convert::Infallible;
 use std::future::Future;

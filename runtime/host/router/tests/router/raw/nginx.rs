@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use super::support::LOCAL;
+use crate::support::LOCAL;
 
 /// Cases that pass here and not there.
 pub const PASSES_HERE: &[&str] = &[

@@ -1,7 +1,4 @@
 //! TLS: certificates by name, protocols by ALPN, TCP routes told apart by name.
-#![expect(clippy::unwrap_used, reason = "clippy knows test functions, not the functions that they call")]
-
-mod support;
 
 use std::sync::Arc;
 
@@ -15,7 +12,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
-use support::*;
+use crate::support::*;
 
 /// A certificate for some names, and a store that trusts it.
 struct Proof {

@@ -1,15 +1,12 @@
 //! Targets that are no program of this machine: files that the router serves itself, and servers elsewhere.
-#![expect(clippy::unwrap_used, reason = "clippy knows test functions, not the functions that they call")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::support::*;
 use imm_router::static_files::SiteSpec;
 use imm_router::{Place, RouteSpec, Router, Target};
-use support::*;
 use tokio::io::AsyncWriteExt as _;
 
 fn site(dir: &Path) -> SiteSpec {

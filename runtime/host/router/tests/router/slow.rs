@@ -1,14 +1,11 @@
 //! Clients that take their time. The clock is stopped, and goes on when everybody waits.
-#![expect(clippy::unwrap_used, reason = "clippy knows test functions, not the functions that they call")]
-
-mod support;
 
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-use support::*;
+use crate::support::*;
 
 async fn until_closed(stream: &mut tokio::net::TcpStream) -> String {
     let mut answer = String::new();
