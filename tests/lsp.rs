@@ -223,6 +223,43 @@ fn diagnostics_can_be_asked_for() {
     assert!(client.published.is_empty());
 }
 
+#[test]
+fn a_large_module_is_looked_at_in_parts_and_then_as_a_whole() {
+    let text = crate::lsp_latency::module(400).replace("port = 8080", "port = port").replacen(
+        "resource",
+        "let port = 8080\nresource",
+        1,
+    );
+    let (_root, module) = folder(&[("main.imm", &text)]);
+    let mut client = Client::start(&module);
+    let path = module.join("main.imm");
+    client.open(&path, &text);
+    assert_eq!(client.diagnostics(&path), Vec::<Value>::new());
+    // A mistake in one of many is seen, moves with what is typed before it, and goes.
+    let line = text[..text.find("resource web_200 ").unwrap()].matches('\n').count() + 1;
+    let word = |from: usize, to: usize| Some(json!({ "start": at(line, from), "end": at(line, to) }));
+    client.change(&path, word(10, 13), "apq");
+    assert_eq!(codes(&client.diagnostics(&path)), ["unknown-name"]);
+    client.change(&path, Some(json!({ "start": at(0, 0), "end": at(0, 0) })), "// first\n");
+    let found = client.diagnostics(&path);
+    assert_eq!(found[0]["range"]["start"], at(line + 1, 10), "{found:?}");
+    client.change(&path, Some(json!({ "start": at(0, 0), "end": at(1, 0) })), "");
+    client.change(&path, word(10, 13), "app");
+    assert_eq!(client.diagnostics(&path), Vec::<Value>::new());
+    // What all need is changed: where it is wrong now is told in the end.
+    client.change(&path, Some(json!({ "start": at(0, 11), "end": at(0, 15) })), "\"x\"");
+    let found = client.diagnostics_until(&path, |all| all.len() == imm_syntax::MAX_ERRORS);
+    assert!(codes(&found).iter().all(|code| *code == "type-mismatch"), "{found:?}");
+    client.change(&path, Some(json!({ "start": at(0, 11), "end": at(0, 14) })), "8080");
+    client.diagnostics_until(&path, <[Value]>::is_empty);
+    // A request over all of it is answered, or ended by what is typed meanwhile.
+    let id = client.send("textDocument/references", about(&path, at(0, 5)));
+    client.change(&path, None, &text);
+    let answer = client.answer(id);
+    assert!(answer["result"].is_array() || answer["error"]["code"] == -32801, "{answer}");
+    assert_eq!(client.stop(), 0);
+}
+
 /// Sends every request about one place of a text; answers their numbers.
 fn every_request(client: &mut Client, path: &Path, place: &Value) -> Vec<i64> {
     let methods =

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 /// A module of `n` resources, about 300 bytes each.
-fn module(n: usize) -> String {
+pub fn module(n: usize) -> String {
     let mut text = "resource app = image {\n  files = { \"/a\" = \"x\" }\n  cmd = [\"/a\"]\n}\n".to_owned();
     for i in 0..n {
         let _ = write!(

@@ -16,6 +16,7 @@ pub mod ide;
 mod resolve;
 pub mod sources;
 pub mod stdlib;
+pub mod stop;
 pub mod testing;
 mod types;
 pub mod world;
@@ -25,7 +26,9 @@ pub use evaluate::{Given, GivenValue, ResolvedParam};
 pub use world::MemoryWorld;
 
 use evaluate::{Evaluated, Purpose, evaluate};
-use imm_ir::{Diagnostic, Graph, Sources, Value, code, kinds};
+use imm_ir::{Diagnostic, FileId, Graph, Sources, Value, code, kinds};
+use rustc_hash::FxHashSet;
+use sources::Loaded;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use world::World;
@@ -90,13 +93,8 @@ pub struct Failed {
 /// Looks for mistakes. Params may be missing: what depends on them is only type-checked.
 pub fn check(world: &dyn World, path: &str, options: &Options) -> Checked {
     let mut front = front(world, path);
-    if !front.has_errors() {
-        let evaluated = front.evaluate(world, options, Purpose::Check);
-        front.diagnostics.extend(evaluated.diagnostics);
-        front.check_environments(world, options);
-        front.check_tests(world, options);
-        front.hide_unused();
-    }
+    front.look_for_mistakes(world, options);
+    front.hide_unused();
     front.sort();
     Checked { sources: front.sources, diagnostics: front.diagnostics, module: front.module }
 }
@@ -168,22 +166,35 @@ struct Front {
 }
 
 fn front(world: &dyn World, path: &str) -> Front {
-    let mut loaded = sources::load(world, path);
-    let mut diagnostics = loaded.diagnostics;
-    let mut module = hir::TypedModule::default();
-    diagnose::silence::withdraw(&diagnostics, &mut loaded.modules);
-    if !loaded.modules.is_empty() {
-        let (typed, mut found) = check::check(&loaded.modules, 0, &loaded.sources, kinds::builtin());
-        module = typed;
-        diagnose::silence::what_follows(&mut found, &diagnostics, &loaded.modules, &loaded.sources);
-        diagnostics.extend(found);
-    }
-    let mut front = Front { sources: loaded.sources, folder: loaded.folder, module, diagnostics };
-    front.hide_unused();
-    front
+    Front::of(sources::load(world, path), None)
 }
 
 impl Front {
+    /// Of a program, or of some parts of its files and whatever those need.
+    fn of(mut loaded: Loaded, asked: Option<&FxHashSet<FileId>>) -> Self {
+        let mut diagnostics = loaded.diagnostics;
+        let mut module = hir::TypedModule::default();
+        diagnose::silence::withdraw(&diagnostics, &mut loaded.modules);
+        if !loaded.modules.is_empty() {
+            let (typed, mut found) = check::check_some(&loaded.modules, 0, &loaded.sources, kinds::builtin(), asked);
+            module = typed;
+            diagnose::silence::what_follows(&mut found, &diagnostics, &loaded.modules, &loaded.sources);
+            diagnostics.extend(found);
+        }
+        Front { sources: loaded.sources, folder: loaded.folder, module, diagnostics }
+    }
+
+    /// What is only seen when it is evaluated; nothing of a program with errors.
+    fn look_for_mistakes(&mut self, world: &dyn World, options: &Options) {
+        if self.has_errors() {
+            return;
+        }
+        let evaluated = self.evaluate(world, options, Purpose::Check);
+        self.diagnostics.extend(evaluated.diagnostics);
+        self.check_environments(world, options);
+        self.check_tests(world, options);
+    }
+
     fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)
     }
@@ -213,25 +224,16 @@ impl Front {
         }
     }
 
-    /// What is broken or missing may be what uses a binding.
     fn hide_unused(&mut self) {
-        if self.has_errors() {
-            self.diagnostics.retain(|diagnostic| diagnostic.code != code::UNUSED_BINDING);
-        }
+        hide_unused(&mut self.diagnostics);
     }
 
-    /// In the order of the text, and not more than anyone reads.
     fn sort(&mut self) {
-        self.diagnostics.sort_by_key(|diagnostic| (diagnostic.span(), diagnostic.code));
-        let mut counts = BTreeMap::new();
-        self.diagnostics.retain(|diagnostic| {
-            let count = counts.entry(diagnostic.span().file).or_insert(0usize);
-            *count += usize::from(diagnostic.is_error());
-            !diagnostic.is_error() || *count <= imm_syntax::MAX_ERRORS
-        });
+        sort(&mut self.diagnostics);
     }
 
     fn failed(mut self) -> Box<Failed> {
+        self.hide_unused();
         self.sort();
         let wanted_secrets = self.wanted_secrets().unwrap_or_default();
         Box::new(Failed { sources: self.sources, diagnostics: self.diagnostics, wanted_secrets })
@@ -247,4 +249,22 @@ impl Front {
         };
         self.diagnostics.iter().filter(|d| d.is_error()).map(secret).collect()
     }
+}
+
+/// What is broken or missing may be what uses a binding.
+fn hide_unused(diagnostics: &mut Vec<Diagnostic>) {
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        diagnostics.retain(|diagnostic| diagnostic.code != code::UNUSED_BINDING);
+    }
+}
+
+/// In the order of the text, and not more than anyone reads.
+fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.span(), diagnostic.code));
+    let mut counts = BTreeMap::new();
+    diagnostics.retain(|diagnostic| {
+        let count = counts.entry(diagnostic.span().file).or_insert(0usize);
+        *count += usize::from(diagnostic.is_error());
+        !diagnostic.is_error() || *count <= imm_syntax::MAX_ERRORS
+    });
 }

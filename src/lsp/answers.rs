@@ -68,6 +68,9 @@ pub fn is_slow(method: &str) -> bool {
             | "textDocument/prepareRename"
             | "textDocument/codeLens"
             | "textDocument/documentHighlight"
+            | "textDocument/documentSymbol"
+            | "textDocument/foldingRange"
+            | "textDocument/formatting"
             | "workspace/symbol"
     )
 }

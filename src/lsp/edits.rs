@@ -1,8 +1,8 @@
 //! What changes texts: renames and references over modules, formatting, code actions.
 
 use super::answers::{Answer, Refused};
+use super::looks::Checked;
 use super::wire::uri_of;
-use super::worker::CheckedProgram;
 use super::workspace::{Snapshot, path_in};
 use imm_compiler::ide::{self, Place};
 use imm_ir::{Edit, Span};
@@ -90,12 +90,12 @@ pub fn format(snapshot: &Snapshot, path: &Path) -> Answer {
 }
 
 /// What can be done in a range, given the last check of the program.
-pub fn actions(snapshot: &Snapshot, params: &Value, checked: Option<&CheckedProgram>) -> Value {
+pub fn actions(snapshot: &Snapshot, params: &Value, checked: Option<&Checked>) -> Value {
     let span = super::answers::path(params).and_then(|path| snapshot.span(&path, params.get("range")?));
     let Some(span) = span else { return json!([]) };
     let diagnostics = checked.map_or(&[][..], |checked| &checked.diagnostics);
     // Only a check of this very text has spans that fit.
-    let same = |checked: &CheckedProgram| {
+    let same = |checked: &Checked| {
         let ours = snapshot.analysis.sources();
         checked.sources.iter().all(|(id, file)| {
             !file.name.ends_with(".imm")

@@ -30,7 +30,7 @@ pub struct Problem {
 }
 
 /// The problems of each file of a program, files without any included.
-pub type Problems = BTreeMap<PathBuf, Vec<Problem>>;
+pub type Shown = BTreeMap<PathBuf, Vec<Problem>>;
 
 /// Everything that is wrong with a program.
 pub fn problems(
@@ -39,7 +39,7 @@ pub fn problems(
     encoding: Encoding,
     sources: &Sources,
     found: &[Diagnostic],
-) -> Problems {
+) -> Shown {
     let mut lines: BTreeMap<u32, Lines> = BTreeMap::new();
     for span in found.iter().flat_map(|d| &d.labels).map(|label| label.span) {
         if let Some(file) = sources.get(span.file) {
@@ -53,7 +53,7 @@ pub fn problems(
         let range = range(&file.text, lines.get(&span.file.0)?, span.start, span.end, encoding);
         Some((uri(&path), range))
     };
-    let mut all: Problems = BTreeMap::new();
+    let mut all: Shown = BTreeMap::new();
     for (_, file) in sources.iter().filter(|(_, file)| file.name.ends_with(".imm")) {
         all.extend(path_in(root, &file.name).map(|path| (path, Vec::new())));
     }
@@ -83,10 +83,10 @@ pub struct Typing {
 
 /// What of `found` is shown while a line is typed, given what was shown before. Answers also whether anything is held
 /// back.
-pub fn calm(found: &Problems, before: &Problems, typing: Option<&Typing>) -> (Problems, bool) {
+pub fn calm(found: &Shown, before: &Shown, typing: Option<&Typing>) -> (Shown, bool) {
     let Some(typing) = typing else { return (found.clone(), false) };
     let mut held = false;
-    let mut shown = Problems::new();
+    let mut shown = Shown::new();
     let none = Vec::new();
     let here = |path: &Path, problem: &Problem| *path == typing.path && problem.line == typing.line;
     let broken = found.iter().any(|(path, all)| all.iter().any(|p| !p.warning && here(path, p)));
@@ -117,13 +117,13 @@ mod tests {
     use super::*;
     use imm_compiler::{MemoryWorld, Options};
 
-    fn found(text: &str) -> Problems {
+    fn found(text: &str) -> Shown {
         let world = MemoryWorld::new([("m/main.imm", text)]);
         let checked = imm_compiler::check(&world, "m", &Options::default());
         problems(Path::new("/m"), &Documents::default(), Encoding::Utf16, &checked.sources, &checked.diagnostics)
     }
 
-    fn lines(problems: &Problems) -> Vec<u32> {
+    fn lines(problems: &Shown) -> Vec<u32> {
         problems.values().flatten().map(|problem| problem.line).collect()
     }
 

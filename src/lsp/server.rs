@@ -1,10 +1,13 @@
 //! The loop: one event after the other. It waits in one place and computes only what a keystroke waits for.
 
 use super::answers::{self, Answer, Refused};
+use super::client::Client;
 use super::documents::{Document, Documents};
-use super::report::{self, Problems, Typing};
-use super::wire::{Encoding, path_of};
-use super::worker::{self, CheckedProgram, Event, Job};
+use super::looks::{self, Checked, Look, Seen};
+use super::report::{self, Shown, Typing};
+use super::wanted::Wanted;
+use super::wire::path_of;
+use super::worker::{self, Job};
 use super::workspace::{Snapshot, root_of};
 use super::{capabilities, edits, shapes};
 use crate::failure::{Exit, Failure, Outcome};
@@ -12,8 +15,8 @@ use lsp_server::{Connection, Message, Notification, Request, RequestId, Response
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// Serves until the client says goodbye or hangs up.
@@ -29,98 +32,46 @@ pub fn run() -> Outcome {
     Ok(exit)
 }
 
-/// What the client told of itself.
-struct Client {
-    encoding: Encoding,
-    folders: Vec<PathBuf>,
-    snippets: bool,
-    /// It can be told to ask for diagnostics again.
-    refreshes: bool,
-    /// It asks for diagnostics itself.
-    pulls: bool,
-    /// Code lenses can be asked for again.
-    refreshes_lenses: bool,
-}
-
-impl Client {
-    fn read(params: &Value) -> Self {
-        let can = |path: &str| params.pointer(path).is_some_and(|v| *v == Value::Bool(true));
-        let uri = |value: &Value| value.as_str().and_then(path_of);
-        let folders = params.get("workspaceFolders").and_then(Value::as_array).cloned().unwrap_or_default();
-        let mut folders: Vec<PathBuf> = folders.iter().filter_map(|f| uri(f.get("uri")?)).collect();
-        if folders.is_empty() {
-            folders.extend(params.get("rootUri").and_then(uri));
-        }
-        Self {
-            encoding: Encoding::choose(
-                params.pointer("/capabilities/general/positionEncodings").unwrap_or(&Value::Null),
-            ),
-            folders,
-            snippets: can("/capabilities/textDocument/completion/completionItem/snippetSupport"),
-            refreshes: can("/capabilities/workspace/diagnostics/refreshSupport"),
-            pulls: params.pointer("/capabilities/textDocument/diagnostic").is_some_and(Value::is_object),
-            refreshes_lenses: can("/capabilities/workspace/codeLens/refreshSupport"),
-        }
-    }
-}
-
-/// Requests that the client took back.
-#[derive(Clone, Default)]
-pub struct Cancelled(Arc<Mutex<HashSet<RequestId>>>);
-
-impl Cancelled {
-    fn add(&self, id: RequestId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
-    }
-
-    /// Whether a request was taken back; it is forgotten then.
-    pub fn take(&self, id: &RequestId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
-    }
-
-    fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-}
-
-/// The answer of something that may panic: a panic is an error of this request and of no other.
-pub fn guarded(method: &str, ask: impl FnOnce() -> Answer) -> Answer {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(ask)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-        Err(Refused::Internal(format!("{method} failed inside of imm: {text}")))
-    })
+/// What the loop wakes up for.
+enum Event {
+    /// Something from the client.
+    Client(Message),
+    /// The client hung up.
+    Gone,
+    /// A program was looked at.
+    Seen(Seen),
 }
 
 fn serve(connection: Connection, client: &Client) -> Exit {
     let (events, incoming) = channel();
-    let (jobs, waiting) = channel();
-    let cancelled = Cancelled::default();
+    let (jobs, waiting_jobs) = channel();
+    let (looks, waiting_looks) = channel();
+    let wanted = Wanted::default();
     let (receiver, sender) = (connection.receiver.clone(), connection.sender.clone());
-    let reader = {
-        let events: Sender<Event> = events.clone();
-        move || {
+    std::thread::scope(|scope| {
+        let (read, seen) = (wanted.clone(), events.clone());
+        scope.spawn(move || {
             for message in receiver {
-                if events.send(Event::Client(message)).is_err() {
+                read.see(&message);
+                if seen.send(Event::Client(message)).is_err() {
                     return;
                 }
             }
-            drop(events.send(Event::Gone));
-        }
-    };
-    std::thread::scope(|scope| {
-        scope.spawn(reader);
-        let worker_cancelled = cancelled.clone();
-        let worker_sender = sender.clone();
+            drop(seen.send(Event::Gone));
+        });
+        let (worker_wanted, worker_sender) = (wanted.clone(), sender.clone());
         scope.spawn(move || {
-            let answer = |response: Response| drop(worker_sender.send(response.into()));
-            worker::work(&waiting, &events, &answer, &worker_cancelled);
+            worker::work(&waiting_jobs, &|id, answer| tell(&worker_sender, id, answer), &worker_wanted);
+        });
+        let looker_wanted = wanted.clone();
+        scope.spawn(move || {
+            looks::work(&waiting_looks, &|seen| events.send(Event::Seen(seen)).is_ok(), &looker_wanted);
         });
         let mut server = Server {
             sender,
             jobs,
-            cancelled,
-            encoding: client.encoding,
+            looks,
+            wanted,
             client,
             folders: Arc::from(client.folders.as_slice()),
             documents: Documents::default(),
@@ -136,31 +87,44 @@ fn serve(connection: Connection, client: &Client) -> Exit {
             goodbye: false,
         };
         let exit = server.run(&incoming);
-        // The reader ends with the client's end of the pipe, the worker with the last job.
+        // The reader ends with the client's end of the pipe, the others with the last job.
         drop(server);
         drop(connection);
         exit
     })
 }
 
+/// Sends an answer; what failed inside of imm is logged too.
+fn tell(sender: &crossbeam_channel::Sender<Message>, id: RequestId, answer: Answer) {
+    if let Err(Refused::Internal(why)) = &answer {
+        let log = Notification::new("window/logMessage".to_owned(), json!({ "type": 1, "message": why }));
+        drop(sender.send(log.into()));
+    }
+    let response = match answer {
+        Ok(value) => Response::new_ok(id, value),
+        Err(refused) => refused.response(id),
+    };
+    drop(sender.send(response.into()));
+}
+
 struct Server<'c> {
     sender: crossbeam_channel::Sender<Message>,
     jobs: Sender<Job>,
-    cancelled: Cancelled,
-    encoding: Encoding,
+    looks: Sender<Look>,
+    wanted: Wanted,
     client: &'c Client,
     folders: Arc<[PathBuf]>,
     documents: Documents,
     /// Counts changes of any text.
     revision: u64,
-    /// Programs as they are now.
-    snapshots: BTreeMap<PathBuf, Snapshot>,
-    /// The last check of each program.
-    checked: BTreeMap<PathBuf, Box<CheckedProgram>>,
+    /// Programs, and the moments that they were read at.
+    snapshots: BTreeMap<PathBuf, (u64, Snapshot)>,
+    /// The last look at each program.
+    checked: BTreeMap<PathBuf, Box<Checked>>,
     /// What is shown of each program.
-    shown: BTreeMap<PathBuf, Problems>,
-    /// What was sent for each file.
-    sent: BTreeMap<PathBuf, Vec<Value>>,
+    shown: BTreeMap<PathBuf, Shown>,
+    /// What was sent for each file, and for which version of it.
+    sent: BTreeMap<PathBuf, (Option<i64>, Vec<Value>)>,
     typing: Option<Typing>,
     /// When everything is shown.
     calm_at: Option<Instant>,
@@ -189,14 +153,6 @@ impl Server<'_> {
                 }
             }
             queue.extend(incoming.try_iter());
-            for event in &queue {
-                if let Event::Client(Message::Notification(note)) = event
-                    && note.method == "$/cancelRequest"
-                    && let Some(id) = request_id(&note.params)
-                {
-                    self.cancelled.add(id);
-                }
-            }
             let changes = |event: &Event| matches!(event, Event::Client(Message::Notification(n)) if n.method == "textDocument/didChange");
             match queue.pop_front() {
                 Some(Event::Client(Message::Request(request))) => {
@@ -212,8 +168,8 @@ impl Server<'_> {
                     self.notification(&note, more);
                 }
                 Some(Event::Client(Message::Response(_))) | None => {}
-                Some(Event::Checked(checked)) => self.was_checked(checked),
-                Some(Event::Broken(root)) => self.was_broken(&root),
+                Some(Event::Seen(Seen::Checked(checked))) => self.was_checked(checked),
+                Some(Event::Seen(Seen::Broken(root))) => self.was_broken(&root),
                 Some(Event::Gone) => return if self.goodbye { Exit::Done } else { Exit::Failed },
             }
         }
@@ -224,18 +180,12 @@ impl Server<'_> {
     }
 
     fn answer(&self, id: RequestId, answer: Answer) {
-        if let Err(Refused::Internal(why)) = &answer {
-            self.send(Notification::new("window/logMessage".to_owned(), json!({ "type": 1, "message": why })));
-        }
-        self.send(match answer {
-            Ok(value) => Response::new_ok(id, value),
-            Err(refused) => refused.response(id),
-        });
+        tell(&self.sender, id, answer);
     }
 
     fn request(&mut self, request: Request, outdated: bool) {
         let Request { id, method, mut params } = request;
-        if self.cancelled.take(&id) {
+        if self.wanted.take(&id) {
             return self.answer(id, Err(Refused::Cancelled));
         }
         if self.goodbye {
@@ -264,23 +214,28 @@ impl Server<'_> {
         let root = path.as_deref().map(root_of).or_else(|| self.any_root()).unwrap_or_default();
         if method == "textDocument/diagnostic" {
             self.pulls.push((id, root.clone(), path.unwrap_or_default()));
-            if self.checked.get(&root).is_some_and(|checked| checked.revision == self.revision) {
-                return self.answer_pulls(&root);
+            let checked = self.checked.get(&root).filter(|checked| checked.revision == self.revision);
+            if checked.is_some_and(|checked| self.is_enough(checked)) {
+                self.answer_pulls(&root);
+            } else if checked.is_none() {
+                self.look(&root);
             }
-            return self.check(&root);
+            return;
         }
         if method == "textDocument/completion" && !self.client.snippets {
             shapes::put(&mut params, "imm", json!({ "snippets": false }));
         }
         let snapshot = self.snapshot(&root);
         if answers::is_slow(&method) {
-            let refused = self.jobs.send(Job::Request(id, method, params, snapshot));
-            if let Err(std::sync::mpsc::SendError(Job::Request(id, ..))) = refused {
-                self.answer(id, Err(Refused::Internal("the worker ended".to_owned())));
+            let changes = self.wanted.changes();
+            let refused = self.jobs.send(Job { id, method, params, snapshot, changes });
+            if let Err(std::sync::mpsc::SendError(job)) = refused {
+                self.answer(job.id, Err(Refused::Internal("the worker ended".to_owned())));
             }
             return;
         }
-        let answer = guarded(&method, || match method.as_str() {
+        // What a keystroke waits for takes less than the next one: it is answered even when that is there already.
+        let answer = self.wanted.answer(&id, &method, None, || match method.as_str() {
             "textDocument/codeAction" => Ok(edits::actions(&snapshot, &params, self.checked.get(&root).map(|c| &**c))),
             _other => answers::answer(&snapshot, &method, &params),
         });
@@ -293,11 +248,12 @@ impl Server<'_> {
     }
 
     fn snapshot(&mut self, root: &Path) -> Snapshot {
-        if let Some(snapshot) = self.snapshots.get(root) {
-            return snapshot.clone();
-        }
-        let snapshot = Snapshot::new(root.to_owned(), &self.documents, self.encoding, &self.folders);
-        self.snapshots.insert(root.to_owned(), snapshot.clone());
+        let snapshot = match self.snapshots.get(root) {
+            Some((revision, snapshot)) if *revision == self.revision => return snapshot.clone(),
+            Some((_, snapshot)) => snapshot.next(&self.documents, &self.folders),
+            None => Snapshot::new(root.to_owned(), &self.documents, self.client.encoding, &self.folders),
+        };
+        self.snapshots.insert(root.to_owned(), (self.revision, snapshot.clone()));
         snapshot
     }
 
@@ -315,7 +271,8 @@ impl Server<'_> {
             ("textDocument/didChange", Some(path)) => {
                 let changes = note.params.get("contentChanges").and_then(Value::as_array);
                 let Some(document) = Arc::make_mut(&mut self.documents).get_mut(&path) else { return };
-                let line = document.change(version(&note.params), changes.map_or(&[], Vec::as_slice), self.encoding);
+                let line =
+                    document.change(version(&note.params), changes.map_or(&[], Vec::as_slice), self.client.encoding);
                 self.typing = line.map(|line| Typing { path: path.clone(), line });
                 self.changed(&path, more);
             }
@@ -340,7 +297,7 @@ impl Server<'_> {
                     self.folders.iter().filter(|folder| !removed.contains(folder)).cloned().collect();
                 folders.extend(uris("added"));
                 self.folders = Arc::from(folders);
-                self.snapshots.clear();
+                self.revision += 1;
             }
             _ignored => {}
         }
@@ -349,55 +306,50 @@ impl Server<'_> {
     /// A text changed: what depends on it is looked at again. With `more` changes waiting that is left to the last.
     fn changed(&mut self, path: &Path, more: bool) {
         self.revision += 1;
-        self.snapshots.clear();
         self.calm_at = None;
         if more {
             return;
         }
         let root = root_of(path);
-        self.check(&root);
+        self.look(&root);
         let others: Vec<PathBuf> = self.checked.keys().filter(|other| **other != root).cloned().collect();
         let open: HashSet<PathBuf> = self.documents.keys().map(|path| root_of(path)).collect();
         for other in others {
             let depends = self.checked.get(&other).is_some_and(|checked| checked.problems.contains_key(path));
             if depends && open.contains(&other) {
-                self.check(&other);
+                self.look(&other);
             }
         }
     }
 
-    fn check(&mut self, root: &Path) {
-        let snapshot = Snapshot { analysis: Arc::default(), ..self.bare(root) };
-        drop(self.jobs.send(Job::Check(snapshot, self.revision)));
+    fn look(&mut self, root: &Path) {
+        let snapshot = self.snapshot(root);
+        drop(self.looks.send(Look { snapshot, revision: self.revision }));
     }
 
-    /// A moment of a program whose text nobody asked for yet.
-    fn bare(&self, root: &Path) -> Snapshot {
-        Snapshot {
-            root: root.to_owned(),
-            analysis: Arc::default(),
-            documents: Arc::clone(&self.documents),
-            encoding: self.encoding,
-            folders: Arc::clone(&self.folders),
-        }
+    /// Whether who asked for diagnostics can have these: a client that can be told to ask again need not wait for all.
+    fn is_enough(&self, checked: &Checked) -> bool {
+        checked.whole || self.client.refreshes
     }
 
-    fn was_checked(&mut self, checked: Box<CheckedProgram>) {
+    fn was_checked(&mut self, checked: Box<Checked>) {
         let root = checked.root.clone();
-        let current = checked.revision == self.revision;
+        let (current, whole, enough) = (checked.revision == self.revision, checked.whole, self.is_enough(&checked));
         self.checked.insert(root.clone(), checked);
         if !current {
-            // A newer check is on its way.
+            // A newer look is on its way.
             return;
         }
-        self.show(&root);
-        self.answer_pulls(&root);
-        if self.client.refreshes_lenses {
+        self.show_more(&root);
+        if enough {
+            self.answer_pulls(&root);
+        }
+        if whole && self.client.refreshes_lenses {
             self.ask("workspace/codeLens/refresh");
         }
     }
 
-    /// A check panicked: who waits for it is told.
+    /// A look panicked: who waits for it is told.
     fn was_broken(&mut self, root: &Path) {
         let (broken, waiting) = std::mem::take(&mut self.pulls).into_iter().partition(|(_, of, _)| of == root);
         self.pulls = waiting;
@@ -415,13 +367,13 @@ impl Server<'_> {
     /// Shows what is wrong with a program, calmly.
     fn show(&mut self, root: &Path) {
         let Some(checked) = self.checked.get(root) else { return };
-        let none = Problems::new();
+        let none = Shown::new();
         // A client that asks itself and cannot be told to ask again gets everything at once.
         let patient = !self.client.pulls || self.client.refreshes;
         let typing = self.typing.as_ref().filter(|_| patient);
         let (shown, held) = report::calm(&checked.problems, self.shown.get(root).unwrap_or(&none), typing);
         if held {
-            self.calm_at = Some(Instant::now() + report::CALM);
+            self.calm_at.get_or_insert_with(|| Instant::now() + report::CALM);
         }
         if !self.client.pulls {
             for (path, problems) in &shown {
@@ -438,18 +390,19 @@ impl Server<'_> {
 
     fn publish(&mut self, path: &Path, values: Vec<Value>) {
         let open = self.documents.get(path);
-        let before = self.sent.get(path);
+        let (version, none) = (open.map(|document| document.version), Vec::new());
         // An open text is told about each of its versions; another file when something changes.
-        if open.is_none() && before.map_or(values.is_empty(), |before| *before == values) {
+        let (told, before) = self.sent.get(path).map_or((None, &none), |(version, values)| (*version, values));
+        if told == version && *before == values {
             return;
         }
         let uri = open.map_or_else(|| super::wire::uri_of(path), |document| document.uri.to_string());
         let mut params = json!({ "uri": uri, "diagnostics": values });
-        if let Some(document) = open {
-            shapes::put(&mut params, "version", json!(document.version));
+        if let Some(version) = version {
+            shapes::put(&mut params, "version", json!(version));
         }
         self.send(Notification::new("textDocument/publishDiagnostics".to_owned(), params));
-        self.sent.insert(path.to_owned(), values);
+        self.sent.insert(path.to_owned(), (version, values));
     }
 
     /// Nothing was typed for a while.
@@ -457,14 +410,18 @@ impl Server<'_> {
         self.calm_at = None;
         self.typing = None;
         let roots: Vec<PathBuf> = self.checked.keys().cloned().collect();
-        for root in roots {
-            let before = self.shown.get(&root).cloned();
-            self.show(&root);
-            if self.client.pulls && self.client.refreshes && self.shown.get(&root) != before.as_ref() {
-                self.ask("workspace/diagnostic/refresh");
-            }
+        roots.iter().for_each(|root| self.show_more(root));
+        self.wanted.clear();
+    }
+
+    /// Shows what is wrong; a client that asks itself is told when that is something else than before.
+    fn show_more(&mut self, root: &Path) {
+        let before = self.shown.get(root).cloned();
+        self.show(root);
+        let waits = self.pulls.iter().any(|(_, of, _)| of == root);
+        if self.client.pulls && self.client.refreshes && !waits && self.shown.get(root) != before.as_ref() {
+            self.ask("workspace/diagnostic/refresh");
         }
-        self.cancelled.clear();
     }
 
     fn answer_pulls(&mut self, root: &Path) {
@@ -477,7 +434,7 @@ impl Server<'_> {
             }
             let problems = self.shown.get(root).and_then(|shown| shown.get(&path));
             let items: Vec<Value> = problems.into_iter().flatten().map(|problem| problem.shown.clone()).collect();
-            let cancelled = self.cancelled.take(&id);
+            let cancelled = self.wanted.take(&id);
             let answer =
                 if cancelled { Err(Refused::Cancelled) } else { Ok(json!({ "kind": "full", "items": items })) };
             self.answer(id, answer);
@@ -488,30 +445,4 @@ impl Server<'_> {
 
 fn version(params: &Value) -> i64 {
     params.pointer("/textDocument/version").and_then(Value::as_i64).unwrap_or(0)
-}
-
-fn request_id(params: &Value) -> Option<RequestId> {
-    let id = params.get("id")?;
-    let number = id.as_i64().and_then(|n| i32::try_from(n).ok()).map(RequestId::from);
-    number.or_else(|| id.as_str().map(|text| RequestId::from(text.to_owned())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_is_an_error_of_one_request() {
-        let ask = |fail: bool| guarded("textDocument/hover", || if fail { panic!("oh {}", 1) } else { Ok(json!(1)) });
-        assert_eq!(ask(true), Err(Refused::Internal("textDocument/hover failed inside of imm: oh 1".to_owned())));
-        assert_eq!(ask(false), Ok(json!(1)));
-    }
-
-    #[test]
-    fn what_is_taken_back_is_known_once() {
-        let cancelled = Cancelled::default();
-        cancelled.add(RequestId::from(1));
-        assert!(cancelled.take(&RequestId::from(1)) && !cancelled.take(&RequestId::from(1)));
-        assert_eq!(request_id(&json!({ "id": "a" })), Some(RequestId::from("a".to_owned())));
-    }
 }

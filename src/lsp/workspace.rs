@@ -36,6 +36,14 @@ impl Snapshot {
         Self { root, analysis, documents: Arc::clone(documents), encoding, folders: Arc::clone(folders) }
     }
 
+    /// The program after changes of texts: what did not change is not read again.
+    pub fn next(&self, documents: &Documents, folders: &Arc<[PathBuf]>) -> Self {
+        let world = EditorWorld::new(documents);
+        let analysis = Arc::new(self.analysis.next(&world, &self.root.to_string_lossy()));
+        let (root, encoding) = (self.root.clone(), self.encoding);
+        Self { root, analysis, documents: Arc::clone(documents), encoding, folders: Arc::clone(folders) }
+    }
+
     /// The same moment of another program.
     pub fn other(&self, root: PathBuf) -> Self {
         Self::new(root, &self.documents, self.encoding, &self.folders)

@@ -144,6 +144,12 @@ impl Diagnostic {
         self.labels.first().map_or_else(Span::default, |l| l.span)
     }
 
+    /// Every place that it speaks of, edits included.
+    pub fn places_mut(&mut self) -> impl Iterator<Item = &mut Span> {
+        let labels = self.labels.iter_mut().map(|label| &mut label.span);
+        labels.chain(self.fixes.iter_mut().flat_map(|fix| &mut fix.edits).map(|edit| &mut edit.span))
+    }
+
     /// Whether this is an error.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

@@ -34,7 +34,7 @@ pub use schema::{
     Class, CreateMode, Expansion, FieldClass, FieldSchema, FindMode, KindSchema, Nature, OutputFrom, OutputSchema,
     ProviderField, ProviderSchema, SchemaSet,
 };
-pub use span::{FileId, Loc, SourceFile, Sources, Span};
+pub use span::{FileId, Loc, Part, SourceFile, Sources, Span};
 pub use term::Term;
 pub use ty::{FieldType, FunctionType, RecordType, RefinedType, Type, VariantCase, VariantType};
 pub use value::{Blob, Content, Executable, HostFile, Value};

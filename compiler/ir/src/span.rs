@@ -2,6 +2,9 @@
 //!
 //! A [`Span`] is only meaningful beside the [`Sources`] it was made from. A [`Loc`] stands on its own: it still tells
 //! file, line and column a year later, from the ledger.
+//!
+//! A file can be made of parts, each with spans of its own: what was found in one stays right while another is typed in.
+//! [`Sources::whole`] says where something in a part is in its file, [`Sources::part`] the reverse.
 
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -9,6 +12,21 @@ use std::sync::Arc;
 /// A file of one [`Sources`] set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FileId(pub u32);
+
+/// Ids from here on are those of parts.
+const PARTS: u32 = 1 << 31;
+
+impl FileId {
+    /// The part with this number, which no two parts of one program may share.
+    pub fn of_part(number: u32) -> Self {
+        Self(number | PARTS)
+    }
+
+    /// Whether this is a part of a file.
+    pub fn is_part(self) -> bool {
+        self.0 >= PARTS
+    }
+}
 
 /// A half-open range of bytes in one file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -77,10 +95,27 @@ impl SourceFile {
     }
 }
 
+/// A part of a file.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Its id.
+    pub id: FileId,
+    /// The name of the file, and the text of the part alone.
+    pub text: SourceFile,
+    /// The file.
+    pub of: FileId,
+    /// Where it begins there.
+    pub start: u32,
+}
+
 /// Every file that took part in one compilation.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     files: Vec<SourceFile>,
+    /// In the order of their ids.
+    parts: Arc<[Part]>,
+    /// Indices of parts in the order of the text.
+    order: Arc<[u32]>,
 }
 
 impl Sources {
@@ -90,12 +125,48 @@ impl Sources {
         FileId(u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX))
     }
 
-    /// The file with this id, if it belongs to this set.
-    pub fn get(&self, id: FileId) -> Option<&SourceFile> {
-        self.files.get(id.0 as usize)
+    /// Says which parts files are made of. Those of one file cover it without gaps.
+    pub fn set_parts(&mut self, mut parts: Vec<Part>) {
+        parts.sort_by_key(|part| part.id);
+        let place = |index: &u32| parts.get(*index as usize).map(|part| (part.of, part.start));
+        let mut order: Vec<u32> = (0..u32::try_from(parts.len()).unwrap_or(u32::MAX)).collect();
+        order.sort_by_key(place);
+        self.order = order.into();
+        self.parts = parts.into();
     }
 
-    /// All files in the order they were added.
+    /// The file or part with this id, if it belongs to this set.
+    pub fn get(&self, id: FileId) -> Option<&SourceFile> {
+        if id.is_part() { self.part_of(id).map(|part| &part.text) } else { self.files.get(id.0 as usize) }
+    }
+
+    fn part_of(&self, id: FileId) -> Option<&Part> {
+        let index = self.parts.binary_search_by_key(&id, |part| part.id).ok()?;
+        self.parts.get(index)
+    }
+
+    /// Where a span is in its whole file.
+    pub fn whole(&self, span: Span) -> Span {
+        if !span.file.is_part() {
+            return span;
+        }
+        self.part_of(span.file).map_or(span, |part| Span {
+            file: part.of,
+            start: span.start + part.start,
+            end: span.end + part.start,
+        })
+    }
+
+    /// The part of a file that an offset is in, and the offset there. The end of one part is the start of the next. A file
+    /// without parts is itself the answer.
+    pub fn part(&self, file: FileId, offset: u32) -> (FileId, u32) {
+        let get = |index: u32| self.parts.get(index as usize);
+        let after = self.order.partition_point(|index| get(*index).is_some_and(|p| (p.of, p.start) <= (file, offset)));
+        let part = after.checked_sub(1).and_then(|at| self.order.get(at)).and_then(|index| get(*index));
+        part.filter(|part| part.of == file).map_or((file, offset), |part| (part.id, offset - part.start))
+    }
+
+    /// All files in the order they were added; parts are none of their own.
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
         (0u32..).map(FileId).zip(&self.files)
     }
@@ -107,6 +178,7 @@ impl Sources {
 
     /// Where a span starts, detached from this set.
     pub fn loc(&self, span: Span) -> Loc {
+        let span = self.whole(span);
         self.get(span.file).map_or_else(Loc::default, |f| {
             let (line, column) = f.line_column(span.start);
             Loc { file: Arc::clone(&f.name), line, column }
@@ -149,5 +221,21 @@ mod tests {
         let y = u32::try_from(file.text.find('y').unwrap()).unwrap();
         assert_eq!(file.line_column(y), (2, 16));
         assert_eq!(file.line_column(10_000).0, 3);
+    }
+
+    #[test]
+    fn parts_have_places_of_their_own() {
+        let mut sources = Sources::default();
+        let (other, file) =
+            (sources.add(SourceFile::new("a.imm", "x\n")), sources.add(SourceFile::new("b.imm", "ab\ncd\n")));
+        let (first, second) = (FileId::of_part(7), FileId::of_part(3));
+        let part = |id, text: &str, start| Part { id, text: SourceFile::new("b.imm", text), of: file, start };
+        sources.set_parts(vec![part(first, "ab\n", 0), part(second, "cd\n", 3)]);
+        let d = Span { file: second, start: 1, end: 2 };
+        assert_eq!((sources.text(d), sources.whole(d)), ("d", Span { file, start: 4, end: 5 }));
+        assert_eq!(sources.loc(d).to_string(), "b.imm:2:2");
+        assert_eq!([0, 2, 3, 6].map(|at| sources.part(file, at)), [(first, 0), (first, 2), (second, 0), (second, 3)]);
+        assert_eq!(sources.part(other, 1), (other, 1));
+        assert_eq!(sources.iter().count(), 2);
     }
 }

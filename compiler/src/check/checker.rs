@@ -8,7 +8,7 @@ use crate::resolve::cycles::{Dependencies, Vertex};
 use crate::resolve::{Def, Program, declare};
 use crate::types::fits;
 use crate::{diagnose::names, hir};
-use imm_ir::{Diagnostic, SchemaSet, Sources, Span, Type};
+use imm_ir::{Diagnostic, FileId, SchemaSet, Sources, Span, Type};
 use imm_syntax::ast;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
@@ -36,6 +36,7 @@ pub(super) struct Checker<'a> {
     pub lets: Vec<Slot<Expr>>,
     pub fns: Vec<Slot<hir::Fn>>,
     pub outputs: Vec<Vec<Slot<Output>>>,
+    pub nodes: Vec<Slot<hir::Node>>,
     pub refinements: Vec<Option<Refinement>>,
     pub locals: Vec<Arc<str>>,
     pub used: FxHashSet<(usize, u32)>,
@@ -45,6 +46,8 @@ pub(super) struct Checker<'a> {
     pub constants_wanted: Vec<(hir::LetId, Span, &'static str)>,
     /// How deep expressions are nested in the one being checked, over declarations too.
     pub depth: usize,
+    /// The parts of files that are looked at; `None`: all.
+    pub asked: Option<FxHashSet<FileId>>,
     /// What was seen where, if a tool asked for it.
     pub facts: Option<Box<Facts>>,
 }
@@ -140,6 +143,7 @@ impl<'a> Checker<'a> {
             lets: empty(program.lets.len()),
             fns: empty(program.fns.len()),
             outputs,
+            nodes: empty(program.nodes.len()),
             refinements: Vec::new(),
             locals: Vec::new(),
             used: FxHashSet::default(),
@@ -147,6 +151,7 @@ impl<'a> Checker<'a> {
             components_by_name,
             constants_wanted: Vec::new(),
             depth: 0,
+            asked: None,
             facts: None,
             program,
         }

@@ -3,8 +3,8 @@
 use super::checker::{Checker, Slot, key};
 use crate::diagnose::names;
 use crate::hir::{
-    Body, Component, ComponentId, Expr, ExprKind, Fn, FnId, Head, Let, LetId, Node, NodeId, NodeOf, Output, Param,
-    ParamId, Refinement, Step, Test, TypedModule, With,
+    Assert, Body, Component, ComponentId, Expr, ExprKind, Fn, FnId, Head, Let, LetId, Node, NodeId, NodeOf, Output,
+    Param, ParamId, Refinement, Step, Test, TypedModule, With,
 };
 use crate::resolve::Def;
 use crate::resolve::cycles::Vertex;
@@ -19,7 +19,7 @@ impl Checker<'_> {
         // Before anything is taken out that a test can name.
         let tests = self.tests(root);
         let params = self.finished_params();
-        let nodes: Vec<Node> = (0..self.program.nodes.len()).map(|i| self.finished_node(NodeId::of(i))).collect();
+        let nodes = self.finished_nodes();
         self.node_rules(&nodes);
         let mut bodies: Vec<Body> = (0..self.program.scopes.len()).map(|scope| self.body(scope)).collect();
         let environments = self.environments(root);
@@ -73,7 +73,8 @@ impl Checker<'_> {
         let mut done = Vec::new();
         for index in 0..self.program.params.len() {
             let id = ParamId::of(index);
-            let (ty, default) = (self.param_type(id), self.param_default(id));
+            let asked = self.is_asked_param(id);
+            let (ty, default) = if asked { (self.param_type(id), self.param_default(id)) } else { (Type::Error, None) };
             let Some(decl) = self.program.params.get(index) else { continue };
             done.push(Param {
                 name: Arc::from(decl.ast.name.as_str()),
@@ -88,40 +89,52 @@ impl Checker<'_> {
         done
     }
 
-    fn finished_node(&mut self, id: NodeId) -> Node {
+    fn finished_nodes(&mut self) -> Vec<Node> {
+        for index in 0..self.program.nodes.len() {
+            self.noted_node(NodeId::of(index));
+        }
+        std::mem::take(&mut self.nodes).into_iter().map(|slot| done(slot).unwrap_or_else(no_node)).collect()
+    }
+
+    pub(super) fn finished_node(&mut self, id: NodeId) -> Node {
+        crate::stop::point();
         let class = self.node_class(id);
         self.needs.declare(Vertex::Node(id));
         if matches!(class, Some(Class::Pointer | Class::Durable)) {
             let span = self.program.nodes.get(id.index()).map_or_else(Span::default, |d| d.ast.name.span);
             self.needs.add(Vertex::Set(id), Vertex::Node(id), span);
         }
-        self.node(id).unwrap_or_else(|| Node {
-            name: Arc::from("?"),
-            of: NodeOf::Error,
-            head: Head::One,
-            fields: Vec::new(),
-            with: With::default(),
-            owner: None,
-            docs: None,
-            span: Span::default(),
-            name_span: Span::default(),
-        })
+        self.node(id).unwrap_or_else(no_node)
     }
 
     fn body(&mut self, scope: usize) -> Body {
         let Some(here) = self.program.scopes.get(scope) else { return Body::default() };
         let component = here.component;
         let (params, nodes) = (here.params.clone(), here.nodes.clone());
-        let (outputs, asserts) = (here.outputs.clone(), here.asserts.clone());
         let outputs = match component.and_then(|id| self.outputs.get_mut(id.index())) {
             Some(slots) => slots.drain(..).filter_map(done).collect(),
-            None => outputs.into_iter().map(|(ast, item)| self.output(scope, ast, item)).collect::<Vec<Output>>(),
+            None => self.asked_outputs(scope),
         };
-        let asserts = asserts.into_iter().map(|(ast, span)| self.assert(scope, ast, span)).collect();
+        let asserts = self.asserts(scope);
         Body { params, order: Vec::new(), nodes, outputs, asserts }
     }
 
-    fn environments(&mut self, root: usize) -> Vec<crate::hir::Environment> {
+    /// The outputs of a module; those of components are in their slots.
+    pub(super) fn asked_outputs(&mut self, scope: usize) -> Vec<Output> {
+        let Some(here) = self.program.scopes.get(scope).filter(|here| here.component.is_none()) else {
+            return Vec::new();
+        };
+        let asked: Vec<_> = here.outputs.iter().filter(|(_, item)| self.is_asked(item.span)).copied().collect();
+        asked.into_iter().map(|(ast, item)| self.output(scope, ast, item)).collect()
+    }
+
+    pub(super) fn asserts(&mut self, scope: usize) -> Vec<Assert> {
+        let here = self.program.scopes.get(scope).map(|here| here.asserts.as_slice()).unwrap_or_default();
+        let asked: Vec<_> = here.iter().filter(|(_, span)| self.is_asked(*span)).copied().collect();
+        asked.into_iter().map(|(ast, span)| self.assert(scope, ast, span)).collect()
+    }
+
+    pub(super) fn environments(&mut self, root: usize) -> Vec<crate::hir::Environment> {
         let mut done = Vec::new();
         for scope in 0..self.program.scopes.len() {
             let all = self.program.scopes.get(scope).map(|s| s.environments.clone()).unwrap_or_default();
@@ -139,7 +152,7 @@ impl Checker<'_> {
     }
 
     /// The settings of providers, against what each of them says of itself.
-    fn providers(&mut self) {
+    pub(super) fn providers(&mut self) {
         for scope in 0..self.program.scopes.len() {
             let all = self.program.scopes.get(scope).map(|s| s.providers.clone()).unwrap_or_default();
             for block in all {
@@ -149,11 +162,14 @@ impl Checker<'_> {
     }
 
     /// What tests name counts as used.
-    fn tests(&mut self, root: usize) -> Vec<Test> {
+    pub(super) fn tests(&mut self, root: usize) -> Vec<Test> {
         let mut done = Vec::new();
         for scope in 0..self.program.scopes.len() {
             let all = self.program.scopes.get(scope).map(|s| s.tests.clone()).unwrap_or_default();
             for (ast, span) in all {
+                if !self.is_asked(span) {
+                    continue;
+                }
                 for word in super::items::words(self.text(span)) {
                     if let Some((def, _)) = self.program.value(scope, word) {
                         self.mark(def);
@@ -266,7 +282,7 @@ impl Checker<'_> {
 
     /// Bindings that nothing reads. Only in programs without errors: what is broken hides its uses.
     fn unused(&mut self) {
-        if self.found.iter().any(Diagnostic::is_error) || self.has_broken_items() {
+        if self.asked.is_some() || self.found.iter().any(Diagnostic::is_error) || self.has_broken_items() {
             return;
         }
         let mut found = Vec::new();
@@ -306,6 +322,9 @@ impl Checker<'_> {
     }
 
     fn root_types(&mut self, root: usize) -> Vec<(Arc<str>, Type)> {
+        if self.asked.is_some() {
+            return Vec::new();
+        }
         let names: Vec<&str> =
             self.program.scopes.get(root).map(|s| s.types.keys().copied().collect()).unwrap_or_default();
         names.into_iter().filter_map(|name| Some((Arc::from(name), self.type_by_name(root, name)?))).collect()
@@ -316,6 +335,21 @@ fn done<T>(slot: Slot<T>) -> Option<T> {
     match slot {
         Slot::Done(value) => Some(value),
         Slot::Empty | Slot::Busy => None,
+    }
+}
+
+/// In the place of a node that is broken, or was not looked at.
+fn no_node() -> Node {
+    Node {
+        name: Arc::from("?"),
+        of: NodeOf::Error,
+        head: Head::One,
+        fields: Vec::new(),
+        with: With::default(),
+        owner: None,
+        docs: None,
+        span: Span::default(),
+        name_span: Span::default(),
     }
 }
 

@@ -10,8 +10,8 @@ use std::sync::Arc;
 pub struct ModuleInput {
     /// Its name for people, for example `limits`.
     pub name: Arc<str>,
-    /// Its files in a fixed order.
-    pub files: Vec<(FileId, ast::Module)>,
+    /// Its files, or the parts of them, in a fixed order.
+    pub files: Vec<(FileId, Arc<ast::Module>)>,
     /// Its name without `std.`, if it is of the standard library.
     pub standard: Option<Arc<str>>,
     /// For each import the module it means: an index into the list given to [`check`](super::check), by the

@@ -36,17 +36,6 @@ pub(crate) struct Declared {
     pub ty: Option<Type>,
 }
 
-/// Runs where deep expressions have stack enough.
-pub(crate) fn with_stack<T: Send>(work: &(impl Fn() -> T + Sync)) -> T {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("inspect".to_owned()).stack_size(super::STACK);
-        match thread.spawn_scoped(scope, work) {
-            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            Err(_no_thread) => work(),
-        }
-    })
-}
-
 impl<'a> Inspection<'a> {
     /// `instead` stands for the item whose span it names.
     pub fn new(modules: &'a [ModuleInput], sources: &'a Sources, instead: Option<(Span, &'a ast::Item)>) -> Self {
@@ -67,6 +56,7 @@ impl<'a> Inspection<'a> {
 
     /// Checks an item, with all that is inside of it.
     pub fn item(&mut self, scope: usize, item: &ast::Item) {
+        crate::stop::point();
         macro_rules! id {
             ($table:ident, $id:ident) => {
                 self.checker.program.$table.iter().position(|d| std::ptr::eq(d.item, item)).map($id::of)

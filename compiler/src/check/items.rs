@@ -18,26 +18,36 @@ pub(super) fn docs(item: &ast::Item) -> Option<Arc<str>> {
 }
 
 impl Checker<'_> {
-    /// Makes all declarations known to the order, then checks each of them once.
+    /// Makes all declarations that are asked for known to the order, then checks each of them once.
     pub fn declarations(&mut self) {
         for index in 0..self.program.types.len() {
-            if matches!(self.types.get(index), Some(Slot::Empty)) {
+            let asked = self.program.types.get(index).is_some_and(|decl| self.is_asked(decl.item.span));
+            if asked && matches!(self.types.get(index), Some(Slot::Empty)) {
                 self.declared_type(index);
             }
         }
         for index in 0..self.program.params.len() {
-            self.needs.declare(Vertex::Param(ParamId::of(index)));
-            self.param_type(ParamId::of(index));
+            let id = ParamId::of(index);
+            if self.is_asked_param(id) {
+                self.needs.declare(Vertex::Param(id));
+                self.param_type(id);
+            }
         }
         for index in self.shallow_first() {
+            crate::stop::point();
             self.needs.declare(Vertex::Let(index));
             self.let_type(index);
         }
         for index in 0..self.program.fns.len() {
-            self.needs.declare(Vertex::Fn(FnId::of(index)));
-            self.fn_type(FnId::of(index));
+            if self.program.fns.get(index).is_some_and(|decl| self.is_asked(decl.item.span)) {
+                self.needs.declare(Vertex::Fn(FnId::of(index)));
+                self.fn_type(FnId::of(index));
+            }
         }
         for index in 0..self.program.components.len() {
+            if !self.program.components.get(index).is_some_and(|decl| self.is_asked(decl.item.span)) {
+                continue;
+            }
             let id = ComponentId::of(index);
             self.needs.declare(Vertex::Component(id));
             let count = self.outputs.get(index).map_or(0, Vec::len);
@@ -54,6 +64,9 @@ impl Checker<'_> {
         let mut order = Vec::new();
         let mut seen = vec![false; self.program.lets.len()];
         for start in 0..self.program.lets.len() {
+            if !self.program.lets.get(start).is_some_and(|decl| self.is_asked(decl.item.span)) {
+                continue;
+            }
             let mut stack = vec![(start, false)];
             while let Some((index, done)) = stack.pop() {
                 if done {

@@ -22,6 +22,7 @@ mod items;
 mod names;
 mod nodes;
 mod operators;
+mod reach;
 mod rules;
 mod testing;
 mod typing;
@@ -34,15 +35,14 @@ pub(crate) use items::setting_types;
 
 use crate::hir::TypedModule;
 use crate::resolve::providers;
+use crate::stop;
 use checker::Checker;
-use imm_ir::{Diagnostic, SchemaSet, Sources};
+use imm_ir::{Diagnostic, FileId, SchemaSet, Sources};
+use rustc_hash::FxHashSet;
 use std::sync::Arc;
 
 /// At most so many errors of one file are reported.
 const MOST_ERRORS_A_FILE: usize = 20;
-
-/// Bytes of stack, of which only those in use cost memory: enough for [`checker::MOST_DEPTH`] in a debug build.
-const STACK: usize = 256 << 20;
 
 /// Checks the program whose root is `modules[root]`. `sources` holds the texts of all files, for messages.
 pub fn check(
@@ -51,19 +51,25 @@ pub fn check(
     sources: &Sources,
     schemas: &SchemaSet,
 ) -> (TypedModule, Vec<Diagnostic>) {
+    check_some(modules, root, sources, schemas, None)
+}
+
+/// The same of some parts of its files and whatever those need; `None`: of all. What is not looked at is in no body.
+pub(crate) fn check_some(
+    modules: &[ModuleInput],
+    root: usize,
+    sources: &Sources,
+    schemas: &SchemaSet,
+    asked: Option<&FxHashSet<FileId>>,
+) -> (TypedModule, Vec<Diagnostic>) {
     let all = providers::with_named(modules, schemas);
-    let work = || {
+    let (mut module, mut found) = stop::on_deep_stack(&|| {
         let mut checker = Checker::new(modules, sources, &all);
+        checker.asked = asked.cloned();
+        checker.reach(root);
         checker.declarations();
         checker.finish(root)
-    };
-    // Deep expressions need more stack than a thread is sure to have; without a new thread the old one has to do.
-    let (module, mut found) = std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("check".to_owned()).stack_size(STACK);
-        thread.spawn_scoped(scope, work).ok()?.join().ok()
-    })
-    .unwrap_or_else(work);
-    let mut module = module;
+    });
     let prefixed = |kind: &&Arc<str>| !schemas.kinds.contains_key(*kind);
     let provided =
         all.kinds.keys().filter(prefixed).filter_map(|kind| Some((Arc::clone(kind), all.get(kind)?.clone())));

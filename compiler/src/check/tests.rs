@@ -523,7 +523,7 @@ fn schemas_of_providers_are_held_to_the_same_rules() {
     let mut sources = imm_ir::Sources::default();
     let file = sources.add(imm_ir::SourceFile::new("main.imm", text));
     let parsed = imm_syntax::parse(file, text);
-    let input = super::ModuleInput { files: vec![(file, parsed.module)], ..Default::default() };
+    let input = super::ModuleInput { files: vec![(file, parsed.module.into())], ..Default::default() };
     let (_, found) = super::check(&[input], 0, &sources, &schemas);
     let codes: Vec<&str> = found.iter().map(|d| d.code.0).collect();
     assert_eq!(codes, ["fixed-name", "state-in-resource"]);
@@ -552,7 +552,7 @@ fn said_with(schemas: &imm_ir::SchemaSet, text: &str) -> (crate::hir::TypedModul
     let file = sources.add(imm_ir::SourceFile::new("main.imm", text));
     let parsed = imm_syntax::parse(file, text);
     assert_eq!(parsed.diagnostics, []);
-    let input = super::ModuleInput { files: vec![(file, parsed.module)], ..Default::default() };
+    let input = super::ModuleInput { files: vec![(file, parsed.module.into())], ..Default::default() };
     let (module, found) = super::check(&[input], 0, &sources, schemas);
     (module, found.iter().map(|d| format!("{}: {}", d.code, d.message)).collect())
 }

@@ -6,6 +6,7 @@ use crate::check::ModuleInput;
 use imm_ir::{Applicability, Diagnostic, Sources, Span, code};
 use imm_syntax::ast::{Item, ItemKind};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Removes what was found in items that have a problem of syntax, or about names that such an item should declare.
 pub(crate) fn what_follows(
@@ -55,7 +56,7 @@ pub(crate) fn withdraw(syntax: &[Diagnostic], modules: &mut [ModuleInput]) {
         let at = diagnostic.span();
         let files = modules.iter_mut().flat_map(|module| &mut module.files);
         for (_, tree) in files.filter(|(file, _)| *file == at.file) {
-            withdrawn(&mut tree.items, at.start);
+            withdrawn(&mut Arc::make_mut(tree).items, at.start);
         }
     }
 }

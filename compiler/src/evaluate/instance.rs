@@ -13,6 +13,7 @@ impl Evaluator<'_> {
     pub(super) fn body(&mut self, body: &Body) {
         let module = self.module;
         for step in &body.order {
+            crate::stop::point();
             match step {
                 Step::Param(id) => self.param_default(*id),
                 Step::Let(id) => self.constant(*id),

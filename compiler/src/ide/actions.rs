@@ -44,13 +44,15 @@ fn fill(analysis: &Analysis, span: Span, diagnostics: &[Diagnostic]) -> Option<A
         let within = |block: &KnownBlock| {
             let near = block.span.start <= span.end && span.start <= block.span.end;
             // The name and kind of a node count as its block.
-            let head = items.iter().any(|(_, item)| {
-                item.span.start <= span.start && span.end <= item.span.end && block.span.end == item.span.end
-            });
+            let head = items
+                .iter()
+                .map(|(_, item)| analysis.whole(item.span))
+                .any(|item| item.start <= span.start && span.end <= item.end && block.span.end == item.end);
             block.span.file == span.file && (near || head) && !missing(block).is_empty() && !block.spread
         };
-        let facts = inspection.facts();
-        facts.blocks.into_iter().filter(within).min_by_key(|block| block.span.end - block.span.start)
+        let blocks = inspection.facts().blocks.into_iter();
+        let blocks = blocks.map(|block| KnownBlock { span: analysis.whole(block.span), ..block });
+        blocks.filter(within).min_by_key(|block| block.span.end - block.span.start)
     })?;
     let names = missing(&block);
     let text = analysis.sources().text(block.span);

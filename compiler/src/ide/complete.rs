@@ -70,6 +70,7 @@ const MANY: usize = 400;
 
 /// What can be typed at a place.
 pub fn complete(analysis: &Analysis, at: Place) -> Option<Completions> {
+    let at = analysis.inner(at);
     let text = analysis.text(at.file);
     let silent = [Tok::Comment, Tok::Doc, Tok::ModuleDoc, Tok::Hash, Tok::Str, Tok::RawStr, Tok::StrText];
     let (start, end) = word(text, at.offset);
@@ -97,7 +98,7 @@ pub fn complete(analysis: &Analysis, at: Place) -> Option<Completions> {
     items.retain(|item| seen.insert((item.label.clone(), item.kind)));
     let cut = items.len() > MOST;
     items.truncate(MOST);
-    Some(Completions { span: Span::new(at.file, start, end), items, cut })
+    Some(Completions { span: analysis.whole(Span::new(at.file, start, end)), items, cut })
 }
 
 /// Whether the letters of `typed` stand in `label` in this order.

@@ -2,7 +2,8 @@
 
 use super::{Analysis, Place};
 use crate::check::facts::{CURSOR, Cursor, Facts};
-use crate::check::inspect::{Inspection, with_stack};
+use crate::check::inspect::Inspection;
+use crate::stop::on_deep_stack;
 use imm_ir::{FileId, SourceFile, Sources, Span};
 use imm_syntax::ast::{self, ItemKind};
 use imm_syntax::{Tok, Token, lex};
@@ -44,17 +45,16 @@ pub(super) fn token_around(text: &str, offset: u32) -> Option<Token> {
     all.find(inside).copied()
 }
 
-/// The text around an item that belongs to it: up to the next one.
+/// The text around an item that belongs to it: up to the next one, or to the end of its part.
 fn region(analysis: &Analysis, at: Place) -> Option<(usize, &ast::Item, usize, usize)> {
     let (module, item) = analysis.item_at(at)?;
-    let (_, tree) = analysis.tree(at.file)?;
     let text = analysis.text(at.file);
-    let next = tree.items.iter().find(|other| other.span.start > item.span.start);
+    let next = analysis.item_behind(item.span);
     let end = next.map_or(text.len(), |next| next.docs.as_ref().map_or(next.span, |docs| docs.span).start as usize);
     Some((module, item, item.span.start as usize, end))
 }
 
-/// The item at a place with a word there; `None` between items, in comments and in texts.
+/// The item at a place in a part with a word there; `None` between items, in comments and in texts.
 pub(super) fn marked(analysis: &Analysis, at: Place) -> Option<Marked> {
     let (module, item, start, end) = region(analysis, at)?;
     let text = analysis.text(at.file);
@@ -119,7 +119,7 @@ fn open_brackets(text: &str) -> i64 {
 impl Marked {
     /// Asks about the program with the cursor in it.
     pub fn inspect<T: Send>(&self, analysis: &Analysis, ask: impl Fn(&mut Inspection<'_>, &Facts) -> T + Sync) -> T {
-        with_stack(&|| {
+        on_deep_stack(&|| {
             let instead = Some((self.instead, &self.item));
             let mut inspection = Inspection::new(&analysis.loaded.modules, &self.sources, instead);
             inspection.item(self.module, &self.item);

@@ -6,20 +6,24 @@ use imm_ir::Span;
 
 /// The declaration of the word at a place; of an import the module it means. What is built in has none.
 pub fn define(analysis: &Analysis, at: Place) -> Option<Span> {
-    analysis.inspect_item(at, |inspection| {
+    let at = analysis.inner(at);
+    let declared = analysis.inspect_item(at, |inspection| {
         let (_, symbol) = symbol_at(&inspection.facts(), at)?;
         inspection.declared(&symbol).name_span
-    })
+    });
+    declared.map(|span| analysis.whole(span))
 }
 
 /// The declaration of the type of what stands at a place.
 pub fn type_definition(analysis: &Analysis, at: Place) -> Option<Span> {
-    analysis.inspect_item(at, |inspection| {
+    let at = analysis.inner(at);
+    let place = analysis.inspect_item(at, |inspection| {
         let facts = inspection.facts();
         let of_word = symbol_at(&facts, at).and_then(|(_, symbol)| inspection.declared(&symbol).ty);
         let ty = of_word.or_else(|| expression_at(&facts, at).map(|(_, ty)| ty))?;
         inspection.type_place(&ty)
-    })
+    });
+    place.map(|span| analysis.whole(span))
 }
 
 #[cfg(test)]

@@ -47,11 +47,10 @@ pub fn folds(analysis: &Analysis, file: FileId) -> Vec<Fold> {
     comments.extend(docs.map(|t| (t.start, t.end)));
     comments.sort_unstable();
     folds.extend(runs(text, file, &comments, FoldKind::Comment));
-    if let Some((_, tree)) = analysis.tree(file) {
-        let imports = tree.items.iter().filter(|item| matches!(item.kind, ItemKind::Import(_)));
-        let imports: Vec<(u32, u32)> = imports.map(|item| (item.span.start, item.span.end)).collect();
-        folds.extend(runs(text, file, &imports, FoldKind::Imports));
-    }
+    let items = analysis.parts(file).flat_map(|(_, _, tree)| &tree.items);
+    let imports = items.filter(|item| matches!(item.kind, ItemKind::Import(_))).map(|item| analysis.whole(item.span));
+    let imports: Vec<(u32, u32)> = imports.map(|span| (span.start, span.end)).collect();
+    folds.extend(runs(text, file, &imports, FoldKind::Imports));
     folds.retain(|fold| text.get(fold.span.range()).is_some_and(|inside| inside.contains('\n')));
     folds.sort();
     folds

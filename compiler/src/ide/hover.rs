@@ -19,14 +19,16 @@ pub struct Hover {
 
 /// What a place is.
 pub fn hover(analysis: &Analysis, at: Place) -> Option<Hover> {
-    analysis.inspect_item(at, |inspection| {
+    let at = analysis.inner(at);
+    let found = analysis.inspect_item(at, |inspection| {
         let facts = inspection.facts();
         if let Some((span, symbol)) = symbol_at(&facts, at) {
             return Some(of_symbol(inspection, span, &symbol));
         }
         let (span, ty) = expression_at(&facts, at)?;
         Some(Hover { span, text: format!("{}{}", code(&super::shown(&ty)), knownness(&ty)), node: None })
-    })
+    });
+    found.map(|hover| Hover { span: analysis.whole(hover.span), ..hover })
 }
 
 fn of_symbol(inspection: &mut Inspection<'_>, span: Span, symbol: &Symbol) -> Hover {

@@ -32,15 +32,18 @@ pub fn inlay_hints(analysis: &Analysis, span: Span) -> Vec<Hint> {
             if let ItemKind::Component(component) = &item.kind {
                 open.extend(&component.items);
             }
+            let first = hints.len();
             of_item(&facts, item, &mut hints);
+            let start = analysis.whole(Span { start: 0, ..item.span }).start;
+            hints.iter_mut().skip(first).for_each(|hint| hint.offset += start);
         }
         for (_, name, at, ty) in &facts.locals {
-            if at.file == span.file
+            if analysis.whole(*at).file == span.file
                 && &**name != "it"
                 && analysis.sources().text(*at) == &**name
                 && !is_param(&items, *at)
             {
-                hints.extend(type_hint(at.end, ty));
+                hints.extend(type_hint(analysis.whole(*at).end, ty));
             }
         }
         hints

@@ -96,7 +96,7 @@ pub fn calculate(
     let item = Item { docs: None, public: None, kind: ItemKind::Output(output), span };
     let tree = imm_syntax::ast::Module { docs: None, items: vec![item] };
     if let Some(root) = loaded.modules.first_mut() {
-        root.files.push((file, tree));
+        root.files.push((file, Arc::new(tree)));
     }
     let (module, found) = check::check(&loaded.modules, 0, &loaded.sources, kinds::builtin());
     diagnostics.extend(found);

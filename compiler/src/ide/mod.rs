@@ -14,6 +14,7 @@ mod folds;
 mod hover;
 mod inlay;
 pub mod line;
+mod problems;
 mod references;
 mod rename;
 mod selection;
@@ -30,6 +31,7 @@ pub use define::{define, type_definition};
 pub use folds::{Fold, FoldKind, folds};
 pub use hover::{Hover, hover};
 pub use inlay::{Hint, inlay_hints};
+pub use problems::Problems;
 pub use references::{Reference, references};
 pub use rename::{Renamed, prepare_rename, rename};
 pub use selection::selection;
@@ -37,8 +39,10 @@ pub use semantic::{TokenClass, Word, semantic_tokens, semantic_tokens_within};
 pub use signature::{Help, signature_help};
 pub use symbols::{Symbol, SymbolKind, document_symbols, workspace_symbols};
 
-use crate::check::inspect::{Inspection, with_stack};
+use crate::check::inspect::Inspection;
+use crate::sources::pieces::Pieces;
 use crate::sources::{self, Loaded};
+use crate::stop::on_deep_stack;
 use crate::world::World;
 use imm_ir::{Edit, FileId, Sources, Span, Type};
 use imm_syntax::ast;
@@ -61,12 +65,17 @@ pub struct Place {
 impl Analysis {
     /// Reads and parses the program at a path.
     pub fn new(world: &dyn World, path: &str) -> Self {
-        Self { loaded: sources::load(world, path) }
+        Self::default().next(world, path)
     }
 
-    /// The same with more files in its root module: names and texts.
+    /// The next version of the program: only the items that changed are parsed.
+    pub fn next(&self, world: &dyn World, path: &str) -> Self {
+        Self { loaded: sources::load_in_pieces(world, path, &[], &self.loaded.pieces) }
+    }
+
+    /// The program with more files in its root module: names and texts.
     pub fn beside(world: &dyn World, path: &str, more: &[(&str, &str)]) -> Self {
-        Self { loaded: sources::load_with(world, path, more) }
+        Self { loaded: sources::load_in_pieces(world, path, more, &Pieces::default()) }
     }
 
     /// The program's files.
@@ -74,14 +83,14 @@ impl Analysis {
         &self.loaded.sources
     }
 
+    /// How many bytes of text it has.
+    pub fn size(&self) -> usize {
+        self.sources().iter().map(|(_, file)| file.text.len()).sum()
+    }
+
     /// The program's folder, as the world knows it; the names of files are relative to it.
     pub fn folder(&self) -> &str {
         &self.loaded.folder
-    }
-
-    /// What could not be read or parsed.
-    pub fn syntax_errors(&self) -> &[imm_ir::Diagnostic] {
-        &self.loaded.diagnostics
     }
 
     /// The file with this name.
@@ -94,44 +103,72 @@ impl Analysis {
         self.loaded.sources.get(file).map_or("", |file| &file.text)
     }
 
-    /// The module a file is of, and its tree.
-    pub(crate) fn tree(&self, file: FileId) -> Option<(usize, &ast::Module)> {
-        let modules = self.loaded.modules.iter().enumerate();
-        let mut files =
-            modules.flat_map(|(index, module)| module.files.iter().map(move |(id, tree)| (index, *id, tree)));
-        files.find(|(_, id, _)| *id == file).map(|(index, _, tree)| (index, tree))
+    /// The place in the part of its file that it is in.
+    pub(crate) fn inner(&self, at: Place) -> Place {
+        let (file, offset) = self.sources().part(at.file, at.offset);
+        Place { file, offset }
     }
 
-    /// The item that a place is in or right behind.
+    /// Where something in a part of a file is in the file.
+    pub(crate) fn whole(&self, span: Span) -> Span {
+        self.sources().whole(span)
+    }
+
+    /// All trees, each with its module and the id of its part.
+    fn trees(&self) -> impl Iterator<Item = (usize, FileId, &ast::Module)> {
+        let modules = self.loaded.modules.iter().enumerate();
+        modules.flat_map(|(index, module)| module.files.iter().map(move |(id, tree)| (index, *id, &**tree)))
+    }
+
+    /// The parts of a file in the order of the text: the module, the id and the tree of each.
+    pub(crate) fn parts(&self, file: FileId) -> impl Iterator<Item = (usize, FileId, &ast::Module)> {
+        self.trees().filter(move |(_, id, _)| self.whole(Span::new(*id, 0, 0)).file == file)
+    }
+
+    /// The parts of a file that lie in a range, or reach into it.
+    pub(crate) fn parts_within(&self, span: Span) -> impl Iterator<Item = (usize, FileId, &ast::Module)> {
+        self.parts(span.file).filter(move |(_, id, _)| {
+            let part = self.whole(Span::new(*id, 0, self.text(*id).len()));
+            span.start <= part.end && part.start <= span.end
+        })
+    }
+
+    /// The item that a place in a part is in or right behind.
     pub(crate) fn item_at(&self, at: Place) -> Option<(usize, &ast::Item)> {
-        let (module, tree) = self.tree(at.file)?;
+        let (module, _, tree) = self.trees().find(|(_, id, _)| *id == at.file)?;
         let after = tree.items.partition_point(|item| item.span.start <= at.offset);
         let item = tree.items.get(after.checked_sub(1)?)?;
         Some((module, item))
     }
 
-    /// The items that lie in a range, or reach into it.
+    /// The next item of the same part.
+    pub(crate) fn item_behind(&self, item: Span) -> Option<&ast::Item> {
+        let (_, _, tree) = self.trees().find(|(_, id, _)| *id == item.file)?;
+        tree.items.iter().find(|other| other.span.start > item.start)
+    }
+
+    /// The items that lie in a range of a file, or reach into it.
     pub(crate) fn items_within(&self, span: Span) -> Vec<(usize, &ast::Item)> {
-        let Some((module, tree)) = self.tree(span.file) else { return Vec::new() };
-        let first = tree.items.partition_point(|item| item.span.end < span.start);
-        let rest = tree.items.get(first..).unwrap_or_default();
-        rest.iter().take_while(|item| item.span.start <= span.end).map(|item| (module, item)).collect()
+        let parts = self.parts_within(span);
+        let all = parts.flat_map(|(module, _, tree)| tree.items.iter().map(move |item| (module, item)));
+        all.filter(|(_, item)| {
+            let item = self.whole(item.span);
+            span.start <= item.end && item.start <= span.end
+        })
+        .collect()
     }
 
     /// Every item of the program, with its module.
     pub(crate) fn items(&self) -> impl Iterator<Item = (usize, &ast::Item)> {
-        let modules = self.loaded.modules.iter().enumerate();
-        modules.flat_map(|(index, module)| {
-            module.files.iter().flat_map(move |(_, tree)| tree.items.iter().map(move |item| (index, item)))
-        })
+        self.trees().flat_map(|(module, _, tree)| tree.items.iter().map(move |item| (module, item)))
     }
 
     /// Asks about the program as it is.
     pub(crate) fn inspect<T: Send>(&self, ask: impl Fn(&mut Inspection<'_>) -> T + Sync) -> T {
-        with_stack(&|| ask(&mut Inspection::new(&self.loaded.modules, &self.loaded.sources, None)))
+        on_deep_stack(&|| ask(&mut Inspection::new(&self.loaded.modules, &self.loaded.sources, None)))
     }
 
-    /// Asks about the item at a place, which is checked.
+    /// Asks about the item at a place in a part, which is checked.
     pub(crate) fn inspect_item<T: Send>(
         &self,
         at: Place,

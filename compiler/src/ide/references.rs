@@ -5,6 +5,7 @@ use super::{Analysis, Place};
 use crate::check::facts::{Facts, Symbol};
 use crate::check::inspect::{Declared, Inspection, same};
 use imm_ir::Span;
+use std::collections::BTreeSet;
 
 /// A place that names something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +32,14 @@ pub fn references(analysis: &Analysis, at: Place) -> Vec<Reference> {
 }
 
 pub(super) fn find(analysis: &Analysis, at: Place) -> Option<Found> {
+    let mut found = find_in_parts(analysis, analysis.inner(at))?;
+    found.references.iter_mut().for_each(|reference| reference.span = analysis.whole(reference.span));
+    found.references.sort();
+    found.shorts.iter_mut().for_each(|(span, _)| *span = analysis.whole(*span));
+    Some(found)
+}
+
+fn find_in_parts(analysis: &Analysis, at: Place) -> Option<Found> {
     let (module, item) = analysis.item_at(at)?;
     analysis.inspect(|inspection| {
         inspection.item(module, item);
@@ -69,10 +78,8 @@ fn collect(facts: &Facts, symbol: &Symbol, declared: &Declared) -> Vec<Reference
     let shorts = facts.shorts.iter().filter(|(_, other)| same(other, symbol)).map(|(span, _)| *span);
     let own = declared.name_span.filter(|span| span.start < span.end);
     let spans = uses.chain(shorts).chain(own);
-    let mut all: Vec<Reference> = spans.map(|span| Reference { span, declaration: is_declaration(span) }).collect();
-    all.sort();
-    all.dedup();
-    all
+    let all: BTreeSet<Reference> = spans.map(|span| Reference { span, declaration: is_declaration(span) }).collect();
+    all.into_iter().collect()
 }
 
 fn shorts(facts: &Facts, symbol: &Symbol) -> Vec<(Span, bool)> {

@@ -66,7 +66,7 @@ fn alias_spans(analysis: &Analysis, found: &Found, _index: usize) -> Vec<Span> {
     let aliases: Vec<Span> = analysis
         .items()
         .filter_map(|(_, item)| match &item.kind {
-            imm_syntax::ast::ItemKind::Import(import) => import.alias.as_ref().map(|alias| alias.span),
+            imm_syntax::ast::ItemKind::Import(import) => import.alias.as_ref().map(|alias| analysis.whole(alias.span)),
             _other => None,
         })
         .collect();

@@ -25,15 +25,16 @@ pub fn selection(analysis: &Analysis, at: Place) -> Vec<Span> {
             _other => {}
         }
     }
-    if let Some((_, item)) = analysis.item_at(at) {
-        spans.push(item.span);
-        spans.extend(item.docs.as_ref().map(|docs| docs.span.to(item.span)));
-        let inner = analysis.inspect_item(at, |inspection| {
+    if let Some((_, item)) = analysis.item_at(analysis.inner(at)) {
+        let item_span = analysis.whole(item.span);
+        spans.push(item_span);
+        spans.extend(item.docs.as_ref().map(|docs| analysis.whole(docs.span).to(item_span)));
+        let inner = analysis.inspect_item(analysis.inner(at), |inspection| {
             let facts = inspection.facts();
             let blocks = facts.blocks.iter().map(|block| block.span);
             Some(facts.types.iter().map(|(span, _)| *span).chain(blocks).collect::<Vec<_>>())
         });
-        spans.extend(inner.into_iter().flatten());
+        spans.extend(inner.into_iter().flatten().map(|span| analysis.whole(span)));
     }
     spans.retain(|span| touches(*span, at));
     spans.sort_by_key(|span| (span.end - span.start, span.start));

@@ -64,46 +64,43 @@ pub fn semantic_tokens(analysis: &Analysis, file: FileId) -> Vec<Word> {
     semantic_tokens_within(analysis, Span::new(file, 0, end))
 }
 
-/// The same for a part of a file: only the items in it are checked.
+/// The same for a range of a file: only the items in it are checked.
 pub fn semantic_tokens_within(analysis: &Analysis, span: Span) -> Vec<Word> {
-    let text = analysis.text(span.file);
     let items = analysis.items_within(span);
-    let (uses, classes) = analysis.inspect(|inspection| {
+    let (uses, declared) = analysis.inspect(|inspection| {
         items.iter().for_each(|(module, item)| inspection.item(*module, item));
         let facts = inspection.facts();
-        let own = facts.types.iter().filter(|(at, _)| at.file == span.file);
-        let types: HashMap<(u32, u32), &Type> = own.map(|(at, ty)| ((at.start, at.end), ty)).collect();
-        let mut found: HashMap<(u32, u32), (TokenClass, bool, bool)> = HashMap::new();
+        let types: HashMap<Span, &Type> = facts.types.iter().map(|(at, ty)| (*at, ty)).collect();
+        let mut found: HashMap<Span, (TokenClass, bool, bool)> = HashMap::new();
         for (at, symbol) in &facts.uses {
-            if at.file != span.file {
-                continue;
-            }
-            let late = types.get(&(at.start, at.end)).is_some_and(|ty| scan(ty).late);
+            let late = types.get(at).is_some_and(|ty| scan(ty).late);
             let built_in =
                 matches!(symbol, Symbol::Kind(_) | Symbol::Builtin(_) | Symbol::Method(_) | Symbol::Content(_));
-            let entry = (class(symbol), late, built_in);
-            found.insert((at.start, at.end), entry);
+            found.insert(*at, (class(symbol), late, built_in));
         }
         for (_, name, at, _) in &facts.locals {
-            if at.file == span.file && &**name != "it" {
-                found.entry((at.start, at.end)).or_insert((TokenClass::Variable, false, false));
+            if &**name != "it" {
+                found.entry(*at).or_insert((TokenClass::Variable, false, false));
             }
         }
         (found, declarations(&items))
     });
-    let lexed = lex(span.file, text);
-    let mut tokens: Vec<&Token> = lexed.tokens.iter().chain(&lexed.comments).collect();
-    tokens.sort_by_key(|token| token.start);
-    let from = tokens.partition_point(|token| token.end < span.start);
     let mut words = Vec::new();
-    for (index, token) in tokens.iter().enumerate().skip(from).take_while(|(_, token)| token.start <= span.end) {
-        let at = Span { file: span.file, start: token.start, end: token.end };
-        let declaration = classes.contains(&at);
-        let word = |class, late, built_in| Word { span: at, class, declaration, late, built_in };
-        if let Some((class, late, built_in)) = uses.get(&(token.start, token.end)) {
-            words.push(word(*class, *late, *built_in));
-        } else if let Some(class) = lexical(token.kind, tokens.get(index + 1).map(|next| next.kind)) {
-            words.push(word(class, false, false));
+    for (_, part, _) in analysis.parts_within(span) {
+        let lexed = lex(part, analysis.text(part));
+        let mut tokens: Vec<&Token> = lexed.tokens.iter().chain(&lexed.comments).collect();
+        tokens.sort_by_key(|token| token.start);
+        for (index, token) in tokens.iter().enumerate() {
+            let at = Span { file: part, start: token.start, end: token.end };
+            let lexical = || lexical(token.kind, tokens.get(index + 1).map(|next| next.kind));
+            let meant = uses.get(&at).copied().or_else(|| lexical().map(|class| (class, false, false)));
+            let place = analysis.whole(at);
+            if let Some((class, late, built_in)) = meant
+                && place.start <= span.end
+                && span.start <= place.end
+            {
+                words.push(Word { span: place, class, declaration: declared.contains(&at), late, built_in });
+            }
         }
     }
     words

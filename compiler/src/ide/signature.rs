@@ -20,7 +20,7 @@ pub struct Help {
 
 /// What the call around a place takes.
 pub fn signature_help(analysis: &Analysis, at: Place) -> Option<Help> {
-    let marked = marked(analysis, at)?;
+    let marked = marked(analysis, analysis.inner(at))?;
     let text = marked.sources.get(marked.file)?.text.clone();
     let tokens = lex(marked.file, &text).tokens;
     marked.inspect(analysis, |inspection, facts| {

@@ -52,8 +52,8 @@ pub enum SymbolKind {
 
 /// What a file declares, in its order.
 pub fn document_symbols(analysis: &Analysis, file: FileId) -> Vec<Symbol> {
-    let Some((_, tree)) = analysis.tree(file) else { return Vec::new() };
-    tree.items.iter().filter_map(|item| symbol(analysis, item)).collect()
+    let items = analysis.parts(file).flat_map(|(_, _, tree)| &tree.items);
+    items.filter_map(|item| symbol(analysis, item)).collect()
 }
 
 /// What a program declares whose name has the letters of a query in their order; at most `most`.
@@ -116,8 +116,8 @@ fn symbol(analysis: &Analysis, item: &ast::Item) -> Option<Symbol> {
                 name: variant.name.to_string(),
                 detail: String::new(),
                 kind: SymbolKind::Variant,
-                span: variant.span,
-                name_span: variant.name.span,
+                span: analysis.whole(variant.span),
+                name_span: analysis.whole(variant.name.span),
                 children: Vec::new(),
             };
             variants.iter().map(one).collect()
@@ -125,7 +125,8 @@ fn symbol(analysis: &Analysis, item: &ast::Item) -> Option<Symbol> {
         _flat => Vec::new(),
     };
     let name = if name.is_empty() { "unnamed".to_owned() } else { name };
-    Some(Symbol { name, detail, kind, span: item.span, name_span, children })
+    let (span, name_span) = (analysis.whole(item.span), analysis.whole(name_span));
+    Some(Symbol { name, detail, kind, span, name_span, children })
 }
 
 #[cfg(test)]

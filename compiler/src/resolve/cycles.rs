@@ -50,6 +50,11 @@ impl Dependencies {
         self.graph.add_edge(from, to, span);
     }
 
+    /// Everything that is known, in no order that matters.
+    pub fn vertices(&self) -> impl Iterator<Item = Vertex> {
+        self.graph.node_weights().copied()
+    }
+
     /// What a vertex needs directly.
     pub fn needs(&self, vertex: Vertex) -> impl Iterator<Item = Vertex> {
         let edges = self.index.get(&vertex).map(|index| self.graph.neighbors(*index));

@@ -5,13 +5,15 @@
 //! relative to the root module's folder, so that a program has the same names wherever it is checked out.
 
 pub(crate) mod path;
+pub(crate) mod pieces;
 
 use crate::check::ModuleInput;
 use crate::diagnose::names;
 use crate::stdlib;
 use crate::world::{World, WorldError};
-use imm_ir::{Diagnostic, SourceFile, Sources, Span, code};
+use imm_ir::{Diagnostic, FileId, Part, SourceFile, Sources, Span, code};
 use imm_syntax::ast;
+use pieces::Pieces;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -28,6 +30,8 @@ pub struct Loaded {
     pub root: String,
     /// What could not be read or parsed.
     pub diagnostics: Vec<Diagnostic>,
+    /// The pieces that the files are in; none if they are whole.
+    pub(crate) pieces: Pieces,
 }
 
 /// Loads the module at a path, and what it imports.
@@ -37,12 +41,22 @@ pub fn load(world: &dyn World, path: &str) -> Loaded {
 
 /// The same, with more files in the root module: names and texts.
 pub(crate) fn load_with(world: &dyn World, path: &str, more: &[(&str, &str)]) -> Loaded {
+    load_files(world, path, more, None)
+}
+
+/// The same, every file in pieces; those that are as they were `before` are not read again.
+pub(crate) fn load_in_pieces(world: &dyn World, path: &str, more: &[(&str, &str)], before: &Pieces) -> Loaded {
+    load_files(world, path, more, Some(before))
+}
+
+fn load_files(world: &dyn World, path: &str, more: &[(&str, &str)], before: Option<&Pieces>) -> Loaded {
     let path = path::join("", path).unwrap_or_else(|| path.trim_end_matches('/').to_owned());
     let is_folder = world.list(&path).is_ok();
     let folder = if is_folder { path.clone() } else { path::folder(&path).to_owned() };
     let relative = if is_folder { String::new() } else { path::name(&path).to_owned() };
-    let loaded = Loaded { folder, root: relative.clone(), ..Loaded::default() };
-    let mut loader = Loader { world, loaded, known: BTreeMap::new(), open: Vec::new() };
+    let pieces = before.map(Pieces::following).unwrap_or_default();
+    let loaded = Loaded { folder, root: relative.clone(), pieces, ..Loaded::default() };
+    let mut loader = Loader { world, loaded, before, parts: Vec::new(), known: BTreeMap::new(), open: Vec::new() };
     if let Err(error) = loader.module(&relative) {
         let shown = if path.is_empty() { "." } else { &path };
         loader.loaded.diagnostics.push(
@@ -53,12 +67,16 @@ pub(crate) fn load_with(world: &dyn World, path: &str, more: &[(&str, &str)]) ->
     for (name, text) in more.iter().filter(|(_, text)| !text.is_empty()) {
         loader.file(0, name, &Arc::from(*text));
     }
+    loader.loaded.sources.set_parts(loader.parts);
     loader.loaded
 }
 
 struct Loader<'w> {
     world: &'w dyn World,
     loaded: Loaded,
+    /// The pieces as they were, if files are taken apart.
+    before: Option<&'w Pieces>,
+    parts: Vec<Part>,
     /// Index of each module that was begun.
     known: BTreeMap<String, usize>,
     /// The modules that are being loaded, and where the next one is imported.
@@ -145,12 +163,25 @@ impl Loader<'_> {
 
     /// Parses a file of a module, and loads what it imports.
     fn file(&mut self, module: usize, name: &str, text: &Arc<str>) {
-        let id = self.loaded.sources.add(SourceFile::new(name, Arc::clone(text)));
-        let parsed = imm_syntax::parse(id, text);
-        self.loaded.diagnostics.extend(parsed.diagnostics);
-        let imports = self.imports(module, path::folder(name), &parsed.module);
+        let name: Arc<str> = Arc::from(name);
+        let id = self.loaded.sources.add(SourceFile::new(Arc::clone(&name), Arc::clone(text)));
+        let Some(before) = self.before else {
+            let parsed = imm_syntax::parse(id, text);
+            self.loaded.diagnostics.extend(parsed.diagnostics);
+            return self.tree(module, &name, id, Arc::new(parsed.module));
+        };
+        let pieces = self.loaded.pieces.add(before, &name, text);
+        self.parts.extend(pieces::parts(id, &pieces));
+        for piece in pieces.iter() {
+            self.loaded.diagnostics.extend(piece.diagnostics.iter().cloned());
+            self.tree(module, &name, piece.id, Arc::clone(&piece.tree));
+        }
+    }
+
+    fn tree(&mut self, module: usize, name: &str, id: FileId, tree: Arc<ast::Module>) {
+        let imports = self.imports(module, path::folder(name), &tree);
         if let Some(module) = self.loaded.modules.get_mut(module) {
-            module.files.push((id, parsed.module));
+            module.files.push((id, tree));
             module.imports.extend(imports);
         }
     }

@@ -5,10 +5,11 @@
 //!
 //! Read in the order of the data: `token`, `scan` and `lexer` (text to tokens), `brackets` (all of them pair), `layout`
 //! (which new lines count, where items begin), `grammar`, `repair`, `diagnose` and `habits` (items that it refused),
-//! `parse`.
+//! `parse`. `cut` is for editors: where a text can be taken apart.
 
 pub mod ast;
 mod brackets;
+mod cut;
 mod diagnose;
 mod format;
 mod grammar;
@@ -23,6 +24,7 @@ mod scan;
 mod string;
 mod token;
 
+pub use cut::cut;
 pub use format::{WIDTH, format};
 pub use habits::{own_type, type_of_types};
 pub use layout::MAX_DEPTH;

@@ -26,6 +26,8 @@ pub struct Parsed {
     pub module: Module,
     /// What was wrong, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
+    /// All brackets pair and all strings end: what stands before and behind this text does not depend on it.
+    pub closed: bool,
 }
 
 /// Parses a file.
@@ -51,7 +53,8 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
     }
     front.void_strays(&layout);
     front.one_where_brackets_fail(&layout);
-    Parsed { module: Module { docs: layout.docs, items }, diagnostics: front.finish() }
+    let closed = front.unpaired.is_empty();
+    Parsed { module: Module { docs: layout.docs, items }, diagnostics: front.finish(), closed }
 }
 
 /// Parses a lone expression: the value of a `--param`, a line of the REPL.

@@ -49,7 +49,8 @@ pub(crate) fn before_item(text: &str) -> usize {
     text.len()
 }
 
-fn starts_item(line: &str) -> bool {
+/// Whether a line begins with a word that starts an item.
+pub(crate) fn starts_item(line: &str) -> bool {
     let word = line.bytes().take_while(u8::is_ascii_lowercase).count();
     let (word, after) = line.split_at(word);
     after.starts_with(' ') && keyword(word.as_bytes()).starts_item()

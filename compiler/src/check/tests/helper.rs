@@ -38,12 +38,12 @@ pub fn checked_modules(modules: &[(&str, &str)], imports: &[(&str, usize)]) -> (
             };
             targets.insert(import.path.span(), target);
         }
-        let files = vec![(file, parsed.module)];
+        let files = vec![(file, parsed.module.into())];
         inputs.push(ModuleInput { name: Arc::from(*name), files, standard: None, imports: targets });
     }
     for module in standard {
         let file = sources.add(SourceFile::new(module.file(), module.source));
-        let files = vec![(file, imm_syntax::parse(file, module.source).module)];
+        let files = vec![(file, imm_syntax::parse(file, module.source).module.into())];
         let standard = Some(Arc::from(module.name));
         inputs.push(ModuleInput { name: Arc::from(module.name), files, standard, ..ModuleInput::default() });
     }
