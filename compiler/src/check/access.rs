@@ -169,7 +169,7 @@ impl Checker<'_> {
             }
             other => {
                 let other = other.clone();
-                let methods: Vec<&str> = super::calls::method_names(&other);
+                let methods: Vec<&str> = super::methods::method_names(&other);
                 let mut diagnostic = say::unknown_member(&format!("`{other}`"), "field", word, name.span, &[]);
                 if methods.contains(&word) {
                     diagnostic = diagnostic.help(format!("`{word}` is a method: write `.{word}(…)`"));

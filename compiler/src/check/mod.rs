@@ -4,14 +4,16 @@
 //! errors must not be evaluated. Declarations are checked when first needed, so that a `let` has its type wherever it
 //! stands; what is broken has [`Type::Error`](imm_ir::Type::Error), which fits everywhere and so silences what follows.
 //!
-//! Read `checker` (state), `items`, `nodes`, then `expr` and its parts: `names`, `blocks`, `access`, `calls`,
-//! `operators`, `branches`. Which type fits where is in `crate::types`, the wording in `crate::diagnose`.
+//! Read `checker` (state), `items`, `nodes`, then `expr` and its parts: `names`, `blocks`, `access`, `calls`
+//! with `arguments`, `methods` and `contents`, `operators`, `branches`. `reach` is for checking a part of a program. Which type fits where is in `crate::types`, the wording in `crate::diagnose`.
 
 mod access;
+mod arguments;
 mod blocks;
 mod branches;
 mod calls;
 mod checker;
+mod contents;
 mod expr;
 pub(crate) mod facts;
 mod finish;
@@ -19,6 +21,7 @@ mod heads;
 mod input;
 pub(crate) mod inspect;
 mod items;
+mod methods;
 mod names;
 mod nodes;
 mod operators;
