@@ -109,6 +109,17 @@ fn keys_in_a_terminal() {
     terminal.keys(&["[1,", "Enter"]);
     terminal.keys(&["2]", "Enter"]);
     terminal.screen("[1, 2] : [Int]");
+    // What is typed ahead of the prompt is not lost, and what is pasted may be several lines.
+    terminal.keys(&["-l", "20 + 1\n20 + 2\nlet q = [\n  20,\n]\nq.len() + 30\n"]);
+    terminal.screen("21 : Int");
+    terminal.screen("22 : Int");
+    terminal.screen("31 : Int");
+    terminal.last_line("hello>");
+    terminal.paste("40 + 1\nlet r = {\n  a = 42\n}\nr.a\n");
+    terminal.keys(&["Enter"]);
+    terminal.screen("41 : Int");
+    terminal.screen("42 : Int");
+    terminal.last_line("hello>");
     // Commands complete, and say what they take.
     terminal.keys(&[":gener", "Tab"]);
     terminal.screen("hello> :generations");
@@ -119,8 +130,9 @@ fn keys_in_a_terminal() {
     terminal.keys(&["C-c"]);
     // History, in this session and in the next.
     terminal.last_line("hello>");
-    terminal.keys(&["Up", "Up"]);
-    terminal.screen("hello> replicas + 1\n");
+    terminal.keys(&["C-r"]);
+    terminal.keys(&["repl"]);
+    terminal.screen("replicas + 1\n");
     terminal.keys(&["C-c"]);
     terminal.last_line("hello>");
     terminal.keys(&["C-d"]);

@@ -268,8 +268,7 @@ fn graph(session: &Session) -> Result<(), Failure> {
 fn outputs(session: &Session) -> Result<(), Failure> {
     let compiled = compiled(session)?;
     for output in &compiled.graph.outputs {
-        let ty = session.style.paint("36", &output.ty.to_string());
-        ui::out(&format!("{} = {:?} : {ty}\n", output.name, output.term));
+        ui::out(&format!("{} = {}\n", output.name, lines::answer(session, &output.term, &output.ty)));
     }
     Ok(())
 }

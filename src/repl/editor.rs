@@ -41,18 +41,21 @@ pub fn run(session: Session) -> Outcome {
 fn read(editor: &mut Editor<Face, DefaultHistory>) -> Result<Exit, ReadlineError> {
     loop {
         let prompt = editor.helper().map_or_else(String::new, |face| face.session.prompt());
-        let line = match editor.readline(&prompt) {
-            Ok(line) => line,
+        let text = match editor.readline(&prompt) {
+            Ok(text) => text,
             // Ctrl-C takes the line back, Ctrl-D ends.
             Err(ReadlineError::Interrupted) => continue,
             Err(ReadlineError::Eof) => return Ok(Exit::Done),
             Err(error) => return Err(error),
         };
         let Some(face) = editor.helper_mut() else { return Ok(Exit::Done) };
-        match lines::run(&mut face.session, &line) {
-            Ok(Next::Line) => {}
-            Ok(Next::End) => return Ok(Exit::Done),
-            Err(failure) => ui::failure(&failure, face.session.style),
+        // What is pasted may be several lines.
+        for line in lines::whole(text.lines().map(str::to_owned)) {
+            match lines::run(&mut face.session, &line) {
+                Ok(Next::Line) => {}
+                Ok(Next::End) => return Ok(Exit::Done),
+                Err(failure) => ui::failure(&failure, face.session.style),
+            }
         }
     }
 }

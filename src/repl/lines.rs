@@ -33,10 +33,31 @@ pub fn run(session: &mut Session, text: &str) -> Result<Next, Failure> {
         LineForm::Items => items(session, trimmed)?,
         LineForm::Expression | LineForm::Open => {
             let found = calculate(session, trimmed)?;
-            ui::out(&format!("{}\n", answer(session, &found)));
+            let shown = match &found.term {
+                Some(term) => answer(session, term, &found.ty),
+                None => {
+                    let unknown = session.style.paint("2", "a param without a value is in it");
+                    format!("{unknown} : {}", session.style.paint("36", &ide::shown(&found.ty)))
+                }
+            };
+            ui::out(&format!("{shown}\n"));
         }
     }
     Ok(Next::Line)
+}
+
+/// Lines put together until no bracket is open in them.
+pub fn whole(lines: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
+    let mut lines = lines.fuse();
+    std::iter::from_fn(move || {
+        let mut whole = lines.next()?;
+        while !whole.trim_start().starts_with(':') && form(&whole) == LineForm::Open {
+            let Some(line) = lines.next() else { break };
+            whole.push('\n');
+            whole.push_str(&line);
+        }
+        Some(whole)
+    })
 }
 
 /// The value and type of an expression.
@@ -84,22 +105,22 @@ fn items(session: &mut Session, text: &str) -> Result<(), Failure> {
 }
 
 /// A value as a line: what it is, its type, and what of it is known.
-fn answer(session: &Session, found: &Calculated) -> String {
-    let ty = session.style.paint("36", &ide::shown(&found.ty));
-    let Some(term) = &found.term else {
-        return format!("{} : {ty}", session.style.paint("2", "a param without a value is in it"));
-    };
-    let note = match (&found.ty, recorded(session, term)) {
+pub fn answer(session: &Session, term: &Term, ty: &Type) -> String {
+    let note = match (ty, recorded(session, term)) {
         (_, Some((value, generation))) => format!("   {value} in generation {generation}"),
         (Type::Late(_), None) if term.known().is_none() => "   known only after create".to_owned(),
         _known => String::new(),
     };
-    format!("{term:?} : {ty}{}", session.style.paint("2", &note))
+    format!("{term:?} : {}{}", session.style.paint("36", &ide::shown(ty)), session.style.paint("2", &note))
 }
 
 /// What an output of a node was when it was last recorded.
 fn recorded(session: &Session, term: &Term) -> Option<(String, u64)> {
     let Term::Output(address, field) = term else { return None };
+    if session.past.is_some() {
+        // What was seen then is not what is there now.
+        return None;
+    }
     let ledger = records::read_quietly(&session.project)?;
     let state = ledger.state();
     let generation = state.current?;

@@ -18,7 +18,6 @@ use crate::cli::{Global, Repl};
 use crate::failure::{Exit, Outcome};
 use crate::project::Project;
 use crate::ui::{self, Style};
-use imm_compiler::ide::line::{LineForm, form};
 use lines::Next;
 use session::Session;
 use std::io::{BufRead, IsTerminal};
@@ -36,18 +35,7 @@ pub fn run(global: &Global, args: &Repl) -> Outcome {
 
 fn piped(mut session: Session) -> Outcome {
     let mut failed = false;
-    let mut open = String::new();
-    let mut lines = std::io::stdin().lock().lines();
-    loop {
-        let line = lines.next().and_then(Result::ok);
-        let ended = line.is_none();
-        open.push_str(&line.unwrap_or_default());
-        let goes_on = !ended && !open.trim_start().starts_with(':') && form(&open) == LineForm::Open;
-        if goes_on {
-            open.push('\n');
-            continue;
-        }
-        let line = std::mem::take(&mut open);
+    for line in lines::whole(std::io::stdin().lock().lines().map_while(Result::ok)) {
         match lines::run(&mut session, &line) {
             Ok(Next::Line) => {}
             Ok(Next::End) => break,
@@ -55,9 +43,6 @@ fn piped(mut session: Session) -> Outcome {
                 failed = true;
                 ui::failure(&failure, session.style);
             }
-        }
-        if ended {
-            break;
         }
     }
     Ok(if failed { Exit::Failed } else { Exit::Done })

@@ -47,6 +47,12 @@ impl Terminal {
         self.tmux(&words);
     }
 
+    /// Pastes a text as terminals do that say so (bracketed paste).
+    pub fn paste(&self, text: &str) {
+        self.tmux(&["set-buffer", text]);
+        self.tmux(&["paste-buffer", "-p"]);
+    }
+
     /// The screen, once it has a text.
     pub fn screen(&self, text: &str) -> String {
         self.until(text, |screen| screen.contains(text))
