@@ -31,7 +31,8 @@ fn memory(pid: u32) -> u64 {
 #[test]
 #[ignore = "a measurement: tests/bench/editor runs it"]
 fn what_a_keystroke_waits_for() {
-    println!("| resources | diagnostics p50 | p99 | completion p50 | p99 | peak memory |\n|--|--|--|--|--|--|");
+    println!("| resources | diagnostics p50 | p99 | completion p50 | p99 | hover p50 | p99 | peak memory |");
+    println!("|--|--|--|--|--|--|--|--|");
     for n in [100, 1_000, 10_000] {
         let root = tempfile::Builder::new().prefix("imm").tempdir().unwrap();
         let path = root.path().join("main.imm");
@@ -41,7 +42,7 @@ fn what_a_keystroke_waits_for() {
         client.open(&path, &text);
         client.diagnostics(&path);
         let line = text[..text.find(&format!("resource web_{} ", n / 2)).unwrap()].matches('\n').count() + 5;
-        let (mut checks, mut completions) = (Vec::new(), Vec::new());
+        let (mut checks, mut completions, mut hovers) = (Vec::new(), Vec::new(), Vec::new());
         for key in 0..100 {
             let here = at(line, 25);
             let range = if key % 2 == 0 {
@@ -55,13 +56,18 @@ fn what_a_keystroke_waits_for() {
             completions.push(began.elapsed());
             client.diagnostics(&path);
             checks.push(began.elapsed());
+            let began = Instant::now();
+            client.request("textDocument/hover", about(&path, at(line - 3, 11)));
+            hovers.push(began.elapsed());
         }
         println!(
-            "| {n} | {:.1} ms | {:.1} ms | {:.1} ms | {:.1} ms | {} MiB |",
+            "| {n} | {:.1} ms | {:.1} ms | {:.1} ms | {:.1} ms | {:.1} ms | {:.1} ms | {} MiB |",
             percentile(&mut checks, 50),
             percentile(&mut checks, 99),
             percentile(&mut completions, 50),
             percentile(&mut completions, 99),
+            percentile(&mut hovers, 50),
+            percentile(&mut hovers, 99),
             memory(client.pid())
         );
     }

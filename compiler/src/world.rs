@@ -16,6 +16,16 @@ pub trait World {
     /// When there is no such file or it cannot be read.
     fn read(&self, path: &str) -> Result<File, WorldError>;
 
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// When there is no such file, it cannot be read, or is not UTF-8.
+    fn text(&self, path: &str) -> Result<Arc<str>, WorldError> {
+        let file = self.read(path)?;
+        let text = std::str::from_utf8(&file.bytes);
+        text.map(Arc::from).map_err(|error| WorldError::Unusable(format!("it is not UTF-8 ({error})")))
+    }
+
     /// The names in a folder, in byte order.
     ///
     /// # Errors

@@ -35,25 +35,29 @@ impl Document {
     /// The text after the changes of one notification. Answers the line that was typed in, if the change was in one
     /// line only.
     pub fn change(&mut self, version: i64, changes: &[Value], encoding: Encoding) -> Option<u32> {
-        let before = Arc::clone(&self.text);
-        let mut text = self.text.to_string();
-        let mut lines = Lines::clone(&self.lines);
-        for change in changes {
+        let mut typed = None;
+        for (change, first) in changes.iter().zip([true].into_iter().chain(std::iter::repeat(false))) {
             let new = change.get("text").and_then(Value::as_str).unwrap_or_default();
-            match change.get("range").filter(|range| range.is_object()) {
-                Some(range) => {
-                    let at = |name| lines.offset(&text, range.get(name).unwrap_or(&Value::Null), encoding) as usize;
-                    let (start, end) = (at("start"), at("end"));
-                    text.replace_range(start.min(end)..end.max(start), new);
-                }
-                None => text = new.to_owned(),
-            }
-            lines = Lines::new(&text);
+            let (text, offset) = match change.get("range").filter(|range| range.is_object()) {
+                Some(range) => self.replaced(range, new, encoding),
+                None => (Arc::from(new), typed_line(&self.text, new)),
+            };
+            self.text = text;
+            self.lines = Arc::new(Lines::new(&self.text));
+            typed = offset.filter(|_| first).map(|offset| self.lines.line(offset));
         }
         self.version = version;
-        self.text = Arc::from(text);
-        self.lines = Arc::new(lines);
-        typed_line(&before, &self.text).map(|offset| self.lines.line(offset))
+        typed.filter(|_| changes.len() == 1)
+    }
+
+    /// The text with something else in a range, and where that was if it was inside of one line.
+    fn replaced(&self, range: &Value, new: &str, encoding: Encoding) -> (Arc<str>, Option<u32>) {
+        let at = |name| self.lines.offset(&self.text, range.get(name).unwrap_or(&Value::Null), encoding);
+        let (start, end) = (at("start").min(at("end")), at("start").max(at("end")));
+        let part = |range: std::ops::Range<usize>| self.text.get(range).unwrap_or_default();
+        let (start_at, end_at) = (start as usize, end as usize);
+        let text = Arc::from([part(0..start_at), new, part(end_at..self.text.len())].concat());
+        (text, (!part(start_at..end_at).contains('\n') && !new.contains('\n')).then_some(start))
     }
 }
 
@@ -86,6 +90,14 @@ impl World for EditorWorld {
         match self.open.get(Path::new(path)) {
             Some(document) => Ok(File { bytes: Arc::from(document.text.as_bytes()), executable: false }),
             None => self.disk.read(path),
+        }
+    }
+
+    fn text(&self, path: &str) -> Result<Arc<str>, WorldError> {
+        match self.open.get(Path::new(path)) {
+            // Not copied: there is one for every keystroke.
+            Some(document) => Ok(Arc::clone(&document.text)),
+            None => self.disk.text(path),
         }
     }
 

@@ -54,8 +54,8 @@ pub struct Lines {
 impl Lines {
     /// Finds the lines.
     pub fn new(text: &str) -> Self {
-        let after = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let starts = std::iter::once(0).chain(after.map(|(at, _)| u32::try_from(at + 1).unwrap_or(u32::MAX)));
+        let after = memchr::memchr_iter(b'\n', text.as_bytes());
+        let starts = std::iter::once(0).chain(after.map(|at| u32::try_from(at + 1).unwrap_or(u32::MAX)));
         Self { starts: starts.collect() }
     }
 

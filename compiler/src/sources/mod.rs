@@ -106,10 +106,11 @@ impl Loader<'_> {
         }
         let mut texts = Vec::with_capacity(files.len());
         for name in files {
-            let bytes = self.world.read(&self.place(&name))?.bytes;
-            let text = std::str::from_utf8(&bytes)
-                .map_err(|error| WorldError::Unusable(format!("`{name}` is not UTF-8 ({error})")))?;
-            texts.push((name, Arc::<str>::from(text)));
+            let text = self.world.text(&self.place(&name)).map_err(|error| match error {
+                WorldError::Unusable(why) => WorldError::Unusable(format!("`{name}`: {why}")),
+                WorldError::NotFound => error,
+            })?;
+            texts.push((name, text));
         }
         let name = path::name(relative);
         let index = self.begin(relative, name.strip_suffix(".imm").unwrap_or(name), None);

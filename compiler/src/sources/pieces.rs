@@ -53,6 +53,7 @@ impl Pieces {
             None => self.read(old, name, &[text]),
         };
         let pieces: Arc<[Arc<Piece>]> = pieces.into();
+        self.by_id.reserve(pieces.len());
         self.by_id.extend(pieces.iter().map(|piece| (piece.id, Arc::clone(piece))));
         self.files.insert(Arc::clone(name), Arc::clone(&pieces));
         pieces

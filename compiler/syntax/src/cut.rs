@@ -10,16 +10,23 @@ pub fn cut(text: &str) -> Vec<usize> {
     let mut cuts = vec![0];
     // Where the comments before the next item begin that are its documentation.
     let mut docs = None;
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let start = at;
-        at += line.len();
+    let mut start = 0;
+    let ends = memchr::memchr_iter(b'\n', text.as_bytes()).map(|end| end + 1).chain([text.len()]);
+    for end in ends {
+        let (at, line) = (start, text.get(start..end).unwrap_or_default());
+        start = end;
+        // Most lines are the inside of items.
+        let code = |c: char| !matches!(c, '/' | '#' | '\t' | '\r' | '\n');
+        if line.starts_with(' ') && line.trim_start_matches(' ').starts_with(code) {
+            docs = None;
+            continue;
+        }
         if starts_item(line) && !names_a_field(line) {
-            cuts.extend(Some(docs.take().unwrap_or(start)).filter(|cut| *cut > 0));
+            cuts.extend(Some(docs.take().unwrap_or(at)).filter(|cut| *cut > 0));
             continue;
         }
         match line.trim_start().as_bytes() {
-            [b'/', b'/', b'/', rest @ ..] if rest.first() != Some(&b'/') => docs = docs.or(Some(start)),
+            [b'/', b'/', b'/', rest @ ..] if rest.first() != Some(&b'/') => docs = docs.or(Some(at)),
             [] | [b'#', ..] => {}
             [b'/', b'/', rest @ ..] if rest.first() != Some(&b'!') => {}
             _code => docs = None,
