@@ -19,6 +19,7 @@ mod cutover;
 mod doc_command;
 mod documents;
 mod durables;
+mod emacs;
 mod encrypted;
 mod environments;
 mod examples;
