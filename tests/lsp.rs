@@ -171,12 +171,33 @@ fn type_line(client: &mut Client, path: &Path, line: usize, text: &str) {
 
 #[test]
 fn typing_a_whole_example_does_not_flicker() {
-    let (example, files) = examples().into_iter().find(|(folder, _)| folder.ends_with("hello")).unwrap();
-    let text = std::fs::read_to_string(&files[0]).unwrap();
-    let (_root, module) = folder(&[("main.imm", "")]);
-    std::fs::copy(example.join("index.html"), module.join("index.html")).unwrap();
+    let (example, _) = examples().into_iter().find(|(folder, _)| folder.ends_with("hello")).unwrap();
+    type_example(&example, Path::new("main.imm"));
+}
+
+#[test]
+#[ignore = "long: tests/soak runs it"]
+fn typing_every_example_does_not_flicker() {
+    for (example, files) in examples() {
+        files.iter().for_each(|file| type_example(&example, file.strip_prefix(&example).unwrap()));
+    }
+}
+
+/// Types one file of an example from nothing; its other files are there.
+fn type_example(example: &Path, file: &Path) {
+    fn copy(from: &Path, to: &Path) {
+        std::fs::create_dir_all(to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap().flatten() {
+            let (from, to) = (entry.path(), to.join(entry.file_name()));
+            if from.is_dir() { copy(&from, &to) } else { _ = std::fs::copy(from, to).unwrap() }
+        }
+    }
+    let root = tempfile::Builder::new().prefix("imm").tempdir().unwrap();
+    let module = root.path().join("m");
+    copy(example, &module);
+    let path = module.join(file);
+    let text = std::fs::read_to_string(&path).unwrap();
     let mut client = Client::start(&module);
-    let path = module.join("main.imm");
     client.open(&path, "");
     for (number, line) in text.lines().enumerate() {
         type_line(&mut client, &path, number, line);

@@ -1,8 +1,9 @@
 //! How long a keystroke waits, over modules of several sizes. Prints a table and asserts nothing about time.
 
 use crate::harness::lsp::{Client, about, at};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// A module of `n` resources, about 300 bytes each.
@@ -28,36 +29,56 @@ fn memory(pid: u32) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
 }
 
+/// Opens a module of `n` resources; answers also the line that one in its middle begins at.
+fn opened(n: usize) -> (tempfile::TempDir, Client, PathBuf, usize) {
+    let root = tempfile::Builder::new().prefix("imm").tempdir().unwrap();
+    let path = root.path().join("main.imm");
+    let text = module(n);
+    std::fs::write(&path, &text).unwrap();
+    let mut client = Client::start(root.path());
+    client.open(&path, &text);
+    client.diagnostics(&path);
+    let line = text[..text.find(&format!("resource web_{} ", n / 2)).unwrap()].matches('\n').count();
+    (root, client, path, line)
+}
+
+/// Types a letter into a line and takes it back, fifty times.
+fn to_and_fro(line: usize, column: usize) -> Vec<(Value, String)> {
+    let (here, behind) = (at(line, column), at(line, column + 1));
+    let typed = (json!({ "start": here, "end": here }), "x".to_owned());
+    let back = (json!({ "start": here, "end": behind }), String::new());
+    (0..50).flat_map(|_| [typed.clone(), back.clone()]).collect()
+}
+
+/// Types a text letter by letter at the start of a line.
+fn letters(mut line: usize, text: &str) -> Vec<(Value, String)> {
+    let mut column = 0;
+    let mut keys = Vec::new();
+    for letter in text.chars() {
+        let here = at(line, column);
+        keys.push((json!({ "start": here, "end": here }), letter.to_string()));
+        (line, column) = if letter == '\n' { (line + 1, 0) } else { (line, column + 1) };
+    }
+    keys
+}
+
 #[test]
 #[ignore = "a measurement: tests/bench/editor runs it"]
 fn what_a_keystroke_waits_for() {
     println!("| resources | diagnostics p50 | p99 | completion p50 | p99 | hover p50 | p99 | peak memory |");
     println!("|--|--|--|--|--|--|--|--|");
     for n in [100, 1_000, 10_000] {
-        let root = tempfile::Builder::new().prefix("imm").tempdir().unwrap();
-        let path = root.path().join("main.imm");
-        let text = module(n);
-        std::fs::write(&path, &text).unwrap();
-        let mut client = Client::start(root.path());
-        client.open(&path, &text);
-        client.diagnostics(&path);
-        let line = text[..text.find(&format!("resource web_{} ", n / 2)).unwrap()].matches('\n').count() + 5;
+        let (_root, mut client, path, line) = opened(n);
         let (mut checks, mut completions, mut hovers) = (Vec::new(), Vec::new(), Vec::new());
-        for key in 0..100 {
-            let here = at(line, 25);
-            let range = if key % 2 == 0 {
-                json!({ "start": here, "end": here })
-            } else {
-                json!({ "start": here, "end": at(line, 26) })
-            };
+        for (range, text) in to_and_fro(line + 5, 25) {
             let began = Instant::now();
-            client.change(&path, Some(range), if key % 2 == 0 { "x" } else { "" });
-            client.request("textDocument/completion", about(&path, at(line - 1, 2)));
+            client.change(&path, Some(range), &text);
+            client.request("textDocument/completion", about(&path, at(line + 4, 2)));
             completions.push(began.elapsed());
             client.diagnostics(&path);
             checks.push(began.elapsed());
             let began = Instant::now();
-            client.request("textDocument/hover", about(&path, at(line - 3, 11)));
+            client.request("textDocument/hover", about(&path, at(line + 2, 11)));
             hovers.push(began.elapsed());
         }
         println!(
@@ -70,5 +91,25 @@ fn what_a_keystroke_waits_for() {
             percentile(&mut hovers, 99),
             memory(client.pid())
         );
+    }
+    println!("\n| typed among 10,000 | diagnostics p50 | p99 |\n|--|--|--|");
+    let new = "resource fresh = service {\n  image = app\n  replicas = 1\n  port = 80\n  health = tcp {}\n}\n\n";
+    let (_root, mut client, path, line) = opened(10_000);
+    let typed = [
+        ("in one of them", to_and_fro(line + 5, 25)),
+        ("in what all use", to_and_fro(2, 11)),
+        ("in the name of one", to_and_fro(line, 12)),
+        ("a comment at the start", letters(0, "// What is written here moves all that follows.\n")),
+        ("a new one", letters(line, new)),
+    ];
+    for (what, keys) in typed {
+        let mut checks = Vec::new();
+        for (range, text) in keys {
+            let began = Instant::now();
+            client.change(&path, Some(range), &text);
+            client.diagnostics(&path);
+            checks.push(began.elapsed());
+        }
+        println!("| {what} | {:.1} ms | {:.1} ms |", percentile(&mut checks, 50), percentile(&mut checks, 99));
     }
 }

@@ -4,7 +4,7 @@
 //! not wanted unwinds to [`unless`], so that no result in between has to speak of it. Without a `Stop` nothing ends.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
@@ -23,6 +23,7 @@ pub enum Ended {
 struct Stopped;
 
 thread_local! {
+    static DEEP: Cell<bool> = const { Cell::new(false) };
     static STOP: RefCell<Option<Stop>> = const { RefCell::new(None) };
 }
 
@@ -57,11 +58,20 @@ fn with<T>(stop: Option<Stop>, work: impl FnOnce() -> T) -> T {
 }
 
 /// Bytes of stack, of which only those in use cost memory: enough for the deepest expressions in a debug build.
-const STACK: usize = 256 << 20;
+pub const STACK: usize = 256 << 20;
+
+/// Says that this thread has [`STACK`], for as long as it lives: it then needs no other for its work, and what it frees
+/// it can use again.
+pub fn has_deep_stack() {
+    DEEP.set(true);
+}
 
 /// Works where deep expressions have stack enough: more than a thread is sure to have. Without a new thread the old one
 /// has to do.
 pub(crate) fn on_deep_stack<T: Send>(work: &(impl Fn() -> T + Sync)) -> T {
+    if DEEP.get() {
+        return work();
+    }
     let stop = STOP.with_borrow(Clone::clone);
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("imm".to_owned()).stack_size(STACK);

@@ -11,6 +11,7 @@ use super::worker::{self, Job};
 use super::workspace::{Snapshot, root_of};
 use super::{capabilities, edits, shapes};
 use crate::failure::{Exit, Failure, Outcome};
+use imm_compiler::stop;
 use lsp_server::{Connection, Message, Notification, Request, RequestId, Response};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -27,7 +28,7 @@ pub fn run() -> Outcome {
     let client = Client::read(&params);
     let answer = capabilities::answer(client.encoding);
     connection.initialize_finish(id, answer).map_err(|e| said(&e))?;
-    let exit = serve(connection, &client);
+    let exit = serve(connection, &client).map_err(|e| said(&e))?;
     threads.join().map_err(|e| said(&e))?;
     Ok(exit)
 }
@@ -42,7 +43,7 @@ enum Event {
     Seen(Seen),
 }
 
-fn serve(connection: Connection, client: &Client) -> Exit {
+fn serve(connection: Connection, client: &Client) -> std::io::Result<Exit> {
     let (events, incoming) = channel();
     let (jobs, waiting_jobs) = channel();
     let (looks, waiting_looks) = channel();
@@ -60,13 +61,13 @@ fn serve(connection: Connection, client: &Client) -> Exit {
             drop(seen.send(Event::Gone));
         });
         let (worker_wanted, worker_sender) = (wanted.clone(), sender.clone());
-        scope.spawn(move || {
+        deep(scope, move || {
             worker::work(&waiting_jobs, &|id, answer| tell(&worker_sender, id, answer), &worker_wanted);
-        });
+        })?;
         let looker_wanted = wanted.clone();
-        scope.spawn(move || {
+        deep(scope, move || {
             looks::work(&waiting_looks, &|seen| events.send(Event::Seen(seen)).is_ok(), &looker_wanted);
-        });
+        })?;
         let mut server = Server {
             sender,
             jobs,
@@ -86,11 +87,21 @@ fn serve(connection: Connection, client: &Client) -> Exit {
             next_id: 0,
             goodbye: false,
         };
-        let exit = server.run(&incoming);
         // The reader ends with the client's end of the pipe, the others with the last job.
-        drop(server);
+        let looped = deep(scope, move || server.run(&incoming))?.join();
         drop(connection);
-        exit
+        Ok(looped.unwrap_or(Exit::Failed))
+    })
+}
+
+/// A thread in which programs can be asked about.
+fn deep<'s, T: Send + 's>(
+    scope: &'s std::thread::Scope<'s, '_>,
+    work: impl FnOnce() -> T + Send + 's,
+) -> std::io::Result<std::thread::ScopedJoinHandle<'s, T>> {
+    std::thread::Builder::new().stack_size(stop::STACK).spawn_scoped(scope, || {
+        stop::has_deep_stack();
+        work()
     })
 }
 

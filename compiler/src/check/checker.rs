@@ -36,7 +36,8 @@ pub(super) struct Checker<'a> {
     pub lets: Vec<Slot<Expr>>,
     pub fns: Vec<Slot<hir::Fn>>,
     pub outputs: Vec<Vec<Slot<Output>>>,
-    pub nodes: Vec<Slot<hir::Node>>,
+    /// Nodes that were looked at before the end, when not all are.
+    pub nodes: FxHashMap<hir::NodeId, hir::Node>,
     pub refinements: Vec<Option<Refinement>>,
     pub locals: Vec<Arc<str>>,
     pub used: FxHashSet<(usize, u32)>,
@@ -143,7 +144,7 @@ impl<'a> Checker<'a> {
             lets: empty(program.lets.len()),
             fns: empty(program.fns.len()),
             outputs,
-            nodes: empty(program.nodes.len()),
+            nodes: FxHashMap::default(),
             refinements: Vec::new(),
             locals: Vec::new(),
             used: FxHashSet::default(),

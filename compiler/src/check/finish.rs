@@ -90,10 +90,12 @@ impl Checker<'_> {
     }
 
     fn finished_nodes(&mut self) -> Vec<Node> {
-        for index in 0..self.program.nodes.len() {
-            self.noted_node(NodeId::of(index));
+        let all = (0..self.program.nodes.len()).map(NodeId::of);
+        if self.asked.is_none() {
+            return all.map(|id| self.finished_node(id)).collect();
         }
-        std::mem::take(&mut self.nodes).into_iter().map(|slot| done(slot).unwrap_or_else(no_node)).collect()
+        let nowhere = no_node();
+        all.map(|id| self.nodes.remove(&id).unwrap_or_else(|| nowhere.clone())).collect()
     }
 
     pub(super) fn finished_node(&mut self, id: NodeId) -> Node {

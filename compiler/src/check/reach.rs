@@ -3,7 +3,7 @@
 //! Everything is declared, so that names mean what they mean in the whole program; but only what is in reach is checked,
 //! and only that is in the typed tree. Its bodies are complete: they can be evaluated.
 
-use super::checker::{Checker, Slot};
+use super::checker::Checker;
 use crate::hir::{NodeId, ParamId};
 use crate::resolve::cycles::Vertex;
 use imm_ir::{FileId, Span};
@@ -57,12 +57,9 @@ impl Checker<'_> {
     /// Checks a node once, if it is asked for.
     pub fn noted_node(&mut self, id: NodeId) {
         let Some(span) = self.program.nodes.get(id.index()).map(|decl| decl.item.span) else { return };
-        if !matches!(self.nodes.get(id.index()), Some(Slot::Empty)) || !self.is_asked(span) {
-            return;
-        }
-        let node = self.finished_node(id);
-        if let Some(slot) = self.nodes.get_mut(id.index()) {
-            *slot = Slot::Done(node);
+        if self.is_asked(span) && !self.nodes.contains_key(&id) {
+            let node = self.finished_node(id);
+            self.nodes.insert(id, node);
         }
     }
 
