@@ -99,8 +99,9 @@ fn what_a_keystroke_waits_for() {
         ("in one of them", to_and_fro(line + 5, 25)),
         ("in what all use", to_and_fro(2, 11)),
         ("in the name of one", to_and_fro(line, 12)),
-        ("a comment at the start", letters(0, "// What is written here moves all that follows.\n")),
+        ("a comment at the start", [letters(0, "\n"), letters(0, "// It moves all that follows.")].concat()),
         ("a new one", letters(line, new)),
+        ("the name of what all use", to_and_fro(1, 10)),
     ];
     for (what, keys) in typed {
         let mut checks = Vec::new();

@@ -7,7 +7,7 @@ use super::documents::EditorWorld;
 use super::report::{Shown, problems};
 use super::wanted::Wanted;
 use super::worker::options;
-use super::workspace::Snapshot;
+use super::workspace::{Snapshot, root_of};
 use imm_compiler::ide::Problems;
 use imm_compiler::stop::{Ended, Stop, unless};
 use imm_ir::{Diagnostic, Sources};
@@ -110,7 +110,11 @@ impl Look {
         match found {
             Ok(found) => {
                 let (sources, diagnostics) = found.shown();
-                known.insert(root.clone(), found);
+                if snapshot.analysis.size() > LARGE {
+                    // Others are looked at as a whole anyway.
+                    known.retain(|other, _| snapshot.documents.keys().any(|path| root_of(path) == *other));
+                    known.insert(root.clone(), found);
+                }
                 let problems = problems(&root, &snapshot.documents, snapshot.encoding, &sources, &diagnostics);
                 let revision = *revision;
                 Ok(Seen::Checked(Box::new(Checked { root, revision, whole, sources, diagnostics, problems })))

@@ -322,9 +322,11 @@ impl Server<'_> {
             return;
         }
         let root = root_of(path);
+        // Programs of which nothing is open are read anew if they are asked about.
+        let open: HashSet<PathBuf> = self.documents.keys().map(|path| root_of(path)).collect();
+        self.snapshots.retain(|known, _| *known == root || open.contains(known));
         self.look(&root);
         let others: Vec<PathBuf> = self.checked.keys().filter(|other| **other != root).cloned().collect();
-        let open: HashSet<PathBuf> = self.documents.keys().map(|path| root_of(path)).collect();
         for other in others {
             let depends = self.checked.get(&other).is_some_and(|checked| checked.problems.contains_key(path));
             if depends && open.contains(&other) {

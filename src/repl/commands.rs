@@ -281,6 +281,7 @@ fn save(session: &Session, file: &str) -> Result<(), Failure> {
     let beside = path.with_extension("imm.new");
     let written = std::fs::write(&beside, session.text()).and_then(|()| std::fs::rename(&beside, path));
     written.map_err(|e| Failure::new(format!("{file}: {}", plain(&e))))?;
-    ui::out(&format!("wrote {} to {file}\n", session.items.len()));
+    let (count, s) = (session.items.len(), if session.items.len() == 1 { "" } else { "s" });
+    ui::out(&format!("wrote {count} declaration{s} to {file}\n"));
     Ok(())
 }

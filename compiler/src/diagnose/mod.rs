@@ -12,9 +12,15 @@ pub mod silence;
 
 /// The name out of `known` that is most like `word`, if one is like it at all.
 pub fn similar<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let letters = word.chars().count();
     let close = |name: &&str| {
+        let others = name.chars().count();
+        let length = letters.max(others);
+        // The distance is at least this, and there may be ten thousand names.
+        if letters.abs_diff(others) > (length / 3).max(1) {
+            return false;
+        }
         let distance = strsim::damerau_levenshtein(word, name);
-        let length = word.chars().count().max(name.chars().count());
         // Of two letters one is half of the word: only a third one makes a likeness.
         distance > 0
             && length > 1

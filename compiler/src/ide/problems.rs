@@ -55,8 +55,17 @@ impl Analysis {
         let mut now = self.look(world, options, Some(&asked));
         // An error in what is needed is one, whoever needs it; a warning is judged with its own item.
         now.found.retain(|found| found.is_error() || asked.contains(&found.span().file));
-        // What the declared names of a file are used for is only seen by a whole look.
+        // Whether something is used at all is only seen by a whole look; until then what is declared again is what it was.
         let unused = |found: &Diagnostic| found.code == code::UNUSED_BINDING;
+        for found in before.found.iter().filter(|found| unused(found) && changed.gone.contains(&found.span().file)) {
+            let name = before.sources.text(found.span());
+            let mut again = changed.declared_again(name).filter(|_| self.pieces_that_say(name).count() == 1);
+            now.found.extend(again.next().map(|span| {
+                let mut found = found.clone();
+                found.places_mut().for_each(|place| *place = span);
+                found
+            }));
+        }
         let kept = |found: &&Diagnostic| {
             let part = found.span().file;
             !changed.gone.contains(&part) && (unused(found) || !asked.contains(&part))
@@ -113,6 +122,13 @@ impl<'a> Changed<'a> {
         Self { now, gone: ids(&gone), new: ids(&new), names }
     }
 
+    /// Where a name is declared in what is new.
+    fn declared_again(&self, name: &str) -> impl Iterator<Item = Span> {
+        let new = self.new.iter().filter_map(|id| self.now.loaded.pieces.get(*id));
+        let names = new.flat_map(|piece| piece.tree.items.iter().filter_map(Item::name));
+        names.filter(move |declared| declared.as_str() == name).map(|declared| declared.span)
+    }
+
     /// The parts to look at.
     fn and_near(&self, before: &Problems) -> FxHashSet<FileId> {
         let mut asked = self.new.clone();
@@ -165,4 +181,37 @@ fn is_word(text: &str, start: usize, length: usize) -> bool {
     let of_word = |c: char| c.is_alphanumeric() || c == '_';
     let (before, after) = (text.get(..start).unwrap_or_default(), text.get(start + length..).unwrap_or_default());
     !before.ends_with(of_word) && !after.starts_with(of_word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryWorld;
+
+    /// What is said right after an edit, as code and text there.
+    fn soon(before: &str, after: &str) -> Vec<(&'static str, String)> {
+        let world = |text| MemoryWorld::new([("main.imm", text)]);
+        let first = Analysis::new(&world(before), "");
+        let problems = first.problems(&world(before), &Options::default());
+        let next = first.next(&world(after), "");
+        let (sources, found) = next.problems_since(&problems, &world(after), &Options::default()).shown();
+        found.iter().map(|d| (d.code.0, sources.text(d.span()).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_depends_on_the_change_is_looked_at() {
+        let text = "let a = 1\nlet b = a + 1\noutput c = b\nlet other = 2\noutput d = other\n";
+        assert_eq!(soon(text, &text.replace("a = 1", "a = \"x\"")), [("type-mismatch", "+".to_owned())]);
+        assert_eq!(soon(text, &text.replace("let a", "let e")), [("unknown-name", "a".to_owned())]);
+        assert_eq!(soon(&text.replace("let a", "let e"), text), []);
+        assert_eq!(soon(text, &text.replace("= b\n", "= b / 0\n")), [("division-by-zero", "b / 0".to_owned())]);
+    }
+
+    #[test]
+    fn a_warning_stays_while_its_item_is_typed_in() {
+        let unused = [("unused-binding", "a".to_owned())];
+        assert_eq!(soon("let a = 1\noutput b = 2\n", "let a = 12\noutput b = 2\n"), unused);
+        assert_eq!(soon("let a = 1\noutput b = 2\n", "// c\nlet a = 1\noutput b = 3\n"), unused);
+        assert_eq!(soon("let a = 1\noutput b = 2\n", "let a = 12\noutput b = a\n"), []);
+    }
 }

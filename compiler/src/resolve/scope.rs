@@ -4,6 +4,7 @@ use crate::hir::{ComponentId, FnId, LetId, NodeId, ParamId};
 use imm_ir::Span;
 use imm_syntax::ast;
 use rustc_hash::FxHashMap;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 /// Everything a program declares. The tables are indexed by the ids of [`crate::hir`].
@@ -66,15 +67,16 @@ pub struct Scope<'a> {
     pub tests: Vec<(&'a ast::Test, Span)>,
 }
 
-/// What names stand for. Large modules have ten thousand: they are found by hash, and put in order for those who list them.
+/// What names stand for. Large modules have ten thousand: they are found by hash, and put in order once somebody lists them.
 #[derive(Debug)]
 pub struct Names<'a, T> {
     by_name: FxHashMap<&'a str, T>,
+    ordered: OnceCell<Vec<&'a str>>,
 }
 
 impl<T> Default for Names<'_, T> {
     fn default() -> Self {
-        Self { by_name: FxHashMap::default() }
+        Self { by_name: FxHashMap::default(), ordered: OnceCell::new() }
     }
 }
 
@@ -86,19 +88,19 @@ impl<'a, T> Names<'a, T> {
 
     /// Gives a name another meaning.
     pub fn insert(&mut self, name: &'a str, means: T) {
+        self.ordered.take();
         self.by_name.insert(name, means);
     }
 
     /// Gives a name a meaning unless it has one.
     pub fn add(&mut self, name: &'a str, means: T) {
+        self.ordered.take();
         self.by_name.entry(name).or_insert(means);
     }
 
     /// All names with what they stand for, in the order of their bytes.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &T)> {
-        let mut all: Vec<(&str, &T)> = self.by_name.iter().map(|(name, means)| (*name, means)).collect();
-        all.sort_unstable_by_key(|(name, _)| *name);
-        all.into_iter()
+        self.keys().filter_map(|name| Some((name, self.by_name.get(name)?)))
     }
 
     /// What all names stand for, in any order.
@@ -108,7 +110,12 @@ impl<'a, T> Names<'a, T> {
 
     /// All names, in the order of their bytes.
     pub fn keys(&self) -> impl Iterator<Item = &'a str> {
-        self.iter().map(|(name, _)| name)
+        let ordered = self.ordered.get_or_init(|| {
+            let mut all: Vec<&str> = self.by_name.keys().copied().collect();
+            all.sort_unstable();
+            all
+        });
+        ordered.iter().copied()
     }
 }
 
