@@ -254,5 +254,5 @@ fn many_edits_of_every_program() {
     for folder in ["examples", "tests/suite"] {
         programs(&repository().join(folder), &mut all);
     }
-    all_are_edited(all, 400);
+    all_are_edited(all, 200);
 }

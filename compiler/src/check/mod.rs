@@ -77,11 +77,12 @@ pub(crate) fn check_some(
     let provided =
         all.kinds.keys().filter(prefixed).filter_map(|kind| Some((Arc::clone(kind), all.get(kind)?.clone())));
     module.provided = provided.collect();
-    found.sort_by(|a, b| (a.span(), a.code, &a.message).cmp(&(b.span(), b.code, &b.message)));
+    let place = |diagnostic: &Diagnostic| sources.whole(diagnostic.span());
+    found.sort_by(|a, b| (place(a), a.code, &a.message).cmp(&(place(b), b.code, &b.message)));
     found.dedup();
     let mut counts = std::collections::BTreeMap::new();
     found.retain(|diagnostic| {
-        let count = counts.entry(diagnostic.span().file).or_insert(0usize);
+        let count = counts.entry(place(diagnostic).file).or_insert(0usize);
         *count += usize::from(diagnostic.is_error());
         !diagnostic.is_error() || *count <= MOST_ERRORS_A_FILE
     });

@@ -1,7 +1,8 @@
 //! Brackets that do not pair: where the missing one belongs, and a token stream in which all of them pair.
 //!
-//! Balanced files pass untouched. In others a line's indentation and the item keywords in column 0 tell which bracket
-//! was meant to close what, so that one missing bracket stays one problem. Linear in the tokens.
+//! Balanced files pass untouched. In others the item keywords in column 0 tell where a mistake ends at last: what stands
+//! between two of them is mended by itself, and passes untouched if it is balanced. There a line's indentation tells which
+//! bracket was meant to close what, so that one missing bracket stays one problem. Linear in the tokens.
 
 use crate::token::{Tok, Token};
 use imm_ir::{Applicability, Diagnostic, FileId, Span, code};
@@ -25,30 +26,71 @@ pub(crate) fn balance(file: FileId, text: &str, tokens: Vec<Token>, torn: &[Span
     if is_balanced(&tokens) {
         return Balanced { tokens, unclosed: Vec::new(), stray: Vec::new() };
     }
-    // Most programs are indented as they are meant; the layout is trusted unless that makes more problems of one.
-    let trusting = repaired(file, text, &tokens, torn, true);
+    let mut all = Balanced { tokens: Vec::with_capacity(tokens.len() + 16), unclosed: Vec::new(), stray: Vec::new() };
+    let mut rest = tokens.as_slice();
+    while !rest.is_empty() {
+        let (item, behind) = rest.split_at(next_item(text, rest));
+        if is_balanced(item) {
+            all.tokens.extend_from_slice(item);
+        } else {
+            let mended = mended(file, text, item, behind.first().copied(), torn);
+            all.tokens.extend(mended.tokens);
+            all.unclosed.extend(mended.unclosed);
+            all.stray.extend(mended.stray);
+        }
+        rest = behind;
+    }
+    all.unclosed.truncate(ENOUGH);
+    all.stray.truncate(ENOUGH);
+    all
+}
+
+/// How many tokens stand before the next item in column 0.
+fn next_item(text: &str, tokens: &[Token]) -> usize {
+    let following = |index: usize| tokens.get(index + 1).map(|token| token.kind);
+    let starts =
+        |(index, token): &(usize, &Token)| starts_item(**token, following(*index)) && token.at_column_zero(text);
+    tokens.iter().enumerate().skip(1).find(starts).map_or(tokens.len(), |(index, _)| index)
+}
+
+fn starts_item(token: Token, following: Option<Tok>) -> bool {
+    token.kind.starts_item() && !matches!(following, Some(Tok::Assign | Tok::Colon))
+}
+
+/// Most programs are indented as they are meant; the layout is trusted unless that makes more problems of one.
+fn mended(file: FileId, text: &str, tokens: &[Token], next: Option<Token>, torn: &[Span]) -> Balanced {
+    let trusting = repaired(file, text, tokens, next, torn, true);
     let problems = |b: &Balanced| b.unclosed.len() + b.stray.len();
     if problems(&trusting) <= 1 {
         return trusting;
     }
-    let blind = repaired(file, text, &tokens, torn, false);
+    let blind = repaired(file, text, tokens, next, torn, false);
     if problems(&blind) < problems(&trusting) { blind } else { trusting }
 }
 
-fn repaired(file: FileId, text: &str, tokens: &[Token], torn: &[Span], trusts_layout: bool) -> Balanced {
+fn repaired(
+    file: FileId,
+    text: &str,
+    tokens: &[Token],
+    next: Option<Token>,
+    torn: &[Span],
+    trusts_layout: bool,
+) -> Balanced {
+    let first = tokens.first().map_or(0, |token| token.start as usize);
+    let before = text.get(..first).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
     let mut repair = Repair {
         file,
         text,
         torn,
         trusts_layout,
-        line_start: 0,
+        line_start: u32::try_from(before).unwrap_or(u32::MAX),
         out: Vec::with_capacity(tokens.len() + 16),
         stack: Vec::new(),
         counts: vec![Counts::default()],
         unclosed: Vec::new(),
         stray: Vec::new(),
     };
-    repair.run(tokens);
+    repair.run(tokens, next);
     Balanced { tokens: repair.out, unclosed: repair.unclosed, stray: repair.stray }
 }
 
@@ -114,7 +156,7 @@ struct Repair<'a> {
 }
 
 impl Repair<'_> {
-    fn run(&mut self, tokens: &[Token]) {
+    fn run(&mut self, tokens: &[Token], next: Option<Token>) {
         let mut indent = 0;
         let mut first_on_line = true;
         for (index, token) in tokens.iter().enumerate() {
@@ -144,8 +186,13 @@ impl Repair<'_> {
             }
             first_on_line = false;
         }
-        let end = Token::new(Tok::Newline, self.text.len(), self.text.len());
-        self.close_down_to(0, end, "the file ends here");
+        match next {
+            Some(next) => self.close_down_to(0, next, "and this starts the next item"),
+            None => {
+                let end = Token::new(Tok::Newline, self.text.len(), self.text.len());
+                self.close_down_to(0, end, "the file ends here");
+            }
+        }
     }
 
     /// A new line may show that what is open should have been closed before.
@@ -154,11 +201,7 @@ impl Repair<'_> {
             return;
         }
         let is_field = following == Some(Tok::Assign);
-        let starts_item = token.kind.starts_item() && !is_field && following != Some(Tok::Colon);
-        if indent == 0 && starts_item && token.at_column_zero(self.text) {
-            self.close_down_to(0, token, "and this starts the next item");
-            return;
-        }
+        let starts_item = starts_item(token, following);
         // A line that stands no deeper than the line of an open bracket is outside of it.
         let goes_on = token.kind.is_closer() || token.kind.is_binary_operator() || CONTINUE.contains(&token.kind);
         if self.trusts_layout && !goes_on {

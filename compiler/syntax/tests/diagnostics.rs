@@ -19,6 +19,17 @@ fn one(marked: &str) -> (Diagnostic, Module) {
     (diagnostic.clone(), parsed.module)
 }
 
+/// What is missing in one item is told alike, however the others are indented.
+#[test]
+fn a_missing_bracket_is_told_by_its_own_item() {
+    let broken = "let a = {\n  b = {\n    c = 1\n  d = 2\n}\n";
+    let said = |text: &str| parse(FileId(0), text).diagnostics.iter().map(|d| d.labels.clone()).collect::<Vec<_>>();
+    let alone = said(&format!("{broken}let e = 1\n"));
+    assert_eq!(alone.len(), 1);
+    let odd = "let f = {\n    g = [\n 1,\n  ]\n  h = 2\n   }\nlet i =\n{\n}\n";
+    assert_eq!(said(&format!("{broken}{odd}")).concat()[..2], alone.concat()[..2]);
+}
+
 fn fails(code: &str, message: &str, marked: &str) -> Module {
     let (diagnostic, module) = one(marked);
     assert_eq!((diagnostic.code.0, diagnostic.message.as_str()), (code, message), "{marked}");
