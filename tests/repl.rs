@@ -58,6 +58,8 @@ fn mistakes_are_the_compilers_and_fail_the_pipe() {
         (":set nothing = 1\n", "nothing"),
         (":at 3\n", "nothing was applied yet"),
         (":why\n", ":why ADDR"),
+        (":plan nothing\n", "nothing is declared at nothing"),
+        (":env nowhere\n", "there are: local"),
         ("[1,\n", "unclosed-bracket"),
     ] {
         let said = piped(&bench, line);

@@ -121,7 +121,8 @@ fn params(session: &Session) -> Vec<String> {
     symbols(session, ide::SymbolKind::Param)
 }
 
-fn environments(session: &Session) -> Vec<String> {
+/// The environments that there are.
+pub fn environments(session: &Session) -> Vec<String> {
     let mut all = symbols(session, ide::SymbolKind::Environment);
     all.push("local".to_owned());
     all

@@ -1,5 +1,6 @@
 //! Words with a colon. Those that look at plans, records and documentation are the command line's own commands.
 
+use super::assist;
 use super::lines::{self, Next};
 use super::past::PastWorld;
 use super::session::Session;
@@ -97,9 +98,12 @@ pub fn run(session: &mut Session, command: &str) -> Result<Next, Failure> {
         }
         "env" => {
             let name = wanted(rest, "env", "NAME")?;
-            let known = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-            if !known {
-                return Err(Failure::new(format!("`{name}` is not the name of an environment")));
+            let known = assist::environments(session);
+            if !known.iter().any(|known| known == name) {
+                let known = known.join(", ");
+                return Err(
+                    Failure::new(format!("there is no environment `{name}`")).help(format!("there are: {known}"))
+                );
             }
             session.project.change_environment(name);
             session.past = None;
@@ -181,6 +185,12 @@ fn plan(session: &Session, address: &str) -> Result<(), Failure> {
     let mut plan = planning.plan;
     plan.steps.retain(|step| step.address == asked || step.address.is_within(&asked));
     if plan.steps.is_empty() {
+        let below = |address: &Addr| *address == asked || address.is_within(&asked);
+        if !compiled(session)?.graph.nodes.keys().any(below) {
+            return Err(
+                Failure::new(format!("nothing is declared at {asked}")).help("`:graph` shows everything that is")
+            );
+        }
         ui::out(&format!("Nothing to do at {asked}.\n"));
     } else {
         ui::out(&ui::plan::render(ui::plan::Shown {
