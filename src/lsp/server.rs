@@ -174,8 +174,7 @@ impl Server<'_> {
                     if note.method == "exit" {
                         return if self.goodbye { Exit::Done } else { Exit::Failed };
                     }
-                    let more =
-                        changes(&Event::Client(Message::Notification(note.clone()))) && queue.iter().any(changes);
+                    let more = note.method == "textDocument/didChange" && queue.iter().any(changes);
                     self.notification(&note, more);
                 }
                 Some(Event::Client(Message::Response(_))) | None => {}
