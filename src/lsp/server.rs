@@ -105,11 +105,15 @@ fn deep<'s, T: Send + 's>(
     })
 }
 
+fn log(sender: &crossbeam_channel::Sender<Message>, why: &str) {
+    let note = Notification::new("window/logMessage".to_owned(), json!({ "type": 1, "message": why }));
+    drop(sender.send(note.into()));
+}
+
 /// Sends an answer; what failed inside of imm is logged too.
 fn tell(sender: &crossbeam_channel::Sender<Message>, id: RequestId, answer: Answer) {
     if let Err(Refused::Internal(why)) = &answer {
-        let log = Notification::new("window/logMessage".to_owned(), json!({ "type": 1, "message": why }));
-        drop(sender.send(log.into()));
+        log(sender, why);
     }
     let response = match answer {
         Ok(value) => Response::new_ok(id, value),
@@ -365,8 +369,9 @@ impl Server<'_> {
     fn was_broken(&mut self, root: &Path) {
         let (broken, waiting) = std::mem::take(&mut self.pulls).into_iter().partition(|(_, of, _)| of == root);
         self.pulls = waiting;
-        let why = || Refused::Internal(format!("checking {} failed inside of imm", root.display()));
-        let answer = |(id, ..): (RequestId, PathBuf, PathBuf)| self.answer(id, Err(why()));
+        let why = format!("checking {} failed inside of imm", root.display());
+        log(&self.sender, &why);
+        let answer = |(id, ..): (RequestId, PathBuf, PathBuf)| self.answer(id, Err(Refused::Internal(why.clone())));
         Vec::into_iter(broken).for_each(answer);
     }
 

@@ -101,7 +101,7 @@ pub struct Part {
     /// Its id.
     pub id: FileId,
     /// The name of the file, and the text of the part alone.
-    pub text: SourceFile,
+    pub text: Arc<SourceFile>,
     /// The file.
     pub of: FileId,
     /// Where it begins there.
@@ -137,7 +137,7 @@ impl Sources {
 
     /// The file or part with this id, if it belongs to this set.
     pub fn get(&self, id: FileId) -> Option<&SourceFile> {
-        if id.is_part() { self.part_of(id).map(|part| &part.text) } else { self.files.get(id.0 as usize) }
+        if id.is_part() { self.part_of(id).map(|part| &*part.text) } else { self.files.get(id.0 as usize) }
     }
 
     fn part_of(&self, id: FileId) -> Option<&Part> {
@@ -229,7 +229,7 @@ mod tests {
         let (other, file) =
             (sources.add(SourceFile::new("a.imm", "x\n")), sources.add(SourceFile::new("b.imm", "ab\ncd\n")));
         let (first, second) = (FileId::of_part(7), FileId::of_part(3));
-        let part = |id, text: &str, start| Part { id, text: SourceFile::new("b.imm", text), of: file, start };
+        let part = |id, text: &str, start| Part { id, text: Arc::new(SourceFile::new("b.imm", text)), of: file, start };
         sources.set_parts(vec![part(first, "ab\n", 0), part(second, "cd\n", 3)]);
         let d = Span { file: second, start: 1, end: 2 };
         assert_eq!((sources.text(d), sources.whole(d)), ("d", Span { file, start: 4, end: 5 }));

@@ -14,7 +14,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(crate) struct Piece {
     pub id: FileId,
-    pub source: SourceFile,
+    pub source: Arc<SourceFile>,
     pub tree: Arc<ast::Module>,
     pub diagnostics: Arc<[Diagnostic]>,
     closed: bool,
@@ -48,7 +48,7 @@ impl Pieces {
     /// Takes a file apart; what is as it was `before` is not read again.
     pub fn add(&mut self, before: &Self, name: &Arc<str>, text: &str) -> Arc<[Arc<Piece>]> {
         let old = before.files.get(name).map(|pieces| &**pieces).unwrap_or_default();
-        let pieces = match self.closed(old, name, &cuts(text)) {
+        let pieces = match self.closed(old, name, &cut(old, text)) {
             Some(pieces) => pieces,
             None => self.read(old, name, &[text]),
         };
@@ -102,7 +102,7 @@ impl Pieces {
         let parsed = imm_syntax::parse(id, text);
         Piece {
             id,
-            source: SourceFile::new(Arc::clone(name), text),
+            source: Arc::new(SourceFile::new(Arc::clone(name), text)),
             tree: Arc::new(parsed.module),
             diagnostics: parsed.diagnostics.into(),
             closed: parsed.closed,
@@ -114,14 +114,80 @@ impl Pieces {
 pub(crate) fn parts(of: FileId, pieces: &[Arc<Piece>]) -> impl Iterator<Item = Part> {
     let mut start = 0;
     pieces.iter().map(move |piece| {
-        let part = Part { id: piece.id, text: piece.source.clone(), of, start };
+        let part = Part { id: piece.id, text: Arc::clone(&piece.source), of, start };
         start += u32::try_from(piece.source.text.len()).unwrap_or(0);
         part
     })
 }
 
-fn cuts(text: &str) -> Vec<&str> {
-    let cuts = imm_syntax::cut(text);
-    let ends = cuts.iter().skip(1).copied().chain([text.len()]);
-    cuts.iter().zip(ends).filter_map(|(start, end)| text.get(*start..end)).collect()
+/// The texts of the pieces of a file. Where the text is what it was no line is looked at: a cut depends on the item behind
+/// it and on the comments before, so the piece beside a change is cut again, too.
+fn cut<'t>(old: &[Arc<Piece>], text: &'t str) -> Vec<&'t str> {
+    let closed = |piece: &&Arc<Piece>| piece.closed;
+    let mut from = 0;
+    let mut texts: Vec<&str> = Vec::with_capacity(old.len() + 1);
+    for piece in old.iter().take_while(closed) {
+        let Some(same) = text.get(from..from + piece.source.text.len()).filter(|same| **same == *piece.source.text)
+        else {
+            break;
+        };
+        from += same.len();
+        texts.push(same);
+    }
+    from -= texts.pop().map_or(0, str::len);
+    let mut to = text.len();
+    let mut tail: Vec<(&Piece, &str)> = Vec::new();
+    for piece in old.iter().skip(texts.len()).rev().take_while(closed) {
+        let start = to.checked_sub(piece.source.text.len()).filter(|start| *start >= from);
+        let same = start.and_then(|start| text.get(start..to)).filter(|same| **same == *piece.source.text);
+        let Some(same) = same else { break };
+        to -= same.len();
+        tail.push((piece, same));
+    }
+    while let Some((piece, same)) = tail.pop() {
+        to += same.len();
+        // Comments alone belong to what stands before them, too.
+        if !piece.tree.items.is_empty() {
+            break;
+        }
+    }
+    let changed = text.get(from..to).unwrap_or_default();
+    let cuts = imm_syntax::cut(changed);
+    let ends = cuts.iter().skip(1).copied().chain([changed.len()]);
+    texts.extend(cuts.iter().zip(ends).filter_map(|(start, end)| changed.get(*start..end)));
+    texts.extend(tail.into_iter().rev().map(|(_, same)| same));
+    texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The texts of the pieces after an edit, which are those of a text that is read anew.
+    fn after(before: &str, text: &str) -> Vec<String> {
+        let name: Arc<str> = Arc::from("main.imm");
+        let texts = |pieces: &[Arc<Piece>]| pieces.iter().map(|p| p.source.text.to_string()).collect::<Vec<_>>();
+        let mut first = Pieces::default();
+        first.add(&Pieces::default(), &name, before);
+        let next = texts(&first.following().add(&first, &name, text));
+        assert_eq!(next, texts(&Pieces::default().add(&Pieces::default(), &name, text)));
+        next
+    }
+
+    #[test]
+    fn cuts_beside_a_change_are_made_again() {
+        let text = "// note\n\n/// A.\nlet a = 1\nlet b = 2\n";
+        assert_eq!(after(text, text), ["// note\n\n", "/// A.\nlet a = 1\n", "let b = 2\n"]);
+        assert_eq!(after(text, &format!("/// x\n{text}")).len(), 2);
+        assert_eq!(after(text, &text.replace("let b", "/// B.\nlet b"))[2], "/// B.\nlet b = 2\n");
+        assert_eq!(after(text, &text.replace("let b", "b")).len(), 2);
+        assert_eq!(after(text, &text.replace("let a = 1\n", "")).len(), 2);
+        assert_eq!(after(text, ""), [""]);
+        assert_eq!(after("", text).len(), 3);
+        // An open one is read with the next, and without it when it is closed.
+        let open = text.replace("= 1", "= {");
+        assert_eq!(after(text, &open), ["// note\n\n", "/// A.\nlet a = {\nlet b = 2\n"]);
+        assert_eq!(after(&open, text).len(), 3);
+        assert_eq!(after(&open, &format!("{open}let c = 3\n")).len(), 3);
+    }
 }
