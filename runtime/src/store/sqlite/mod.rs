@@ -1,34 +1,24 @@
 //! The ledger on disk: one SQLite file in WAL mode. The only place that names SQL.
 //!
+//! To read: `schema` has the tables and their formats, `write` the one transaction of a batch, `read` what is there, `fail`
+//! what the database says when it does not.
+//!
 //! A batch is one transaction. `synchronous = FULL` makes a committed transaction durable; for a batch that need not be
 //! durable yet `NORMAL` is used, which keeps the order: a crash of the machine may cut the tail, never a middle.
 
-use super::{Batch, Reader, Record, Signal, Store, StoreError, pending_abort};
-use crate::state::projection::Row as Written;
+mod fail;
+mod read;
+mod schema;
+mod write;
+
+use super::{Batch, Reader, Record, Signal, Store, StoreError};
+use fail::{connect, io, sql};
 use imm_ir::Digest;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, params};
+use read::{read_record, read_records, read_signals};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-
-/// Format of the tables; entries carry their own.
-const FORMAT: u32 = 4;
-
-const TABLES: &str = "
-    CREATE TABLE entry  (seq INTEGER PRIMARY KEY, prev BLOB NOT NULL, hash BLOB NOT NULL, bytes BLOB NOT NULL);
-    CREATE TABLE blob   (digest BLOB PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;
-    CREATE TABLE signal (seq INTEGER PRIMARY KEY AUTOINCREMENT, verb TEXT NOT NULL, by TEXT NOT NULL);
-    CREATE TABLE fence  (only INTEGER PRIMARY KEY CHECK (only = 0), value INTEGER NOT NULL);
-    INSERT INTO fence VALUES (0, 0);
-";
-
-/// What each format added to the one before, from format 2 on. A new ledger goes through all of them, too.
-const STEPS: [&str; 3] = [
-    "CREATE TABLE sealed (name BLOB PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;",
-    "CREATE TABLE row (part INTEGER, number INTEGER, bytes BLOB NOT NULL, PRIMARY KEY (part, number)) WITHOUT ROWID;",
-    // The hash of the entry before is that entry's.
-    "ALTER TABLE entry DROP COLUMN prev;",
-];
 
 /// A ledger file.
 #[derive(Debug)]
@@ -90,35 +80,6 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// Makes what is not there yet: all tables of a new ledger, or what later formats added to an older one.
-    fn make(&mut self) -> Result<(), StoreError> {
-        if self.format()? == FORMAT {
-            return Ok(());
-        }
-        let path = self.path.clone();
-        let fail = |e: rusqlite::Error| sql(&path, &e);
-        let tx = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(fail)?;
-        // Another process may have made the tables between our look and our lock.
-        let found: u32 = tx.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
-        if found == 0 {
-            tx.execute_batch(TABLES).map_err(fail)?;
-        }
-        for step in STEPS.iter().skip((found.max(1) - 1) as usize) {
-            tx.execute_batch(step).map_err(fail)?;
-        }
-        tx.pragma_update(None, "user_version", FORMAT).map_err(fail)?;
-        tx.commit().map_err(fail)
-    }
-
-    fn format(&self) -> Result<u32, StoreError> {
-        self.connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| sql(&self.path, &e))
-    }
-
-    fn check_format(&self) -> Result<(), StoreError> {
-        let found = self.format()?;
-        if found <= FORMAT { Ok(()) } else { Err(StoreError::Format { found, reads: FORMAT }) }
-    }
-
     fn load_head(&mut self) -> Result<(), StoreError> {
         let last = self
             .connection
@@ -129,77 +90,6 @@ impl SqliteStore {
             .map_err(|e| sql(&self.path, &e))?;
         self.head = last.map_or((0, Digest([0; 32])), |(seq, hash)| (seq.unsigned_abs(), hash));
         Ok(())
-    }
-
-    fn set_durable(&mut self, durable: bool) -> rusqlite::Result<()> {
-        if self.durable != durable {
-            self.connection.pragma_update(None, "synchronous", if durable { "full" } else { "normal" })?;
-            self.durable = durable;
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let path = self.path.clone();
-        let fail = |e: rusqlite::Error| sql(&path, &e);
-        self.set_durable(batch.sync).map_err(fail)?;
-        let tx = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(fail)?;
-        let theirs: i64 = tx.query_row("SELECT value FROM fence", [], |row| row.get(0)).map_err(fail)?;
-        if theirs.unsigned_abs() > batch.fence {
-            return Err(StoreError::Fenced { ours: batch.fence, theirs: theirs.unsigned_abs() });
-        }
-        let head: i64 = tx.query_row("SELECT coalesce(max(seq), 0) FROM entry", [], |row| row.get(0)).map_err(fail)?;
-        if let Some(first) = batch.records.first()
-            && first.seq != head.unsigned_abs() + 1
-        {
-            return Err(StoreError::Moved { expected: first.seq, head: head.unsigned_abs() });
-        }
-        if let Some(to) = batch.abort_checked_to {
-            let found = read_signals(&tx, to).map_err(fail)?;
-            if let Some(aborted) = pending_abort(&found, to) {
-                return Err(aborted);
-            }
-        }
-        // A batch of nothing that asks for a sync is written, too: what came before it becomes durable with it.
-        if theirs.unsigned_abs() < batch.fence || (batch.sync && batch.records.is_empty()) {
-            tx.execute("UPDATE fence SET value = ?1", [signed(batch.fence)]).map_err(fail)?;
-        }
-        {
-            let mut entry =
-                tx.prepare_cached("INSERT INTO entry (seq, hash, bytes) VALUES (?1, ?2, ?3)").map_err(fail)?;
-            for r in &batch.records {
-                entry.execute(params![signed(r.seq), r.hash.0, r.bytes]).map_err(fail)?;
-            }
-            if batch.rows_anew {
-                tx.execute("DELETE FROM row", []).map_err(fail)?;
-            }
-            let mut row = tx.prepare_cached("INSERT OR REPLACE INTO row VALUES (?1, ?2, ?3)").map_err(fail)?;
-            let mut gone = tx.prepare_cached("DELETE FROM row WHERE part = ?1 AND number = ?2").map_err(fail)?;
-            for Written { part, number, bytes } in &batch.rows {
-                match bytes {
-                    Some(bytes) => row.execute(params![part, signed(*number), bytes]),
-                    None => gone.execute(params![part, signed(*number)]),
-                }
-                .map_err(fail)?;
-            }
-            let mut blob = tx.prepare_cached("INSERT OR IGNORE INTO blob VALUES (?1, ?2)").map_err(fail)?;
-            for (name, bytes) in &batch.blobs {
-                blob.execute(params![name.0, bytes]).map_err(fail)?;
-            }
-            for name in &batch.dropped {
-                let mut gone = tx.prepare_cached("DELETE FROM blob WHERE digest = ?1").map_err(fail)?;
-                gone.execute([name.0]).map_err(fail)?;
-            }
-            for name in &batch.unsealed {
-                let mut gone = tx.prepare_cached("DELETE FROM sealed WHERE name = ?1").map_err(fail)?;
-                gone.execute([name.0]).map_err(fail)?;
-            }
-            for (name, bytes) in &batch.sealed {
-                let mut sealed = tx.prepare_cached("INSERT OR REPLACE INTO sealed VALUES (?1, ?2)").map_err(fail)?;
-                sealed.execute(params![name.0, bytes]).map_err(fail)?;
-            }
-        }
-        tx.commit().map_err(fail)
     }
 }
 
@@ -304,47 +194,6 @@ impl Store for SqliteStore {
     }
 }
 
-/// A reader of a WAL database must be able to make the shared-memory file; where the folder cannot be written, the file
-/// alone is read: nobody writes to it there either.
-fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(path, flags)
-        .and_then(|c| c.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0)).map(|_| c))
-        .or_else(|error| frozen(path, error))
-}
-
-/// Each with the hash of the one before it, whatever its number is.
-fn read_records(connection: &Connection, from_seq: u64) -> rusqlite::Result<Vec<Record>> {
-    let mut before = connection.prepare_cached("SELECT hash FROM entry WHERE seq < ?1 ORDER BY seq DESC LIMIT 1")?;
-    let mut prev = before.query_row([signed(from_seq)], |row| digest(row, 0)).optional()?.unwrap_or(Digest([0; 32]));
-    let mut query = connection.prepare_cached("SELECT seq, hash, bytes FROM entry WHERE seq >= ?1 ORDER BY seq")?;
-    let record = |row: &Row<'_>| {
-        let (seq, hash) = (row.get::<_, i64>(0)?.unsigned_abs(), digest(row, 1)?);
-        Ok(Record { seq, prev: std::mem::replace(&mut prev, hash), hash, bytes: row.get(2)? })
-    };
-    query.query_map([signed(from_seq)], record)?.collect()
-}
-
-fn read_record(connection: &Connection, seq: u64) -> rusqlite::Result<Option<Record>> {
-    let mut query = connection.prepare_cached(
-        "SELECT hash, bytes, (SELECT hash FROM entry WHERE seq < ?1 ORDER BY seq DESC LIMIT 1) FROM entry WHERE seq = ?1",
-    )?;
-    let record = |row: &Row<'_>| {
-        let prev = row.get::<_, Option<[u8; 32]>>(2)?.map_or(Digest([0; 32]), Digest);
-        Ok(Record { seq, prev, hash: digest(row, 0)?, bytes: row.get(1)? })
-    };
-    query.query_row([signed(seq)], record).optional()
-}
-
-fn read_signals(connection: &Connection, after: u64) -> rusqlite::Result<Vec<Signal>> {
-    let mut query = connection.prepare_cached("SELECT seq, verb, by FROM signal WHERE seq > ?1 ORDER BY seq")?;
-    query
-        .query_map([signed(after)], |row| {
-            Ok(Signal { seq: row.get::<_, i64>(0)?.unsigned_abs(), verb: row.get(1)?, by: row.get(2)? })
-        })?
-        .collect()
-}
-
 fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Digest> {
     row.get::<_, [u8; 32]>(column).map(Digest)
 }
@@ -354,43 +203,10 @@ fn signed(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-fn sql(path: &Path, error: &rusqlite::Error) -> StoreError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => StoreError::DiskFull(path.display().to_string()),
-        // What it cannot map or lengthen, it calls a failure of the disk.
-        Some(ErrorCode::SystemIoFailure) if full(path) => StoreError::DiskFull(path.display().to_string()),
-        _ => io(path, error),
-    }
-}
-
-/// A ledger in a folder that cannot be written, as its file is. What was not yet taken over from the file beside it would be
-/// missing, so then it stays shut.
-fn frozen(path: &Path, error: rusqlite::Error) -> rusqlite::Result<Connection> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push("-wal");
-    let pending = std::fs::metadata(beside).is_ok_and(|wal| wal.len() > 0);
-    let Some(name) = path.to_str().filter(|_| !pending && error.sqlite_error_code() == Some(ErrorCode::CannotOpen))
-    else {
-        return Err(error);
-    };
-    let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
-}
-
-/// Whether not even a page or two can be written where this is.
-fn full(path: &Path) -> bool {
-    let place = nix::sys::statvfs::statvfs(path.parent().unwrap_or(path));
-    place.is_ok_and(|disk| disk.blocks_available().saturating_mul(disk.fragment_size()) < 64 * 1024)
-}
-
-fn io(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
-    StoreError::Io { path: path.display().to_string(), message: error.to_string() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::projection::Row as Written;
     use crate::store::memory::MemoryStore;
 
     fn one(seq: u64) -> Record {
@@ -464,7 +280,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.db");
         drop(SqliteStore::open(&path).unwrap());
-        Connection::open(&path).unwrap().pragma_update(None, "user_version", FORMAT + 1).unwrap();
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", schema::FORMAT + 1).unwrap();
         for opened in [SqliteStore::open_read_only(&path), SqliteStore::open(&path)] {
             let said = opened.unwrap_err().to_string();
             assert!(said.contains("it has format 5, and this imm reads up to 4"), "{said}");
