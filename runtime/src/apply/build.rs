@@ -1,5 +1,6 @@
 //! Building: everything new is made and verified, as much at once as allowed. All intents that are ready go to disk in one
-//! write before their effects begin; results are written as they come, several at a time.
+//! write before their effects begin, together with the results that made them ready; results that make nothing ready are
+//! written before anything is waited for.
 
 use super::active::Ask;
 use super::call::Patience;
@@ -10,7 +11,7 @@ use crate::entry::{Body, CreateIntent, UnwindCause};
 use crate::id::ObjectId;
 use crate::ledger::LedgerError;
 use crate::plan::start::Job;
-use crate::plan::{Action, Fate, Plan, PlannedSwitch, Start};
+use crate::plan::{Action, Fate, Plan, Start, Undo};
 use crate::provider::{
     Created, Ctx, Error, ErrorKind, Happened, Level, Observation, Provider, Request, Result as Called,
 };
@@ -47,6 +48,7 @@ impl Engine {
             self.check_stop()?;
             self.bind_early(plan, &mut progress).await?;
             self.launch(plan, &mut progress).await?;
+            self.write_noted()?;
             if !progress.work.is_empty() {
                 self.next_results(plan, &mut progress).await?;
                 continue;
@@ -55,7 +57,7 @@ impl Engine {
             let group = Self::next_handover(plan, &progress);
             if !group.is_empty() {
                 self.hand_over(plan, &group, &mut progress).await?;
-            } else if let Some(job) = Self::next_job(plan, &progress) {
+            } else if let Some((_, job)) = progress.jobs.pop_first() {
                 self.start_job(plan, &job, &mut progress).await?;
             } else {
                 break;
@@ -78,6 +80,7 @@ impl Engine {
     }
 
     async fn next_results(&mut self, plan: &Plan, progress: &mut Progress) -> Step<()> {
+        self.write_noted()?;
         let mut results: Vec<Done> = loop {
             match tokio::time::timeout(HEED, progress.work.next()).await {
                 Ok(next) => break next.into_iter().collect(),
@@ -93,11 +96,12 @@ impl Engine {
     /// Starts everything that is ready and costs nothing to undo.
     async fn launch(&mut self, plan: &Plan, progress: &mut Progress) -> Step<()> {
         let room = self.limits.parallel.saturating_sub(progress.work.len());
-        let later = |start: &Start| matches!(start, Start::Handover(handover) if handover.stop_first);
-        let now = |a: &&Addr| plan.nodes.get(*a).is_some_and(|n| !later(&n.start));
-        let ready: Vec<Addr> = progress.ready.iter().filter(now).take(room).cloned().collect();
+        let ready: Vec<Addr> = progress.ready.iter().take(room).cloned().collect();
         self.launch_these(plan, &ready, progress)?;
-        for job in Self::harmless_jobs(plan, progress) {
+        // What does nothing to anybody need not wait for others.
+        while progress.jobs.first().is_some_and(|(cost, _)| *cost == Undo::Free)
+            && let Some((_, job)) = progress.jobs.pop_first()
+        {
             self.start_job(plan, &job, progress).await?;
         }
         Ok(())
@@ -255,7 +259,7 @@ impl Engine {
                             bodies.push(Body::Created { step, object, handle, outputs, tainted, found: false });
                             let nature = plan.graph.nodes.get(&addr).and_then(|n| self.schema(n)).map(|s| s.nature);
                             match (&planned.start, nature) {
-                                (Start::Job(_), _) => _ = progress.made.insert(addr),
+                                (Start::Job(job), _) => _ = progress.jobs.insert((job.cost(), addr)),
                                 (Start::Handover(handover), _) if !handover.stop_first && !progress.drill => {
                                     progress.made.insert(addr);
                                 }
@@ -329,7 +333,11 @@ impl Engine {
                 }
             }
         }
-        self.append(bodies, sync)?;
+        if sync {
+            self.append(bodies, true)?;
+        } else {
+            self.note(bodies)?;
+        }
         if let Some(why) = failure {
             return Err(Stop::Unwind(UnwindCause::Failed(None), why));
         }
@@ -341,11 +349,7 @@ impl Engine {
 
     /// A pointer that is itself new is set as soon as its targets are verified, so that what uses it can be verified too.
     async fn bind_early(&mut self, plan: &Plan, progress: &mut Progress) -> Step<()> {
-        let ready = |s: &PlannedSwitch| {
-            progress.done.contains(&s.address) && s.targets.iter().all(|(a, _)| progress.done.contains(a))
-        };
-        let (now, later): (Vec<_>, Vec<_>) = progress.early.iter().cloned().partition(ready);
-        progress.early = later;
+        let now = std::mem::take(&mut progress.bindable);
         if now.is_empty() { Ok(()) } else { self.switch(plan, None, &now).await }
     }
 

@@ -1,13 +1,17 @@
-//! Ending objects, dependents first, several at once: for what retires after a commit and for what a failed apply made.
+//! Ending objects, dependents first, several at once: for what retires after a commit and for what a failed apply made. A
+//! result goes to the disk with the next intents, or before anything is waited for.
 
+use super::stage::unprovided;
 use super::{Engine, EngineError, Event};
-use crate::entry::{Body, Leftover};
+use crate::entry::{Body, Leftover, StepId};
 use crate::id::ObjectId;
-use crate::provider::ErrorKind;
+use crate::provider::{ErrorKind, Provider, Result as Called};
 use crate::state::ObjectState;
+use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use imm_ir::{Nature, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -70,29 +74,44 @@ impl Engine {
         longest.and_then(|ms| u64::try_from(ms).ok()).map_or(self.limits.drain, Duration::from_millis)
     }
 
-    /// Destroys objects, dependents before what they depend on. What cannot be is left over, and what it binds with it.
+    /// Destroys objects, dependents before what they depend on, as many at once as allowed. What cannot be is left over, and
+    /// what it binds with it.
     pub(super) async fn demolish(&mut self, mut open: BTreeSet<ObjectId>) -> Result<Vec<Leftover>, EngineError> {
         let mut leftovers: Vec<Leftover> = Vec::new();
         // What is worth a look: everything at first, then what a destroyed one depended on.
         let mut candidates = open.clone();
         let followers = self.followers(&open);
+        let mut calls = Calls::new();
         loop {
-            // Whoever binds or follows it goes first, be it in this set or not.
-            let ready = |id: &&ObjectId| self.depended_on(**id, &open, &followers).is_none();
-            let ready: Vec<ObjectId> = candidates.iter().filter(ready).copied().collect();
-            if ready.is_empty() {
-                break;
-            }
-            candidates.clear();
-            for batch in ready.chunks(self.limits.parallel.max(1)) {
-                for id in batch {
-                    open.remove(id);
-                    let object = self.state().objects.get(id);
-                    candidates.extend(object.into_iter().flat_map(|o| o.bindings.iter().chain(&o.after)));
+            let mut ready = Vec::new();
+            while calls.len() + ready.len() < self.limits.parallel.max(1)
+                && let Some(id) = candidates.pop_first()
+            {
+                // Whoever binds or follows it goes first, be it in this set or not.
+                if !open.contains(&id) || self.depended_on(id, &open, &followers).is_some() {
+                    continue;
                 }
-                leftovers.extend(self.destroy_all(batch).await?);
+                match self.provider_of(id) {
+                    Ok(provider) => ready.push((id, provider)),
+                    Err(why) => {
+                        open.remove(&id);
+                        leftovers.push(Leftover { object: id, why });
+                    }
+                }
             }
-            candidates.retain(|id| open.contains(id));
+            self.destroy(ready, &mut calls)?;
+            self.write_noted()?;
+            let Some(first) = calls.next().await else { break };
+            let mut ended = vec![first];
+            while let Some(Some(more)) = calls.next().now_or_never() {
+                ended.push(more);
+            }
+            for Ended { object, .. } in &ended {
+                open.remove(object);
+                let freed = self.state().objects.get(object);
+                candidates.extend(freed.into_iter().flat_map(|o| o.bindings.iter().chain(&o.after)));
+            }
+            leftovers.extend(self.destroyed(ended)?);
         }
         for id in &open {
             let why = self.depended_on(*id, &open, &followers).unwrap_or_default();
@@ -130,27 +149,36 @@ impl Engine {
         by.map(|o| format!("{} still needs it", o.address))
     }
 
-    async fn destroy_all(&mut self, batch: &[ObjectId]) -> Result<Vec<Leftover>, EngineError> {
-        let mut step = self.next_step();
-        let (mut intents, mut calls, mut steps) = (Vec::new(), FuturesUnordered::new(), BTreeMap::new());
-        for id in batch.iter().copied() {
-            let Some(object) = self.state().objects.get(&id) else { continue };
-            let Some(provider) = self.providers.get(&object.provider).cloned() else { continue };
-            intents.push(Body::IntentDestroy { step, object: id });
-            steps.insert(id, (step, object.address.clone()));
-            let (ctx, kind, handle) =
-                (self.ctx(self.limits.call_timeout), Arc::clone(&object.kind), object.handle.clone());
+    fn provider_of(&self, object: ObjectId) -> Result<Arc<dyn Provider>, String> {
+        let name = self.state().objects.get(&object).map(|o| &o.provider);
+        let found = name.and_then(|name| self.providers.get(name)).cloned();
+        found.ok_or_else(|| unprovided(name.map_or("", |name| name)).message)
+    }
+
+    /// One write for all these intents, then their effects.
+    fn destroy(&mut self, ready: Vec<(ObjectId, Arc<dyn Provider>)>, calls: &mut Calls) -> Result<(), EngineError> {
+        let first = self.next_step();
+        let intents = ready.iter().zip(first..).map(|((object, _), step)| Body::IntentDestroy { step, object: *object });
+        self.append(intents.collect(), true)?;
+        for ((object, provider), step) in ready.into_iter().zip(first..) {
+            let Some(known) = self.state().objects.get(&object) else { continue };
+            let (kind, handle) = (Arc::clone(&known.kind), known.handle.clone());
+            let ctx = self.ctx(self.limits.call_timeout);
             let patience = self.patience(self.limits.settle_retries);
-            calls.push(async move {
+            calls.push(Box::pin(async move {
                 let began = Instant::now();
-                (id, patience.call(|| provider.destroy(&ctx, &kind, id, handle.as_ref())).await, began)
-            });
-            step += 1;
+                let result = patience.call(|| provider.destroy(&ctx, &kind, object, handle.as_ref())).await;
+                Ended { object, step, result, began }
+            }));
         }
-        self.append(intents, true)?;
+        Ok(())
+    }
+
+    /// Takes down how these ended; answers what is left over.
+    fn destroyed(&mut self, ended: Vec<Ended>) -> Result<Vec<Leftover>, EngineError> {
         let (mut bodies, mut leftovers) = (Vec::new(), Vec::new());
-        while let Some((object, result, began)) = calls.next().await {
-            let Some((step, address)) = steps.get(&object).cloned() else { continue };
+        for Ended { object, step, result, began } in ended {
+            let Some(address) = self.address(object) else { continue };
             match result {
                 Ok(was_missing) => {
                     bodies.push(Body::Destroyed { step, object, was_missing });
@@ -163,7 +191,17 @@ impl Engine {
                 }
             }
         }
-        self.append(bodies, false)?;
+        self.note(bodies)?;
         Ok(leftovers)
     }
 }
+
+/// One that was to be destroyed, and how that ended.
+struct Ended {
+    object: ObjectId,
+    step: StepId,
+    result: Called<bool>,
+    began: Instant,
+}
+
+type Calls = FuturesUnordered<Pin<Box<dyn Future<Output = Ended> + Send>>>;

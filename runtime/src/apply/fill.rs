@@ -19,6 +19,9 @@ impl Engine {
     pub(super) fn fill(&self, plan: &Plan, term: &Term, what: &str) -> Step<Value> {
         let stop = |why: String| Stop::Unwind(UnwindCause::Failed(None), format!("{what}: {why}"));
         let vault = self.ledger.vault();
+        if let Some(value) = term.known() {
+            return vault.sealed(value).map_err(|e| stop(e.to_string()));
+        }
         let term = vault.opened_term(term).map_err(|e| stop(e.to_string()))?;
         let output = |addr: &Addr, field: &str| vault.opened(&self.output(plan, addr, field)?).ok();
         let filled = imm_ir::reduce::reduce(&term, &output).map_err(|e| stop(e.message))?;

@@ -25,16 +25,7 @@ fn takes_over<'a>(plan: &'a Plan, addr: &Addr) -> Option<&'a Handover> {
 impl Engine {
     /// The next ones to take over: one that is ready, and those that share a pointer with it.
     pub(super) fn next_handover(plan: &Plan, progress: &Progress) -> Vec<Addr> {
-        let waits = |addr: &Addr| match takes_over(plan, addr) {
-            // Not made before the others have stopped.
-            Some(handover) if handover.stop_first => {
-                progress.waiting.contains(addr)
-                    && plan.nodes.get(addr).is_some_and(|n| n.after.iter().all(|d| progress.done.contains(d)))
-            }
-            Some(_) => progress.made.contains(addr),
-            None => false,
-        };
-        let ready: BTreeSet<&Addr> = plan.nodes.keys().filter(|addr| waits(addr)).collect();
+        let ready: BTreeSet<&Addr> = progress.made.iter().chain(&progress.late).collect();
         let Some(first) = ready.first().copied() else { return Vec::new() };
         let mut group = BTreeSet::from([first]);
         loop {

@@ -8,7 +8,7 @@ use super::{Engine, EngineError, Event, Step, Stop};
 use crate::entry::{Body, ConsentKind, CreateIntent, JobOutcome, Leftover, Proof, UnwindCause};
 use crate::id::ObjectId;
 use crate::plan::start::{Effect, Job};
-use crate::plan::{Plan, Start, Undo};
+use crate::plan::{Plan, Start};
 use crate::provider::{Bound, Ctx, ErrorKind, Handle, Level, Provider, Request, Result as Called};
 use crate::state::fold::undo_spec;
 use crate::state::{Object, ObjectState};
@@ -46,26 +46,10 @@ struct Run {
 }
 
 impl Engine {
-    /// The next job to run: the cheapest to undo first.
-    pub(super) fn next_job(plan: &Plan, progress: &Progress) -> Option<Addr> {
-        let jobs = progress.made.iter().filter_map(|addr| match &plan.nodes.get(addr)?.start {
-            Start::Job(job) => Some((job.cost(), addr)),
-            Start::AtOnce | Start::Final | Start::Rolling | Start::Handover(_) => None,
-        });
-        jobs.min().map(|(_, addr)| addr.clone())
-    }
-
-    /// Jobs that do nothing to anybody: they cost nothing to undo and need not wait for others.
-    pub(super) fn harmless_jobs(plan: &Plan, progress: &Progress) -> Vec<Addr> {
-        let free = |addr: &&Addr| matches!(plan.nodes.get(*addr).map(|n| &n.start), Some(Start::Job(job)) if job.cost() == Undo::Free);
-        progress.made.iter().filter(free).cloned().collect()
-    }
-
     /// Starts the one run of a job. Before the first one that changes something, what holds data is copied where the program
     /// wants it.
     pub(super) async fn start_job(&mut self, plan: &Plan, addr: &Addr, progress: &mut Progress) -> Step<()> {
         let Some((node, planned)) = plan.graph.nodes.get(addr).zip(plan.nodes.get(addr)) else { return Ok(()) };
-        progress.made.remove(addr);
         if let Start::Job(job) = &planned.start
             && job.effect != Effect::None
         {

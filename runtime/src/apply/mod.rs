@@ -576,6 +576,18 @@ impl Engine {
         Ok(self.ledger.append(Some(id), bodies, sync)?)
     }
 
+    /// Takes down results of the open apply that go to the disk with the next intents, or before anything is waited for
+    /// ([`write_noted`](Self::write_noted)): then a crash between the two loses nothing that a crash before them would not.
+    fn note(&mut self, bodies: Vec<Body>) -> Result<(), EngineError> {
+        let id = self.open()?.id;
+        Ok(self.ledger.note(id, bodies)?)
+    }
+
+    /// Puts what was only noted on the disk.
+    fn write_noted(&mut self) -> Result<(), EngineError> {
+        Ok(self.ledger.write_noted()?)
+    }
+
     fn next_step(&self) -> u32 {
         self.state().open_apply().map_or(0, |a| a.next_step)
     }

@@ -4,7 +4,7 @@
 use super::build::Work;
 use crate::entry::Verb;
 use crate::id::ObjectId;
-use crate::plan::{Fate, Plan, PlannedSwitch};
+use crate::plan::{Fate, Plan, PlannedSwitch, Start, Undo};
 use imm_ir::Addr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,12 +15,16 @@ pub(super) struct Progress {
     pub waiting: BTreeSet<Addr>,
     /// Not started, and all that it must follow is done.
     pub ready: BTreeSet<Addr>,
-    /// Made ready and not acting: waits for its handover or its run.
+    /// As `ready`, but not made before others have stopped.
+    pub late: BTreeSet<Addr>,
+    /// Made ready and not acting: waits for its handover.
     pub made: BTreeSet<Addr>,
+    /// Made ready and not run, cheapest to undo first.
+    pub jobs: BTreeSet<(Undo, Addr)>,
     /// Verified, or kept as it is.
     pub done: BTreeSet<Addr>,
-    /// New pointers to set as soon as their targets are verified.
-    pub early: Vec<PlannedSwitch>,
+    /// New pointers whose targets are verified: to be set now.
+    pub bindable: Vec<PlannedSwitch>,
     /// Pointers that a handover has moved.
     pub moved: BTreeSet<ObjectId>,
     /// While nobody serves, how long waiting for health may take.
@@ -28,10 +32,53 @@ pub(super) struct Progress {
     /// Nothing takes over and nothing moves.
     pub drill: bool,
     pub work: Work,
-    /// How many of those that each must follow are not done.
-    blocked: BTreeMap<Addr, usize>,
-    /// Who must follow each.
-    followers: BTreeMap<Addr, Vec<Addr>>,
+    blocked: Blocked<Addr>,
+    /// New pointers that others use, until their targets are verified.
+    early: BTreeMap<ObjectId, PlannedSwitch>,
+    unverified: Blocked<ObjectId>,
+    /// Nodes that are not made before others have stopped.
+    stop_first: BTreeSet<Addr>,
+}
+
+/// Who waits for which nodes.
+struct Blocked<K> {
+    /// For how many each still waits.
+    open: BTreeMap<K, usize>,
+    followers: BTreeMap<Addr, Vec<K>>,
+}
+
+impl<K: Ord + Clone> Blocked<K> {
+    fn new() -> Self {
+        Self { open: BTreeMap::new(), followers: BTreeMap::new() }
+    }
+
+    /// One that waits for these. False: there is nothing to wait for.
+    fn add<'a>(&mut self, who: &K, before: impl Iterator<Item = &'a Addr>) -> bool {
+        let before: BTreeSet<&Addr> = before.collect();
+        if before.is_empty() {
+            return false;
+        }
+        self.open.insert(who.clone(), before.len());
+        for addr in before {
+            self.followers.entry(addr.clone()).or_default().push(who.clone());
+        }
+        true
+    }
+
+    /// Who waited only for this one.
+    fn done(&mut self, addr: &Addr) -> Vec<K> {
+        let mut freed = self.followers.remove(addr).unwrap_or_default();
+        freed.retain(|who| {
+            let Some(open) = self.open.get_mut(who) else { return false };
+            *open -= 1;
+            let last = *open == 0;
+            if last {
+                self.open.remove(who);
+            }
+            last
+        });
+        freed
+    }
 }
 
 impl Progress {
@@ -39,15 +86,19 @@ impl Progress {
         let mut progress = Self {
             waiting: BTreeSet::new(),
             ready: BTreeSet::new(),
+            late: BTreeSet::new(),
             made: BTreeSet::new(),
+            jobs: BTreeSet::new(),
             done: BTreeSet::new(),
-            early: plan.switches.iter().filter(|s| s.early).cloned().collect(),
+            bindable: Vec::new(),
             moved: BTreeSet::new(),
             bound: None,
             drill: matches!(plan.verb, Verb::Drill { .. }),
             work: Work::new(),
-            blocked: BTreeMap::new(),
-            followers: BTreeMap::new(),
+            blocked: Blocked::new(),
+            early: BTreeMap::new(),
+            unverified: Blocked::new(),
+            stop_first: BTreeSet::new(),
         };
         let left_out = if progress.drill { super::drill::left_out(plan) } else { BTreeMap::new() };
         for (addr, planned) in &plan.nodes {
@@ -56,17 +107,23 @@ impl Progress {
                 Fate::Create | Fate::Reuse => progress.waiting.insert(addr.clone()),
                 Fate::Keep | Fate::Rename(_) | Fate::Attach => progress.done.insert(addr.clone()),
             };
-        }
-        for addr in &progress.waiting {
-            let after = plan.nodes.get(addr).map(|n| n.after.as_slice()).unwrap_or_default();
-            let open: BTreeSet<&Addr> = after.iter().filter(|a| !progress.done.contains(*a)).collect();
-            if open.is_empty() {
-                progress.ready.insert(addr.clone());
-                continue;
+            if matches!(&planned.start, Start::Handover(handover) if handover.stop_first) {
+                progress.stop_first.insert(addr.clone());
             }
-            progress.blocked.insert(addr.clone(), open.len());
-            for before in open {
-                progress.followers.entry(before.clone()).or_default().push(addr.clone());
+        }
+        let waiting: Vec<Addr> = progress.waiting.iter().cloned().collect();
+        for addr in waiting {
+            let after = plan.nodes.get(&addr).map(|n| n.after.as_slice()).unwrap_or_default();
+            if !progress.blocked.add(&addr, after.iter().filter(|a| !progress.done.contains(*a))) {
+                progress.free(addr);
+            }
+        }
+        for switch in plan.switches.iter().filter(|s| s.early) {
+            let before = switch.targets.iter().map(|(addr, _)| addr).chain([&switch.address]);
+            if progress.unverified.add(&switch.object, before.filter(|a| !progress.done.contains(*a))) {
+                progress.early.insert(switch.object, switch.clone());
+            } else {
+                progress.bindable.push(switch.clone());
             }
         }
         progress
@@ -75,20 +132,24 @@ impl Progress {
     /// Takes a node to be started.
     pub fn start(&mut self, addr: &Addr) {
         self.waiting.remove(addr);
-        self.ready.remove(addr);
+        if !self.ready.remove(addr) {
+            self.late.remove(addr);
+        }
     }
 
     /// A node is done: what only waited for it is ready.
     pub fn finish(&mut self, addr: Addr) {
-        for follower in self.followers.remove(&addr).unwrap_or_default() {
-            if let Some(open) = self.blocked.get_mut(&follower) {
-                *open -= 1;
-                if *open == 0 {
-                    self.blocked.remove(&follower);
-                    self.ready.insert(follower);
-                }
-            }
+        for follower in self.blocked.done(&addr) {
+            self.free(follower);
+        }
+        for pointer in self.unverified.done(&addr) {
+            self.bindable.extend(self.early.remove(&pointer));
         }
         self.done.insert(addr);
+    }
+
+    fn free(&mut self, addr: Addr) {
+        let later = self.stop_first.contains(&addr);
+        if later { self.late.insert(addr) } else { self.ready.insert(addr) };
     }
 }

@@ -36,12 +36,32 @@ impl Ledger {
         Ok(())
     }
 
+    /// Takes entries in whose loss costs a look at most: they go to the disk together with the next append, or with
+    /// [`write_noted`](Self::write_noted). Not for what is planned, made or ended here of an object that this ledger only
+    /// read: its details are in those entries.
+    ///
+    /// # Errors
+    /// An entry cannot follow.
+    pub(crate) fn note(&mut self, apply: ApplyId, bodies: Vec<Body>) -> Result<(), LedgerError> {
+        self.take_in(Some(apply), bodies)
+    }
+
+    /// Puts what was only noted on the disk. Whoever waits for the world calls this first.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub(crate) fn write_noted(&mut self) -> Result<(), LedgerError> {
+        let sealed = if self.noted.is_empty() { Vec::new() } else { self.vault.fresh()? };
+        self.put(false, None, sealed)
+    }
+
     /// Makes everything read so far durable, and shuts out every writer with a lower fence. An engine that died may have left
     /// entries that no power cut has tried yet; whoever tells others about the head has to call this first.
     ///
     /// # Errors
     /// Another writer took over, or the disk fails.
     pub fn settle(&mut self) -> Result<(), LedgerError> {
+        self.write_noted()?;
         Ok(self.store.append(Batch { fence: self.fence, sync: true, ..Batch::default() })?)
     }
 
@@ -52,11 +72,14 @@ impl Ledger {
         sync: bool,
         abort_checked_to: Option<u64>,
     ) -> Result<(), LedgerError> {
-        let sealed = if bodies.is_empty() { Vec::new() } else { self.vault.fresh()? };
+        if bodies.is_empty() {
+            return Ok(());
+        }
+        let sealed = self.vault.fresh()?;
         self.write_sealed(apply, bodies, sync, abort_checked_to, sealed)
     }
 
-    fn write_sealed(
+    pub(super) fn write_sealed(
         &mut self,
         apply: Option<ApplyId>,
         bodies: Vec<Body>,
@@ -64,17 +87,25 @@ impl Ledger {
         abort_checked_to: Option<u64>,
         sealed: Vec<(Digest, Vec<u8>)>,
     ) -> Result<(), LedgerError> {
+        if abort_checked_to.is_some() {
+            // An abort that wins the race to a commit takes nothing else with it.
+            self.write_noted()?;
+        }
+        self.take_in(apply, bodies)?;
+        self.put(sync, abort_checked_to, sealed)
+    }
+
+    /// The entries go through the state first: whatever is refused from here on ends this ledger's use, but for an abort that
+    /// won the race to a commit.
+    fn take_in(&mut self, apply: Option<ApplyId>, bodies: Vec<Body>) -> Result<(), LedgerError> {
         if self.failed {
             return Err(LedgerError::Failed);
         }
         self.sound()?;
-        // The entries go through the state first: whatever is refused from here on ends this ledger's use, but for an abort
-        // that won the race to a commit.
         self.failed = true;
-        let mut head = self.head;
-        let mut records = Vec::with_capacity(bodies.len());
-        let (state, now) = (&mut self.state, self.clock.now_ms());
+        let now = self.clock.now_ms();
         for body in bodies {
+            let state = &mut self.state;
             let seq = state.seq + 1;
             let header = Header {
                 fence: self.fence,
@@ -86,16 +117,28 @@ impl Ledger {
             let entry = Entry { format: FORMAT, header, body };
             let bytes = entry.encode()?;
             state.apply_entry(seq, &entry).map_err(|illegal| LedgerError::Illegal { seq, illegal })?;
-            let hash = chain(&head, seq, &bytes);
-            records.push(Record { seq, prev: head, hash, bytes });
-            head = hash;
+            let hash = chain(&self.head, seq, &bytes);
+            self.noted.push(Record { seq, prev: self.head, hash, bytes });
+            self.head = hash;
         }
-        if records.is_empty() {
-            self.failed = false;
+        self.failed = false;
+        Ok(())
+    }
+
+    /// One transaction with all that was taken in, and what it names.
+    fn put(
+        &mut self,
+        sync: bool,
+        abort_checked_to: Option<u64>,
+        sealed: Vec<(Digest, Vec<u8>)>,
+    ) -> Result<(), LedgerError> {
+        if self.noted.is_empty() {
             return Ok(());
         }
+        self.failed = true;
+        let records = std::mem::take(&mut self.noted);
         let due = self.state.due(self.written.seq);
-        let (rows, written) = if due { self.rows(head)? } else { (Vec::new(), self.written) };
+        let (rows, written) = if due { self.rows(self.head)? } else { (Vec::new(), self.written) };
         let (mut blobs, dropped) = (std::mem::take(&mut self.blobs), std::mem::take(&mut self.dropped));
         blobs.iter_mut().for_each(|(_, bytes)| packed::close(bytes));
         // Neighbours on the disk are written together.
@@ -115,7 +158,6 @@ impl Ledger {
         }
         self.vault.written();
         self.failed = false;
-        self.head = head;
         if due {
             self.state.written();
             self.written = written;
@@ -127,7 +169,11 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
+    use crate::entry::Actor;
+    use crate::id::Lineage;
     use crate::store::memory::MemoryStore;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicI64, Ordering};
 
     struct Jumping(AtomicI64);

@@ -34,6 +34,9 @@ pub struct Ledger {
     clock: Arc<dyn Clock>,
     actor: Actor,
     fence: u64,
+    /// Entries that the state has taken in and the disk has not.
+    noted: Vec<Record>,
+    /// What the next append brings with it.
     blobs: Vec<(Digest, Vec<u8>)>,
     vault: Arc<Vault>,
     /// Blobs that the next append drops.
@@ -79,6 +82,7 @@ impl Ledger {
             clock,
             actor,
             fence,
+            noted: Vec::new(),
             blobs: Vec::new(),
             vault: Arc::default(),
             dropped: Vec::new(),

@@ -2,7 +2,7 @@
 
 use super::{Record, Signal, digest, signed};
 use imm_ir::Digest;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 /// Each with the hash of the one before it, whatever its number is.
 pub(super) fn read_records(connection: &Connection, from_seq: u64) -> rusqlite::Result<Vec<Record>> {
