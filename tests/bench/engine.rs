@@ -22,9 +22,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Steps under way at once.
-const IN_FLIGHT: usize = 10;
+pub const IN_FLIGHT: usize = 10;
 
-/// Applies the program of a folder, or destroys what is there; prints how many objects a second that was.
+/// Applies the program of a folder, or destroys what is there; prints what the process cost and how long the apply took,
+/// from the plan to its end.
 pub fn apply(folder: &Path, verb: &Verb) -> Result<(), String> {
     let text = std::fs::read_to_string(folder.join("main.imm")).map_err(|e| e.to_string())?;
     let graph = match verb {
@@ -58,11 +59,7 @@ async fn run(folder: &Path, graph: &Graph, verb: &Verb) -> Result<(), String> {
     let plan = engine.plan(graph, &options).map_err(|e| e.to_string())?;
     let began = Instant::now();
     match engine.apply(&plan, &Attached::default()).await.map_err(|e| e.to_string())? {
-        Outcome::Committed { .. } => {
-            let steps = plan.steps.len() as f64;
-            println!("{:.0} steps a second", steps / began.elapsed().as_secs_f64());
-            Ok(())
-        }
+        Outcome::Committed { .. } => crate::measure::own(began.elapsed().as_secs_f64()),
         other => Err(format!("{other:?}")),
     }
 }

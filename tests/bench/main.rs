@@ -23,6 +23,8 @@ const SIZES: [usize; 5] = [100, 1_000, 10_000, 100_000, 1_000_000];
 /// Beyond these the other tool takes minutes.
 const PEER_PLAN: usize = 10_000;
 const PEER_APPLY: usize = 1_000;
+/// Nobody is asked for more resources a second than this, however fast the disk is.
+const MOST: f64 = 50_000.0;
 
 type Outcome<T> = Result<T, String>;
 
@@ -101,6 +103,7 @@ impl Bench {
         println!("### `imm check`, resources written one by one\n");
         heading(&["resources", "source", "imm CPU s", "MiB", "terraform validate CPU s", "MiB", "ratio"]);
         for size in self.sizes(100_000) {
+            under_way(&format!("check of {}", count(size)));
             let text = sources::written_out(size, SEED);
             let folder = self.program(&format!("check-{size}"), &text)?;
             let ours = least(self.rounds, &folder, &[IMM, "check", "."])?;
@@ -135,8 +138,11 @@ impl Bench {
         ]);
         for shape in Shape::ALL {
             for size in self.sizes(if shape == Shape::Flat { 1_000_000 } else { 100_000 }) {
-                let folder = self.program(&format!("{}-{size}", shape.name()), &sources::shaped(shape, size, SEED))?;
-                here(&folder, "apply-here")?;
+                let name = format!("{}-{size}", shape.name());
+                let folder = self.program(&name, &sources::shaped(shape, size, SEED))?;
+                under_way(&format!("apply of {name}, to be planned on"));
+                measure::best(1, &folder, &["apply-here"])?;
+                under_way(&format!("plans of {name}"));
                 let same = least(self.rounds, &folder, &[IMM, "plan", "."])?;
                 let leaf = least(self.rounds, &folder, &[IMM, "plan", ".", "--param", "word=b"])?;
                 let theirs = self.peer(shape == Shape::Flat && size <= PEER_PLAN, size, &["plan", "-refresh=true"])?;
@@ -159,33 +165,51 @@ impl Bench {
 
     /// Apply and destroy on the simulated provider.
     fn apply(&self) -> Outcome<()> {
-        println!("### Apply on the simulated provider, 10 in flight, every intent on the disk before its effect\n");
+        let sync = measure::sync(self.folder.path())?;
+        let limit = (engine::IN_FLIGHT as f64 / (2.0 * sync)).min(MOST);
+        println!(
+            "### Apply on the simulated provider, {} in flight, every intent on the disk before its effect\n",
+            engine::IN_FLIGHT
+        );
+        println!(
+            "fdatasync of 4 KiB more: {:.3} ms; the limit is in flight / (2 × fdatasync), at most {}: {}\n",
+            sync * 1e3,
+            count(MOST as usize),
+            count(limit as usize)
+        );
         heading(&[
             "nodes",
             "apply s",
             "CPU s",
+            "MiB",
             "a second",
+            "of the limit",
             "ledger B a node",
             "destroy s",
+            "CPU s",
             "terraform apply CPU s",
             "MiB",
         ]);
         for size in self.sizes(100_000) {
             let folder = self.program(&format!("apply-{size}"), &sources::shaped(Shape::Flat, size, SEED))?;
-            let own = std::env::current_exe().map_err(|e| e.to_string())?;
-            let own = own.to_string_lossy();
-            let made = least(1, &folder, &[&own, "apply-here"])?;
+            under_way(&format!("apply of {}", count(size)));
+            let made = measure::best(1, &folder, &["apply-here"])?;
             let ledger = ["ledger.db", "ledger.db-wal"].map(|n| folder.join(".imm/local").join(n));
             let bytes: u64 = ledger.iter().filter_map(|p| p.metadata().ok()).map(|m| m.len()).sum();
-            let ended = least(1, &folder, &[&own, "destroy-here"])?;
+            under_way(&format!("destroy of {}", count(size)));
+            let ended = measure::best(1, &folder, &["destroy-here"])?;
             let theirs = self.peer(size <= PEER_APPLY, size, &["apply", "-auto-approve"])?;
+            let rate = size as f64 / made.wall;
             row(&[
                 &count(size),
                 &format!("{:.2}", made.wall),
                 &cpu(made),
-                &format!("{:.0}", size as f64 / made.wall),
+                &peak(made),
+                &count(rate as usize),
+                &format!("{:.2}", rate / limit),
                 &format!("{}", bytes / size as u64),
                 &format!("{:.2}", ended.wall),
+                &cpu(ended),
                 &both(theirs),
             ]);
         }
@@ -199,6 +223,7 @@ impl Bench {
             return Ok(None);
         }
         let (text, state) = sources::for_terraform(size);
+        under_way(&format!("terraform {} of {}", command.join(" "), count(size)));
         let folder = self.folder.path().join(format!("terraform-{size}"));
         write(&folder, "main.tf", &text)?;
         let planning = command.first() == Some(&"plan");
@@ -209,10 +234,9 @@ impl Bench {
     }
 }
 
-/// Runs this program in a folder for one of its own commands.
-fn here(folder: &Path, command: &str) -> Outcome<()> {
-    let own = std::env::current_exe().map_err(|e| e.to_string())?;
-    least(1, folder, &[&own.to_string_lossy(), command]).map(drop)
+/// Says on the terminal what takes its time.
+fn under_way(what: &str) {
+    eprintln!("… {what}");
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> Outcome<()> {
