@@ -74,22 +74,31 @@ impl Ledger {
     }
 
     /// The rows to change after an entry with this hash, the head's last; and what is written down then.
-    pub(super) fn rows(&self, hash: Digest) -> Result<(Vec<Row>, WrittenDown), LedgerError> {
+    pub(super) fn rows(&mut self, hash: Digest) -> Result<(Vec<Row>, WrittenDown), LedgerError> {
         let mut rows = self.state.changed_rows()?;
-        let mut total = sum(&rows).wrapping_add(self.written.sum);
-        if self.written.seq > 0 {
-            for row in &rows {
-                if let Some(before) = self.store.row(row.part, row.number)? {
-                    total = total.wrapping_sub(projection::weight(row.part, row.number, &before));
+        let mut total = self.written.sum;
+        for row in &rows {
+            let now = weight(row);
+            let before = match row.object() {
+                // Most rows are objects', and what they weigh is known.
+                Some(place) => self.state.objects.weigh(place, now),
+                None if self.written.seq == 0 => 0,
+                None => {
+                    let before = self.store.row(row.part, row.number)?;
+                    before.map_or(0, |bytes| projection::weight(row.part, row.number, &bytes))
                 }
-            }
+            };
+            total = total.wrapping_add(now).wrapping_sub(before);
         }
         rows.push(self.state.head_row(hash, total)?);
         Ok((rows, WrittenDown { seq: self.state.seq, sum: total }))
     }
 }
 
+fn weight(row: &Row) -> u64 {
+    row.bytes.as_ref().map_or(0, |bytes| projection::weight(row.part, row.number, bytes))
+}
+
 fn sum(rows: &[Row]) -> u64 {
-    let weights = rows.iter().map(|r| r.bytes.as_ref().map_or(0, |bytes| projection::weight(r.part, r.number, bytes)));
-    weights.fold(0, u64::wrapping_add)
+    rows.iter().map(weight).fold(0, u64::wrapping_add)
 }

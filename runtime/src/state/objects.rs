@@ -40,11 +40,17 @@ impl Hasher for Prefix {
 pub struct Objects {
     all: IndexMap<ObjectId, Object, BuildHasherDefault<Prefix>>,
     changed: BTreeSet<usize>,
+    /// What the row of each adds to the sum over all rows, as it is written down; 0: it is not.
+    weights: Vec<u64>,
 }
 
 impl Objects {
     pub(super) fn with_capacity(count: usize) -> Self {
-        Self { all: IndexMap::with_capacity_and_hasher(count, BuildHasherDefault::default()), changed: BTreeSet::new() }
+        Self {
+            all: IndexMap::with_capacity_and_hasher(count, BuildHasherDefault::default()),
+            changed: BTreeSet::new(),
+            weights: Vec::with_capacity(count),
+        }
     }
 
     /// An object.
@@ -65,8 +71,17 @@ impl Objects {
     }
 
     /// As it was written down: nothing changed.
-    pub(super) fn restore(&mut self, id: ObjectId, object: Object) {
-        self.all.insert(id, object);
+    pub(super) fn restore(&mut self, id: ObjectId, object: Object, weight: u64) {
+        let (at, _) = self.all.insert_full(id, object);
+        self.weigh(at, weight);
+    }
+
+    /// Takes down what the row of an object weighs from now on; answers what it weighed before.
+    pub(crate) fn weigh(&mut self, place: usize, weight: u64) -> u64 {
+        if self.weights.len() <= place {
+            self.weights.resize(place + 1, 0);
+        }
+        self.weights.get_mut(place).map_or(0, |known| std::mem::replace(known, weight))
     }
 
     /// Says that what is written down of it is no longer true.

@@ -42,6 +42,11 @@ pub struct Row {
 }
 
 impl Row {
+    /// The place of the object that it is about.
+    pub fn object(&self) -> Option<usize> {
+        usize::try_from(self.number).ok().filter(|_| self.part == OBJECT)
+    }
+
     /// For people.
     pub fn name(part: u8, number: u64) -> String {
         match part {
@@ -274,8 +279,9 @@ impl Reading {
         if part == HEAD {
             self.sound = self.head(bytes).is_some();
         } else if self.sound {
-            self.sums.1 = self.sums.1.wrapping_add(weight(part, number, bytes));
-            self.sound = self.other(part, number, bytes).is_some();
+            let weight = weight(part, number, bytes);
+            self.sums.1 = self.sums.1.wrapping_add(weight);
+            self.sound = self.other(part, number, bytes, weight).is_some();
         }
     }
 
@@ -316,11 +322,11 @@ impl Reading {
         Some(())
     }
 
-    fn other(&mut self, part: u8, number: u64, bytes: &[u8]) -> Option<()> {
+    fn other(&mut self, part: u8, number: u64, bytes: &[u8], weight: u64) -> Option<()> {
         let place = usize::try_from(number).ok()?;
         match part {
             APPLY => self.state.applies.restore(postcard::from_bytes::<Apply>(bytes).ok()?),
-            OBJECT => self.object(postcard::from_bytes(bytes).ok()?)?,
+            OBJECT => self.object(postcard::from_bytes(bytes).ok()?, weight)?,
             POINTER => {
                 let (id, _) = self.state.objects.get_index(place)?;
                 self.state.pointers.restore(*id, postcard::from_bytes::<Pointer>(bytes).ok()?);
@@ -335,7 +341,7 @@ impl Reading {
         Some(())
     }
 
-    fn object(&mut self, row: ObjectRow<'_>) -> Option<()> {
+    fn object(&mut self, row: ObjectRow<'_>, weight: u64) -> Option<()> {
         let object = Object {
             address: Addr::recorded(row.address),
             class: row.class,
@@ -360,7 +366,7 @@ impl Reading {
         if row.in_use {
             self.in_use.push((object.address.clone(), row.id));
         }
-        self.state.objects.restore(row.id, object);
+        self.state.objects.restore(row.id, object, weight);
         Some(())
     }
 

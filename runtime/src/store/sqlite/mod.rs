@@ -73,6 +73,8 @@ impl SqliteStore {
 
     fn prepare(&self, writer: bool) -> rusqlite::Result<()> {
         self.connection.busy_timeout(Duration::from_secs(5))?;
+        // All there are: none is made twice.
+        self.connection.set_prepared_statement_cache_capacity(32);
         if writer {
             self.connection.pragma_update(None, "journal_mode", "wal")?;
             self.connection.pragma_update(None, "synchronous", "full")?;
@@ -283,7 +285,7 @@ mod tests {
         Connection::open(&path).unwrap().pragma_update(None, "user_version", schema::FORMAT + 1).unwrap();
         for opened in [SqliteStore::open_read_only(&path), SqliteStore::open(&path)] {
             let said = opened.unwrap_err().to_string();
-            assert!(said.contains("it has format 5, and this imm reads up to 4"), "{said}");
+            assert!(said.contains("it has format 6, and this imm reads up to 5"), "{said}");
         }
     }
 
