@@ -18,6 +18,8 @@ pub fn run(global: &Global, args: &Plan) -> Outcome {
     let project = Project::find(global, args.module.path.as_deref())?;
     let Compiled { graph, attached, machine } =
         compile::compile(&project, &args.params, &args.tuning, style, args.json)?;
+    // The process ends with this command: a million nodes are given back at once, not one by one.
+    std::mem::forget(std::sync::Arc::clone(&graph));
     // A kept plan names its ledger, so there must be one.
     let kept = args.out.is_some().then(|| records::write(&project)).transpose()?;
     let ledger = match kept {
@@ -31,7 +33,8 @@ pub fn run(global: &Global, args: &Plan) -> Outcome {
     let shown = ui::plan::Shown {
         plan: &plan,
         cascades: &cascades,
-        estimate: planning::estimate(engine.ledger(), &plan),
+        // Of nothing only a program wants to know how long it takes.
+        estimate: (args.json || !empty).then(|| planning::estimate(engine.ledger(), &plan)).flatten(),
         name: &project.name,
         verbose: global.verbose,
         style,

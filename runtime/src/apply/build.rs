@@ -11,14 +11,14 @@ use crate::entry::{Body, CreateIntent, UnwindCause};
 use crate::id::ObjectId;
 use crate::ledger::LedgerError;
 use crate::plan::start::Job;
-use crate::plan::{Action, Fate, Plan, Start, Undo};
+use crate::plan::{Action, Fate, Plan, Planned, Start, Undo};
 use crate::provider::{
     Created, Ctx, Error, ErrorKind, Happened, Level, Observation, Provider, Request, Result as Called,
 };
 use crate::state::ObjectState;
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use imm_ir::{Addr, Class, CreateMode, Digest, FieldClass, Fields, FindMode, Nature, Value};
+use imm_ir::{Addr, Class, CreateMode, Digest, FieldClass, Fields, FindMode, Nature, Node, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ impl Engine {
                 break;
             }
         }
-        match progress.waiting.first().or(progress.made.first()) {
+        match progress.stuck(plan) {
             Some(addr) => {
                 Err(Stop::Unwind(UnwindCause::Failed(None), format!("{addr} waits for something that never comes")))
             }
@@ -96,8 +96,8 @@ impl Engine {
     /// Starts everything that is ready and costs nothing to undo.
     async fn launch(&mut self, plan: &Plan, progress: &mut Progress) -> Step<()> {
         let room = self.limits.parallel.saturating_sub(progress.work.len());
-        let ready: Vec<Addr> = progress.ready.iter().take(room).cloned().collect();
-        self.launch_these(plan, &ready, progress)?;
+        let ready = progress.take(room);
+        self.launch_these(plan, ready, progress)?;
         // What does nothing to anybody need not wait for others.
         while progress.jobs.first().is_some_and(|(cost, _)| *cost == Undo::Free)
             && let Some((_, job)) = progress.jobs.pop_first()
@@ -108,21 +108,20 @@ impl Engine {
     }
 
     /// Starts to make these: one write for all their intents, then their effects.
-    pub(super) fn launch_these(&mut self, plan: &Plan, ready: &[Addr], progress: &mut Progress) -> Step<()> {
+    pub(super) fn launch_these(&mut self, plan: &Plan, ready: Vec<Addr>, progress: &mut Progress) -> Step<()> {
         let mut step = self.next_step();
         let (mut intents, mut starts) = (Vec::new(), Vec::new());
-        for addr in ready.iter().cloned() {
-            let Some(planned) = plan.nodes.get(&addr) else { continue };
-            progress.start(&addr);
+        for addr in ready {
+            let Some((planned, node)) = plan.nodes.get(&addr).zip(plan.graph.nodes.get(&addr)) else { continue };
             if planned.fate == Fate::Reuse {
                 self.verify(plan, &addr, planned.object, step, progress)?;
                 step += 1;
                 continue;
             }
-            let request = self.request(plan, &addr)?;
+            let request = self.request(plan, &addr, planned, node)?;
             let inputs = self.recorded_inputs(&request.inputs)?;
-            let Some(intent) = self.intent(plan, &addr, step, &request, inputs) else { continue };
-            starts.push((addr, request, intent.create, intent.find, intent.provider.clone(), step));
+            let Some(intent) = self.intent(plan, (planned, node), step, &request, inputs) else { continue };
+            starts.push((addr, request, intent.create, intent.find, node, step));
             intents.push(Body::IntentCreate(Box::new(intent)));
             step += 1;
         }
@@ -130,13 +129,12 @@ impl Engine {
             return Ok(());
         }
         self.append(intents, true)?;
-        for (addr, request, create, find, provider, step) in starts {
-            let action = making(plan, &addr);
+        for (addr, request, create, find, node, step) in starts {
+            let action = making(Some(node));
             (self.events)(Event::StepStarted { action, address: addr.clone(), object: request.object });
-            let Some(provider) = self.providers.get(&provider).cloned() else { continue };
-            let Some(with) = plan.graph.nodes.get(&addr).map(|n| &n.with) else { continue };
-            let timeout = Duration::from_millis(with.timeout_ms);
-            let patience = Patience { retries: with.retries, timeout, ..self.patience(0) }.for_step(step);
+            let Some(provider) = self.providers.get(&node.provider).cloned() else { continue };
+            let timeout = Duration::from_millis(node.with.timeout_ms);
+            let patience = Patience { retries: node.with.retries, timeout, ..self.patience(0) }.for_step(step);
             let ctx = self.ctx(timeout);
             progress.work.push(Box::pin(async move {
                 let began = Instant::now();
@@ -150,12 +148,11 @@ impl Engine {
     fn intent(
         &self,
         plan: &Plan,
-        addr: &Addr,
+        (planned, node): (&Planned, &Node),
         step: u32,
         request: &Request,
         (inputs, inline): (Digest, Vec<u8>),
     ) -> Option<CreateIntent> {
-        let (planned, node) = plan.nodes.get(addr).zip(plan.graph.nodes.get(addr))?;
         let schema = self.schema(node)?;
         let movable = |name: &str| schema.field(name).is_some_and(|f| f.class == FieldClass::Movable);
         let recorded = |name: &str| match (node.class, schema.nature) {
@@ -168,7 +165,7 @@ impl Engine {
         Some(CreateIntent {
             step,
             object: planned.object,
-            address: addr.clone(),
+            address: request.address.clone(),
             class: node.class,
             nature: schema.nature,
             kind: node.kind.clone(),
@@ -249,15 +246,15 @@ impl Engine {
             match result {
                 Done::Created(addr, step, result, began) => {
                     let Some(planned) = plan.nodes.get(&addr) else { continue };
-                    let object = planned.object;
+                    let (object, node) = (planned.object, plan.graph.nodes.get(&addr));
                     match result {
                         Ok(Created { handle, outputs, tainted }) => {
-                            self.done(making(plan, &addr), &addr, object, began);
+                            self.done(making(node), &addr, object, began);
                             if let Some(why) = &tainted {
                                 failure.get_or_insert_with(|| format!("{addr} was made but is not usable: {why}"));
                             }
                             bodies.push(Body::Created { step, object, handle, outputs, tainted, found: false });
-                            let nature = plan.graph.nodes.get(&addr).and_then(|n| self.schema(n)).map(|s| s.nature);
+                            let nature = node.and_then(|n| self.schema(n)).map(|s| s.nature);
                             match (&planned.start, nature) {
                                 (Start::Job(job), _) => _ = progress.jobs.insert((job.cost(), addr)),
                                 (Start::Handover(handover), _) if !handover.stop_first && !progress.drill => {
@@ -272,7 +269,7 @@ impl Engine {
                             }
                         }
                         Err(error) => {
-                            self.step_failed(making(plan, &addr), &addr, object, &error.message);
+                            self.step_failed(making(node), &addr, object, &error.message);
                             if error.kind == ErrorKind::Fenced {
                                 return Err(Self::failed(addr.as_str(), &error));
                             }
@@ -472,8 +469,8 @@ pub(super) fn not_made(step: u32, object: ObjectId, error: &Error) -> Body {
 }
 
 /// What making a node is called.
-fn making(plan: &Plan, addr: &Addr) -> &'static str {
-    let external = plan.graph.nodes.get(addr).is_some_and(|node| node.class == Class::External);
+fn making(node: Option<&Node>) -> &'static str {
+    let external = node.is_some_and(|node| node.class == Class::External);
     if external { Action::Read.word() } else { Action::Create.word() }
 }
 

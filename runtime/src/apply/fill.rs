@@ -3,7 +3,7 @@
 use super::{Engine, Step, Stop};
 use crate::entry::{UnwindCause, Verb};
 use crate::id::ObjectId;
-use crate::plan::{Plan, PlannedSwitch};
+use crate::plan::{Plan, Planned, PlannedSwitch};
 use crate::provider::{Bound, Handle, Request, Setting, Target};
 use crate::rollout::strategy::delivered;
 use crate::rollout::{self, Share};
@@ -44,9 +44,8 @@ impl Engine {
     }
 
     /// What to ask of a provider to make a node's object.
-    pub(super) fn request(&self, plan: &Plan, addr: &Addr) -> Step<Request> {
+    pub(super) fn request(&self, plan: &Plan, addr: &Addr, planned: &Planned, node: &Node) -> Step<Request> {
         let gone = || Stop::Unwind(UnwindCause::Failed(None), format!("{addr} is not part of the plan"));
-        let (planned, node) = plan.nodes.get(addr).zip(plan.graph.nodes.get(addr)).ok_or_else(gone)?;
         let schema = self.schema(node).ok_or_else(gone)?;
         let mut inputs = Fields::new();
         let mut bound = BTreeMap::new();

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 /// How a node takes over, if it does.
 fn takes_over<'a>(plan: &'a Plan, addr: &Addr) -> Option<&'a Handover> {
     match plan.nodes.get(addr).map(|n| &n.start) {
-        Some(Start::Handover(handover)) => Some(handover),
+        Some(Start::Handover(handover)) => Some(&**handover),
         _other => None,
     }
 }
@@ -57,7 +57,8 @@ impl Engine {
             return Err(Stop::Unwind(UnwindCause::Failed(None), why));
         }
         let late: Vec<Addr> = takes.iter().filter(|(_, h)| h.stop_first).map(|(a, _)| (*a).clone()).collect();
-        self.launch_these(plan, &late, progress)?;
+        late.iter().for_each(|addr| _ = progress.late.remove(addr));
+        self.launch_these(plan, late.clone(), progress)?;
         let dormant: Vec<ObjectId> = group
             .iter()
             .filter(|a| progress.made.remove(*a))

@@ -6,13 +6,13 @@ use crate::entry::Verb;
 use crate::id::ObjectId;
 use crate::plan::{Fate, Plan, PlannedSwitch, Start, Undo};
 use imm_ir::Addr;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hash;
 use std::time::Duration;
 
 /// How far building is.
 pub(super) struct Progress {
-    /// Not started.
-    pub waiting: BTreeSet<Addr>,
     /// Not started, and all that it must follow is done.
     pub ready: BTreeSet<Addr>,
     /// As `ready`, but not made before others have stopped.
@@ -22,7 +22,7 @@ pub(super) struct Progress {
     /// Made ready and not run, cheapest to undo first.
     pub jobs: BTreeSet<(Undo, Addr)>,
     /// Verified, or kept as it is.
-    pub done: BTreeSet<Addr>,
+    pub done: FxHashSet<Addr>,
     /// New pointers whose targets are verified: to be set now.
     pub bindable: Vec<PlannedSwitch>,
     /// Pointers that a handover has moved.
@@ -43,13 +43,13 @@ pub(super) struct Progress {
 /// Who waits for which nodes.
 struct Blocked<K> {
     /// For how many each still waits.
-    open: BTreeMap<K, usize>,
-    followers: BTreeMap<Addr, Vec<K>>,
+    open: FxHashMap<K, usize>,
+    followers: FxHashMap<Addr, Vec<K>>,
 }
 
-impl<K: Ord + Clone> Blocked<K> {
+impl<K: Hash + Eq + Clone> Blocked<K> {
     fn new() -> Self {
-        Self { open: BTreeMap::new(), followers: BTreeMap::new() }
+        Self { open: FxHashMap::default(), followers: FxHashMap::default() }
     }
 
     /// One that waits for these. False: there is nothing to wait for.
@@ -84,12 +84,11 @@ impl<K: Ord + Clone> Blocked<K> {
 impl Progress {
     pub fn new(plan: &Plan) -> Self {
         let mut progress = Self {
-            waiting: BTreeSet::new(),
             ready: BTreeSet::new(),
             late: BTreeSet::new(),
             made: BTreeSet::new(),
             jobs: BTreeSet::new(),
-            done: BTreeSet::new(),
+            done: FxHashSet::default(),
             bindable: Vec::new(),
             moved: BTreeSet::new(),
             bound: None,
@@ -101,21 +100,20 @@ impl Progress {
             stop_first: BTreeSet::new(),
         };
         let left_out = if progress.drill { super::drill::left_out(plan) } else { BTreeMap::new() };
+        let mut waiting = Vec::new();
         for (addr, planned) in &plan.nodes {
             match planned.fate {
-                Fate::Create | Fate::Reuse if left_out.contains_key(addr) => progress.done.insert(addr.clone()),
-                Fate::Create | Fate::Reuse => progress.waiting.insert(addr.clone()),
-                Fate::Keep | Fate::Rename(_) | Fate::Attach => progress.done.insert(addr.clone()),
-            };
+                Fate::Create | Fate::Reuse if left_out.contains_key(addr) => _ = progress.done.insert(addr.clone()),
+                Fate::Create | Fate::Reuse => waiting.push((addr, planned)),
+                Fate::Keep | Fate::Rename(_) | Fate::Attach => _ = progress.done.insert(addr.clone()),
+            }
             if matches!(&planned.start, Start::Handover(handover) if handover.stop_first) {
                 progress.stop_first.insert(addr.clone());
             }
         }
-        let waiting: Vec<Addr> = progress.waiting.iter().cloned().collect();
-        for addr in waiting {
-            let after = plan.nodes.get(&addr).map(|n| n.after.as_slice()).unwrap_or_default();
-            if !progress.blocked.add(&addr, after.iter().filter(|a| !progress.done.contains(*a))) {
-                progress.free(addr);
+        for (addr, planned) in waiting {
+            if !progress.blocked.add(addr, planned.after.iter().filter(|a| !progress.done.contains(*a))) {
+                progress.free(addr.clone());
             }
         }
         for switch in plan.switches.iter().filter(|s| s.early) {
@@ -129,12 +127,15 @@ impl Progress {
         progress
     }
 
-    /// Takes a node to be started.
-    pub fn start(&mut self, addr: &Addr) {
-        self.waiting.remove(addr);
-        if !self.ready.remove(addr) {
-            self.late.remove(addr);
-        }
+    /// Takes the next nodes to be started, not more than there is room for.
+    pub fn take(&mut self, room: usize) -> Vec<Addr> {
+        std::iter::from_fn(|| self.ready.pop_first()).take(room).collect()
+    }
+
+    /// The first node that did not come to its end, when nothing goes on any more.
+    pub fn stuck<'p>(&self, plan: &'p Plan) -> Option<&'p Addr> {
+        let mut open = plan.nodes.keys().filter(|addr| !self.done.contains(*addr));
+        if self.done.len() < plan.nodes.len() { open.next() } else { None }
     }
 
     /// A node is done: what only waited for it is ready.

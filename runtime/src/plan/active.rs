@@ -2,16 +2,16 @@
 
 use super::reasons::Reason;
 use super::start::{Handover, Start};
-use super::{Action, Fate, Planned, Rollout, Step, Undo};
+use super::{Action, Fate, Nodes, Planned, Rollout, Step, Undo};
 use crate::id::ObjectId;
 use crate::state::{ObjectState, State};
-use imm_ir::{Addr, Class, Graph};
-use std::collections::{BTreeMap, BTreeSet};
+use imm_ir::{Class, Graph};
+use std::collections::BTreeSet;
 
 pub(super) fn steps(
     graph: &Graph,
     state: &State,
-    nodes: &BTreeMap<Addr, Planned>,
+    nodes: &Nodes,
     rests: &[ObjectId],
     rollout: &Rollout,
     steps: &mut Vec<Step>,
@@ -34,7 +34,8 @@ pub(super) fn steps(
             note: None,
         };
         match &planned.start {
-            Start::Handover(Handover { olds, max_outage_ms, stop_first }) => {
+            Start::Handover(handover) => {
+                let Handover { olds, max_outage_ms, stop_first } = &**handover;
                 steps.extend(
                     olds.iter()
                         .filter(|old| said.insert(**old))

@@ -2,7 +2,7 @@
 //! is an error that prints the flag.
 
 use super::start::{Effect, Start};
-use super::{Consent, Fate, Options, PlanError, Planned, Undo};
+use super::{Consent, Fate, Nodes, Options, PlanError, Planned, Undo};
 use crate::entry::{ConsentKind, Verb};
 use crate::id::ObjectId;
 use crate::state::{Object, State};
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) fn given(
     graph: &Graph,
     state: &State,
-    nodes: &BTreeMap<Addr, Planned>,
+    nodes: &Nodes,
     options: &Options,
     graph_root: Digest,
 ) -> Result<Vec<Consent>, PlanError> {
@@ -58,7 +58,7 @@ pub(super) fn given(
 pub(super) fn check_sizes(
     graph: &Graph,
     state: &State,
-    nodes: &BTreeMap<Addr, Planned>,
+    nodes: &Nodes,
     options: &Options,
 ) -> Result<(), PlanError> {
     let durables = graph.nodes.iter().filter(|(_, n)| n.class == Class::Durable && options.verb == Verb::Apply);
@@ -93,7 +93,7 @@ pub(super) fn check_sizes(
 /// The durables whose data somebody consented to destroy: out of use after this plan, and there.
 pub(super) fn ended(
     state: &State,
-    nodes: &BTreeMap<Addr, Planned>,
+    nodes: &Nodes,
     options: &Options,
 ) -> Result<BTreeSet<ObjectId>, PlanError> {
     let mut found = BTreeSet::new();
@@ -155,7 +155,7 @@ fn refuse_never(graph: &Graph, addr: &Addr) -> PlanError {
 }
 
 /// Jobs that ran since the generation that a rollback goes to, and broke what it relies on.
-fn crossed<'a>(state: &'a State, nodes: &BTreeMap<Addr, Planned>, options: &Options) -> Vec<(ObjectId, &'a Object)> {
+fn crossed<'a>(state: &'a State, nodes: &Nodes, options: &Options) -> Vec<(ObjectId, &'a Object)> {
     let Verb::Rollback { to } = options.verb else { return Vec::new() };
     let chosen: BTreeSet<ObjectId> = nodes.values().map(|n| n.object).collect();
     let broke = |o: &Object| {
@@ -177,7 +177,7 @@ fn refuse_across(job: &Addr, verb: &Verb) -> PlanError {
 }
 
 /// More of the objects are replaced than the environment lets pass unasked.
-fn above_limit(graph: &Graph, state: &State, nodes: &BTreeMap<Addr, Planned>, options: &Options) -> Option<PlanError> {
+fn above_limit(graph: &Graph, state: &State, nodes: &Nodes, options: &Options) -> Option<PlanError> {
     let limit = graph.policy.replace_limit_ppm.filter(|_| matches!(options.verb, Verb::Apply))?;
     let base = &state.generation()?.objects;
     let disposable = |id: &ObjectId| state.objects.get(id).is_some_and(|o| o.class == Class::Resource);

@@ -5,7 +5,7 @@
 //! What is kept costs one comparison; the sets of what is left over are made when the first node is not.
 
 use super::view::View;
-use super::{Fate, Observed, PlanError, Planned, identity, start};
+use super::{Fate, Nodes, Observed, PlanError, Planned, identity, start};
 use crate::id::{Lineage, ObjectId};
 use crate::provider::Observation;
 use crate::state::{Object, ObjectState};
@@ -57,7 +57,7 @@ pub(super) fn assign<'a>(
     observed: &'a Observed,
     lineage: Lineage,
     rerun: bool,
-) -> Result<BTreeMap<Addr, Planned>, PlanError> {
+) -> Result<Nodes, PlanError> {
     let (left, facts, retained) = (None, None, None);
     let (serials, taken) = (BTreeMap::new(), BTreeSet::new());
     let mut matcher = Matcher { view, observed, lineage, left, facts, retained, serials, taken };
@@ -80,14 +80,16 @@ pub(super) fn assign<'a>(
             put(view, &mut planned, candidate, found);
         }
     }
-    let nodes = view.each().filter_map(|i| Some((view.addr(i)?.clone(), planned.get_mut(i)?.take()?)));
-    Ok(nodes.collect())
+    let addrs = view.each().filter(|i| planned.get(*i).is_some_and(Option::is_some)).filter_map(|i| view.addr(i).cloned());
+    Ok(Nodes::new(addrs.collect(), planned.into_iter().flatten().collect()))
 }
 
 fn put(view: &View<'_>, planned: &mut [Option<Planned>], candidate: Candidate<'_>, found: Match) {
     let Candidate { number, node, key: (spec, bindings), .. } = candidate;
     let (object, fate, serial) = found;
-    let after = node.edges.iter().filter(|e| e.kind != EdgeKind::Set).map(|e| e.to.clone()).collect();
+    // What is there already waits for nothing.
+    let waits = node.edges.iter().filter(|e| e.kind != EdgeKind::Set && fate != Fate::Keep);
+    let after = waits.map(|e| e.to.clone()).collect();
     let claims = start::claims(view.graph, node, &|at| planned.get(view.find(at)?)?.as_ref().map(|p| p.object));
     let start = start::Start::AtOnce;
     if let Some(here) = planned.get_mut(number) {

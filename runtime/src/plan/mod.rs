@@ -3,13 +3,14 @@
 //! To read: [`identity`] (which object a node is), [`matching`] (keep, rename, reuse, attach or create), [`settings`] (what
 //! pointers are to be set to), [`start`] (when each begins to act, and who gives way), [`rollout`] (the stages), `consent`
 //! (what needs a word of its own), [`reasons`] (why) from [`causes`] (what a person changed), `view` (graph and base by
-//! numbers, in order), [`saved`] (a plan as a file). This file has the types and puts the parts together.
+//! numbers, in order), `nodes` (what is planned for each), [`saved`] (a plan as a file). This file has the types and puts the parts together.
 
 mod active;
 pub mod causes;
 mod consent;
 pub mod identity;
 pub mod matching;
+mod nodes;
 pub mod reasons;
 pub mod retire;
 pub mod rollout;
@@ -29,6 +30,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use view::View;
 
+pub use nodes::Nodes;
 pub use reasons::Reason;
 pub use rollout::Rollout;
 pub use settings::PlannedSwitch;
@@ -155,7 +157,7 @@ pub struct Planned {
     pub spec: Digest,
     /// What it binds, in slot order.
     pub bindings: Vec<ObjectId>,
-    /// Nodes that must be verified before it is made.
+    /// Nodes that must be verified before it is made; of what is kept, none.
     pub after: Vec<Addr>,
     /// How many with this spec and bindings came before.
     pub serial: u64,
@@ -196,7 +198,7 @@ pub struct Plan {
     /// The result.
     pub graph: Arc<Graph>,
     /// Every node with its object.
-    pub nodes: BTreeMap<Addr, Planned>,
+    pub nodes: Nodes,
     /// Moves of existing and removed pointers, and of new ones.
     pub switches: Vec<PlannedSwitch>,
     /// Kept objects whose policy is another one (a health check): proven by it before the commit.
@@ -478,7 +480,7 @@ impl Plan {
             base: state.base(),
             graph_root,
             graph: Arc::default(),
-            nodes: BTreeMap::new(),
+            nodes: Nodes::default(),
             switches: Vec::new(),
             proves: Vec::new(),
             rests: Vec::new(),
@@ -492,7 +494,7 @@ impl Plan {
     }
 }
 
-fn unchanged(state: &State, graph_root: Digest, nodes: &BTreeMap<Addr, Planned>) -> bool {
+fn unchanged(state: &State, graph_root: Digest, nodes: &Nodes) -> bool {
     let Some(generation) = state.generation() else { return nodes.is_empty() };
     let same = generation.graph_root == graph_root && nodes.len() == generation.objects.len();
     // Both are in address order.

@@ -3,7 +3,7 @@
 use super::causes::{self, Changed};
 use super::start::{Effect, Job, Start};
 use super::view::View;
-use super::{Action, Base, Fate, Observed, Options, Planned, Step, Undo};
+use super::{Action, Base, Fate, Nodes, Observed, Options, Step, Undo};
 use crate::provider::Observation;
 use imm_ir::{Addr, Cause, CauseKind, Class, FieldClass, Loc, Node, ParamFrom};
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,7 @@ pub(super) fn forward(
     view: &View<'_>,
     recorded: Base<'_>,
     observed: &Observed,
-    nodes: &BTreeMap<Addr, Planned>,
+    nodes: &Nodes,
     steps: &mut Vec<Step>,
 ) {
     let mut roots = BTreeMap::new();
@@ -107,7 +107,7 @@ fn create(
     observed: &Observed,
     addr: &Addr,
     node: &Node,
-    nodes: &BTreeMap<Addr, Planned>,
+    nodes: &Nodes,
     options: &Options,
     roots: &BTreeMap<&Addr, Vec<Reason>>,
 ) -> Vec<Reason> {

@@ -2,7 +2,7 @@
 
 use super::reasons::{Reason, undo_of_end};
 use super::view::{Chosen, View};
-use super::{Action, Base, Fate, Planned, Step};
+use super::{Action, Base, Fate, Nodes, Step};
 use crate::id::ObjectId;
 use crate::state::{Object, ObjectState};
 use imm_ir::{Addr, Class, Digest, Nature};
@@ -35,7 +35,7 @@ type Same<'a> = (Digest, &'a [ObjectId]);
 /// For what is retained: where a new object is made that is like it, the first one of each kind.
 fn successors<'a>(
     recorded: Base<'_>,
-    nodes: &'a BTreeMap<Addr, Planned>,
+    nodes: &'a Nodes,
     leaving: &[(&Addr, ObjectId, &Object, Action)],
 ) -> BTreeMap<Same<'a>, &'a Addr> {
     let mut found = BTreeMap::new();
@@ -51,7 +51,7 @@ fn successors<'a>(
 pub(super) fn steps(
     view: &View<'_>,
     recorded: Base<'_>,
-    nodes: &BTreeMap<Addr, Planned>,
+    nodes: &Nodes,
     chosen: &Chosen,
     (keep, ended): (u32, &BTreeSet<ObjectId>),
     steps: &mut Vec<Step>,

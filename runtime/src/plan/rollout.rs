@@ -4,7 +4,7 @@
 //! nothing to compare: all at once. Going back is one switch, never through a canary.
 
 use super::start::Start;
-use super::{Base, Fate, Options, PlanError, Planned, PlannedSwitch};
+use super::{Base, Fate, Nodes, Options, PlanError, Planned, PlannedSwitch};
 use crate::entry::Verb;
 use crate::id::ObjectId;
 use crate::rollout::stages::{Comparison, Pointer, Stage, common};
@@ -55,7 +55,7 @@ pub(super) fn check(graph: &Graph) -> Result<(), PlanError> {
 pub(super) fn decide(
     graph: &Graph,
     recorded: Base<'_>,
-    nodes: &mut BTreeMap<Addr, Planned>,
+    nodes: &mut Nodes,
     switches: &[PlannedSwitch],
     options: &Options,
 ) -> Rollout {
@@ -103,7 +103,7 @@ pub(super) fn decide(
 /// New processes that nothing but rolling pointers needs.
 fn resting(
     graph: &Graph,
-    nodes: &BTreeMap<Addr, Planned>,
+    nodes: &Nodes,
     switches: &[PlannedSwitch],
     pointers: &[Pointer],
     options: &Options,

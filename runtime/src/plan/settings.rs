@@ -3,7 +3,7 @@
 
 use super::reasons::{self, Reason};
 use super::view::{Chosen, View};
-use super::{Action, Base, Fate, Observed, Options, Past, Planned, Rollout, Step, Undo, identity};
+use super::{Action, Base, Fate, Nodes, Observed, Options, Past, Planned, Rollout, Step, Undo, identity};
 use crate::id::ObjectId;
 use crate::provider::Observation;
 use crate::rollout::Strategy;
@@ -11,7 +11,7 @@ use crate::rollout::strategy::delivered;
 use crate::state::State;
 use imm_ir::{Addr, Class, FieldClass, Fields, Graph, KindSchema, Nature, Node, Term};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// One move of a pointer, or of the cells of a durable, in the final stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,7 +59,7 @@ fn fields<'a>(node: &'a Node, schema: &'a KindSchema, class: FieldClass) -> impl
 }
 
 /// Kept processes whose policy inputs differ from the recorded ones.
-pub(super) fn proves(view: &View<'_>, past: Option<&dyn Past>, nodes: &BTreeMap<Addr, Planned>) -> Vec<ObjectId> {
+pub(super) fn proves(view: &View<'_>, past: Option<&dyn Past>, nodes: &Nodes) -> Vec<ObjectId> {
     let Some(past) = past else { return Vec::new() };
     let differs = |i: usize, planned: &Planned| {
         let Some((addr, node, schema)) = view.node(i).filter(|(.., schema)| schema.nature == Nature::Process) else {
@@ -81,7 +81,7 @@ pub(super) fn switches(
     view: &View<'_>,
     past: Option<&dyn Past>,
     observed: &Observed,
-    nodes: &BTreeMap<Addr, Planned>,
+    nodes: &Nodes,
     chosen: &Chosen,
 ) -> Vec<PlannedSwitch> {
     let (mut found, state) = (Vec::new(), view.state);
@@ -165,7 +165,7 @@ pub(super) fn steps(
     graph: &Graph,
     recorded: Base<'_>,
     switches: &[PlannedSwitch],
-    nodes: &BTreeMap<Addr, Planned>,
+    nodes: &Nodes,
     rollout: &Rollout,
     options: &Options,
     steps: &mut Vec<Step>,

@@ -4,7 +4,7 @@
 //! Also who may be there at once: claims of old, warm and new objects are compared here, before anything happens.
 
 use super::view::{Chosen, View};
-use super::{Fate, PlanError, Planned, Undo};
+use super::{Fate, Nodes, PlanError, Planned, Undo};
 use crate::entry::Claim;
 use crate::id::ObjectId;
 use crate::state::{Object, ObjectState, State};
@@ -24,7 +24,7 @@ pub enum Start {
     /// It is made dormant, and let loose when its batch takes over.
     Rolling,
     /// When others have given way to it.
-    Handover(Handover),
+    Handover(Box<Handover>),
     /// It runs once, to its end.
     Job(Job),
 }
@@ -130,7 +130,7 @@ fn members_acting(graph: &Graph, schemas: &BTreeMap<Arc<str>, SchemaSet>) -> BTr
 /// Two would have to hold one thing at once.
 pub(super) fn decide(
     view: &View<'_>,
-    nodes: &mut BTreeMap<Addr, Planned>,
+    nodes: &mut Nodes,
     chosen: &Chosen,
     drill: bool,
 ) -> Result<Vec<ObjectId>, PlanError> {
@@ -173,7 +173,7 @@ fn takes_over(
         Replace::StopFirst { .. } => (node.with.timeout_ms, true),
         Replace::Beside => {
             let handover = Handover { olds: Vec::new(), max_outage_ms: 0, stop_first: false };
-            return if dormant { Start::Handover(handover) } else { Start::AtOnce };
+            return if dormant { Start::Handover(Box::new(handover)) } else { Start::AtOnce };
         }
     };
     let left = |id: &ObjectId| view.state.objects.get_index_of(id).is_some_and(|at| !chosen.has(at));
@@ -185,7 +185,7 @@ fn takes_over(
     }
     // A warm one is ready: there is nothing that could only be made later.
     let stop_first = stop_first && planned.fate == Fate::Create;
-    Start::Handover(Handover { olds: olds.into_iter().collect(), max_outage_ms, stop_first })
+    Start::Handover(Box::new(Handover { olds: olds.into_iter().collect(), max_outage_ms, stop_first }))
 }
 
 /// In a drill what would take over, or hold something alone, is made and stays at rest.
@@ -194,7 +194,7 @@ fn rehearsed(state: &State, node: &Node, planned: &Planned) -> Start {
     let dormant = state.objects.get(&planned.object).is_some_and(|o| o.state == ObjectState::Dormant);
     let alone = node.with.replace != Replace::Beside || planned.claims.iter().any(|c| c.exclusive);
     let handover = Handover { olds: Vec::new(), max_outage_ms: 0, stop_first: false };
-    if fresh && (dormant || alone) { Start::Handover(handover) } else { Start::AtOnce }
+    if fresh && (dormant || alone) { Start::Handover(Box::new(handover)) } else { Start::AtOnce }
 }
 
 /// What acts by itself and is no part of the new generation, in the order of their ids.
@@ -291,7 +291,7 @@ impl<'a> Holders<'a> {
 /// Old, warm and new objects exist side by side: two that claim the same thing exclusively cannot, unless one gives way.
 fn check_claims(
     graph: &Graph,
-    nodes: &BTreeMap<Addr, Planned>,
+    nodes: &Nodes,
     holders: &Holders<'_>,
     rests: &[ObjectId],
 ) -> Result<(), PlanError> {

@@ -3,13 +3,13 @@
 //!
 //! Guarantees: each walk over it is counted ([`Visits`]), so that a test can tell that a plan is linear without a clock.
 
-use super::{Fate, Options, PlanError, Planned, identity};
+use super::{Fate, Nodes, Options, PlanError, identity};
 use crate::id::ObjectId;
 use crate::state::{Object, State};
 use imm_ir::{Addr, EdgeKind, Graph, KindSchema, Node};
+use rustc_hash::FxHashMap;
 use std::cell::Cell;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap};
 
 /// How often a plan looked at a node of the graph, at an edge, at a recorded object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub(super) struct View<'a> {
     pub state: &'a State,
     pub options: &'a Options,
     addrs: Vec<&'a Addr>,
+    /// By address; only of a graph with edges, since nothing else asks.
+    numbers: Option<Numbers<'a>>,
     nodes: Vec<(&'a Node, &'a KindSchema)>,
     /// Edges of node `i` are `edges[starts[i]..starts[i + 1]]`; what a pointer is set to is none.
     starts: Vec<u32>,
@@ -45,6 +47,8 @@ pub(super) struct View<'a> {
     visits: Cell<Visits>,
 }
 
+type Numbers<'a> = FxHashMap<&'a str, u32>;
+
 fn number(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
@@ -55,12 +59,17 @@ impl<'a> View<'a> {
     pub fn new(graph: &'a Graph, state: &'a State, options: &'a Options) -> Result<Self, PlanError> {
         let nodes = identity::checked(graph, options)?;
         let addrs: Vec<&Addr> = graph.nodes.keys().collect();
-        let (starts, edges) = edges(&addrs, &nodes);
+        let numbers: Option<Numbers<'a>> = nodes
+            .iter()
+            .any(|(node, _)| !node.edges.is_empty())
+            .then(|| addrs.iter().map(|a| a.as_str()).zip(0..).collect());
+        let (starts, edges) = edges(numbers.as_ref(), &nodes);
         let mut view = Self {
             graph,
             state,
             options,
             addrs,
+            numbers,
             nodes,
             starts,
             edges,
@@ -121,7 +130,10 @@ impl<'a> View<'a> {
 
     /// The number of a node, by its address.
     pub fn find(&self, addr: &Addr) -> Option<usize> {
-        self.addrs.binary_search(&addr).ok()
+        match &self.numbers {
+            Some(numbers) => numbers.get(addr.as_str()).map(|i| *i as usize),
+            None => self.addrs.binary_search(&addr).ok(),
+        }
     }
 
     /// The object that the base has at the address of a node.
@@ -141,7 +153,7 @@ impl<'a> View<'a> {
     }
 
     /// Which objects, by their places, the nodes have.
-    pub fn chosen(&self, nodes: &BTreeMap<Addr, Planned>) -> Chosen {
+    pub fn chosen(&self, nodes: &Nodes) -> Chosen {
         let mut chosen = vec![false; self.state.objects.len()];
         self.count(|v| v.nodes += nodes.len() as u64);
         for planned in nodes.values().filter(|n| n.fate != Fate::Create) {
@@ -280,17 +292,12 @@ impl Followers {
     }
 }
 
-fn edges(addrs: &[&Addr], nodes: &[(&Node, &KindSchema)]) -> (Vec<u32>, Vec<u32>) {
+fn edges(numbers: Option<&Numbers<'_>>, nodes: &[(&Node, &KindSchema)]) -> (Vec<u32>, Vec<u32>) {
     let (mut starts, mut edges) = (Vec::with_capacity(nodes.len() + 1), Vec::new());
     starts.push(0);
-    let mut numbers: HashMap<&str, u32> = HashMap::new();
     for (node, _) in nodes {
-        for edge in node.edges.iter().filter(|e| e.kind != EdgeKind::Set) {
-            if numbers.is_empty() {
-                numbers = addrs.iter().map(|a| a.as_str()).zip(0..).collect();
-            }
-            edges.extend(numbers.get(edge.to.as_str()));
-        }
+        let needs = node.edges.iter().filter(|e| e.kind != EdgeKind::Set);
+        edges.extend(needs.filter_map(|e| numbers?.get(e.to.as_str())));
         starts.push(number(edges.len()));
     }
     (starts, edges)

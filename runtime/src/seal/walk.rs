@@ -148,14 +148,24 @@ pub fn names(graph: &Graph) -> BTreeSet<Digest> {
 
 /// Whether a secret that is not sealed is in here.
 fn has_plain(term: &Term) -> bool {
-    let found = std::cell::Cell::new(false);
-    let look = |value: &Value, inside: bool| {
-        let plain = if inside { !matches!(value, Value::Sealed(_) | Value::Node(_)) } else { value_has_plain(value) };
-        found.set(found.get() | plain);
-        Ok(Value::None)
-    };
-    drop(map(term, false, &look));
-    found.get()
+    plain_in(term, false)
+}
+
+/// Every plan asks this of every input: nothing is made on the way.
+fn plain_in(term: &Term, inside: bool) -> bool {
+    let in_fields = |fields: &Fields<Term>| fields.values().any(|t| plain_in(t, inside));
+    match term {
+        Term::Value(value) if inside => !matches!(value, Value::Sealed(_) | Value::Node(_)),
+        Term::Value(value) => value_has_plain(value),
+        Term::Output(..) | Term::Var(_) => false,
+        Term::List(items) => items.iter().any(|t| plain_in(t, inside)),
+        Term::Map(of) => of.values().any(|t| plain_in(t, inside)),
+        Term::Record(of) | Term::Variant(_, of) => in_fields(of),
+        Term::Secret(inner) => plain_in(inner, true),
+        Term::Call(_, args) => args.iter().any(|t| plain_in(t, inside)),
+        Term::If(cond, yes, no) => [cond, yes, no].into_iter().any(|t| plain_in(t, inside)),
+        Term::Lambda { body, .. } => plain_in(body, inside),
+    }
 }
 
 fn value_has_plain(value: &Value) -> bool {

@@ -11,7 +11,7 @@ use super::harness::{Command, Ended, Scene};
 use super::life::Life;
 use crate::apply::Outcome;
 use crate::id::ObjectId;
-use crate::plan::Plan;
+use crate::plan::{Nodes, Plan};
 use crate::rollout::Samples;
 use imm_ir::{Addr, Fields, Graph, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -183,11 +183,11 @@ impl Rehearsal {
         let planned = match command {
             Command::Apply(graph) => self.plan(graph).map(|plan| plan.nodes).unwrap_or_default(),
             Command::Rollback(_) | Command::Drill(_) | Command::Destroy | Command::Recover | Command::AcceptLost(_) => {
-                BTreeMap::new()
+                Nodes::default()
             }
         };
         let recorded = self.scene.state().map(|state| state.objects).unwrap_or_default();
-        let new = planned.into_iter().filter(|(address, _)| address.is_within(at)).map(|(_, node)| node.object);
+        let new = planned.iter().filter(|(address, _)| address.is_within(at)).map(|(_, node)| node.object);
         let old = recorded.into_iter().filter(|(_, object)| object.address.is_within(at)).map(|(id, _)| *id);
         new.chain(old).collect()
     }

@@ -62,9 +62,13 @@ impl State {
     /// one holds a claim, the other is retained.
     pub fn warm(&self, keep: u32) -> BTreeSet<ObjectId> {
         let Some(current) = self.current else { return BTreeSet::new() };
+        let before: Vec<_> = self.generations.range(..current).rev().take(keep as usize).collect();
+        if before.is_empty() {
+            return BTreeSet::new();
+        }
         let (in_use, unsound) = (self.in_use(), self.unsound());
-        let before = self.generations.range(..current).rev().take(keep as usize);
         before
+            .into_iter()
             .flat_map(|(_, g)| g.objects.values().copied())
             .filter(|id| {
                 let resource = self.objects.get(id).is_some_and(|o| o.class == Class::Resource);

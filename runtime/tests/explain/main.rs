@@ -143,7 +143,7 @@ fn a_chain_names_its_root_and_the_way_there() {
     for cascade in cascades(&planned, recorded) {
         for address in &cascade.replaced {
             let at = Addr::parse(address).unwrap();
-            assert!(planned.nodes[&at].fate == imm_runtime::plan::Fate::Create);
+            assert!(planned.nodes.get(&at).unwrap().fate == imm_runtime::plan::Fate::Create);
             assert!(now.nodes[&at].edges.iter().any(|e| e.kind == EdgeKind::Bind));
         }
     }
