@@ -206,10 +206,12 @@ impl Vault {
     }
 
     fn open_all(&self) -> Result<usize, (Digest, SealError)> {
-        let (names, key) = {
+        let (mut names, key) = {
             let inner = self.locked();
             (inner.sealed.keys().copied().collect::<Vec<_>>(), inner.key_name)
         };
+        // Without the key none opens: what is wrong with it is not to be said of another.
+        names.sort_by_key(|name| key != Some(*name));
         for name in &names {
             if key == Some(*name) {
                 let mut inner = self.locked();

@@ -471,7 +471,7 @@ async fn growing_a_volume_switches_its_cell_and_a_failure_switches_it_back() {
     held.nodes.get_mut(&Addr::root("front")).unwrap().inputs.get_mut("rollout").unwrap().term = rollout.into();
     let mut engine = bench.engine();
     let plan = engine.plan(&held, &Options::new(engine.schemas())).unwrap();
-    let (shelf, target) = (bench.shelf.clone(), plan.nodes[&instance(0)].object);
+    let (shelf, target) = (bench.shelf.clone(), plan.nodes.get(&instance(0)).unwrap().object);
     engine = engine.with_events(move |event| {
         if matches!(event, Event::Switched { .. }) {
             shelf.0.lock().unwrap().sick.insert(target);
