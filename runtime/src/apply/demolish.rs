@@ -158,7 +158,8 @@ impl Engine {
     /// One write for all these intents, then their effects.
     fn destroy(&mut self, ready: Vec<(ObjectId, Arc<dyn Provider>)>, calls: &mut Calls) -> Result<(), EngineError> {
         let first = self.next_step();
-        let intents = ready.iter().zip(first..).map(|((object, _), step)| Body::IntentDestroy { step, object: *object });
+        let intents =
+            ready.iter().zip(first..).map(|((object, _), step)| Body::IntentDestroy { step, object: *object });
         self.append(intents.collect(), true)?;
         for ((object, provider), step) in ready.into_iter().zip(first..) {
             let Some(known) = self.state().objects.get(&object) else { continue };

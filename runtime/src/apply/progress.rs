@@ -151,6 +151,10 @@ impl Progress {
 
     fn free(&mut self, addr: Addr) {
         let later = self.stop_first.contains(&addr);
-        if later { self.late.insert(addr) } else { self.ready.insert(addr) };
+        if later {
+            self.late.insert(addr)
+        } else {
+            self.ready.insert(addr)
+        };
     }
 }

@@ -55,12 +55,7 @@ pub(super) fn given(
 
 /// What a durable holds may get more room and never less: no provider could keep that promise. Going back to a generation that
 /// asked for less is no such wish.
-pub(super) fn check_sizes(
-    graph: &Graph,
-    state: &State,
-    nodes: &Nodes,
-    options: &Options,
-) -> Result<(), PlanError> {
+pub(super) fn check_sizes(graph: &Graph, state: &State, nodes: &Nodes, options: &Options) -> Result<(), PlanError> {
     let durables = graph.nodes.iter().filter(|(_, n)| n.class == Class::Durable && options.verb == Verb::Apply);
     for (addr, node) in durables {
         let Some((planned, schema)) = nodes.get(addr).zip(options.schema(&node.provider, &node.kind)) else { continue };
@@ -91,11 +86,7 @@ pub(super) fn check_sizes(
 }
 
 /// The durables whose data somebody consented to destroy: out of use after this plan, and there.
-pub(super) fn ended(
-    state: &State,
-    nodes: &Nodes,
-    options: &Options,
-) -> Result<BTreeSet<ObjectId>, PlanError> {
+pub(super) fn ended(state: &State, nodes: &Nodes, options: &Options) -> Result<BTreeSet<ObjectId>, PlanError> {
     let mut found = BTreeSet::new();
     let refuse = |code, message: String, help: String| Err(PlanError { code, message, help: Some(help), loc: None });
     let meant = |id: &ObjectId| options.consent_object.as_ref().is_none_or(|wanted| id.to_string().starts_with(wanted));

@@ -80,7 +80,8 @@ pub(super) fn assign<'a>(
             put(view, &mut planned, candidate, found);
         }
     }
-    let addrs = view.each().filter(|i| planned.get(*i).is_some_and(Option::is_some)).filter_map(|i| view.addr(i).cloned());
+    let addrs =
+        view.each().filter(|i| planned.get(*i).is_some_and(Option::is_some)).filter_map(|i| view.addr(i).cloned());
     Ok(Nodes::new(addrs.collect(), planned.into_iter().flatten().collect()))
 }
 

@@ -47,13 +47,7 @@ impl Reason {
 const MOST_ROOTS: usize = 3;
 
 /// Steps of everything that is not simply kept, dependencies first.
-pub(super) fn forward(
-    view: &View<'_>,
-    recorded: Base<'_>,
-    observed: &Observed,
-    nodes: &Nodes,
-    steps: &mut Vec<Step>,
-) {
+pub(super) fn forward(view: &View<'_>, recorded: Base<'_>, observed: &Observed, nodes: &Nodes, steps: &mut Vec<Step>) {
     let mut roots = BTreeMap::new();
     let options = view.options;
     let kept: Vec<bool> = nodes.values().map(|n| n.fate == Fate::Keep).collect();

@@ -289,12 +289,7 @@ impl<'a> Holders<'a> {
 }
 
 /// Old, warm and new objects exist side by side: two that claim the same thing exclusively cannot, unless one gives way.
-fn check_claims(
-    graph: &Graph,
-    nodes: &Nodes,
-    holders: &Holders<'_>,
-    rests: &[ObjectId],
-) -> Result<(), PlanError> {
+fn check_claims(graph: &Graph, nodes: &Nodes, holders: &Holders<'_>, rests: &[ObjectId]) -> Result<(), PlanError> {
     let mut taken: BTreeMap<(&str, &str), (&Addr, bool)> = BTreeMap::new();
     for (addr, planned) in nodes.iter().filter(|(_, n)| !n.claims.is_empty()) {
         let node = graph.nodes.get(addr);

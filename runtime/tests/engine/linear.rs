@@ -90,5 +90,8 @@ async fn what_has_an_address_keeps_it_before_another_node_is_taken_for_it() {
     program.nodes.insert(new.clone(), file("same", Vec::new()));
     let engine = bench.engine();
     let plan = engine.plan(&program, &Options::new(engine.schemas())).unwrap();
-    assert_eq!((&plan.nodes.get(&late).unwrap().fate, &plan.nodes.get(&new).unwrap().fate), (&Fate::Keep, &Fate::Create));
+    assert_eq!(
+        (&plan.nodes.get(&late).unwrap().fate, &plan.nodes.get(&new).unwrap().fate),
+        (&Fate::Keep, &Fate::Create)
+    );
 }

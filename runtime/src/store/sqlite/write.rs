@@ -29,7 +29,8 @@ impl SqliteStore {
     }
 
     pub(super) fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let done = self.set_durable(batch.sync).map_err(Failed::Sql).and_then(|()| transaction(&self.connection, batch));
+        let done =
+            self.set_durable(batch.sync).map_err(Failed::Sql).and_then(|()| transaction(&self.connection, batch));
         done.map_err(|failed| match failed {
             Failed::Refused(refused) => refused,
             Failed::Sql(error) => sql(&self.path, &error),
