@@ -366,7 +366,7 @@ impl Session {
         if !std::io::stdin().is_terminal() {
             let failure = Failure::usage("this needs an answer, and there is no terminal to ask on");
             return Err(if typed {
-                failure.help("the environment says `confirm = true`: the answer is typed, also with --yes")
+                failure.help("`confirm = true` holds here: the answer is typed, also with --yes; `imm apply --confirm=false` wants none")
             } else {
                 failure.help("answer with --yes")
             });

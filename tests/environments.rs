@@ -64,7 +64,7 @@ fn every_setting_of_an_environment_is_in_force() {
     assert!(bench.path("records/prod/ledger.db").is_file(), "the ledger is where the program says");
     assert!(!bench.module.join(".imm/prod").exists());
     let refused = bench.imm(&["apply", "--env", "prod", "--yes"]);
-    assert!(refused.code == 2 && refused.err.contains("the answer is typed"), "{refused:?}");
+    assert!(refused.code == 2 && refused.err.contains("--confirm=false"), "{refused:?}");
 }
 
 #[test]
@@ -96,6 +96,8 @@ fn the_command_line_overrules_each_setting() {
     assert_eq!(over.attached.params, [("greeting".to_owned(), "\"Hi\"".to_owned())]);
     assert!(bench.module.join("elsewhere/prod/ledger.db").is_file());
     assert!(planned(&bench, &["--confirm"]).plan.graph.policy.confirm);
+    assert!(planned(&bench, &["--env", "prod", "--confirm=true"]).plan.graph.policy.confirm);
+    assert!(!planned(&bench, &["--env", "prod", "--confirm=false"]).plan.graph.policy.confirm);
 
     for (args, code, words) in [
         (&["plan", "--watch", "30"][..], 1, "--watch:1:1"),

@@ -35,6 +35,7 @@ mod mutations;
 mod neovim;
 mod outside;
 mod places;
+mod private;
 mod repl;
 mod reproducible;
 mod rollouts;

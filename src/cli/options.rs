@@ -54,9 +54,9 @@ pub struct Tuning {
     /// Settings of the platform, for example 'host { isolation = require }'
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<String>,
-    /// Want a typed answer, also with --yes
-    #[arg(long)]
-    pub confirm: bool,
+    /// Want a typed answer, also with --yes; `--confirm=false` wants none, whatever the environment says
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub confirm: Option<bool>,
 }
 
 impl Tuning {
@@ -71,7 +71,7 @@ impl Tuning {
         let texts = [("watch", &self.watch), ("replace_limit", &self.replace_limit), ("platform", &self.platform)];
         let numbers = numbers.into_iter().filter_map(|(name, n)| Some((Arc::from(name), n?.to_string())));
         let texts = texts.into_iter().filter_map(|(name, text)| Some((Arc::from(name), text.clone()?)));
-        let confirm = self.confirm.then(|| (Arc::from("confirm"), "true".to_owned()));
+        let confirm = self.confirm.map(|wanted| (Arc::from("confirm"), wanted.to_string()));
         numbers.chain(texts).chain(confirm).collect()
     }
 }

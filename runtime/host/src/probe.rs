@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
 use imm_router::Elsewhere;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -42,6 +43,10 @@ impl Whom {
         let (host, port) = elsewhere.host_and_port();
         let authority = elsewhere.authority().to_owned();
         Self { host: host.to_owned(), port, authority, elsewhere: Some(elsewhere.clone()) }
+    }
+
+    fn is_encrypted(&self) -> bool {
+        self.elsewhere.as_ref().is_some_and(Elsewhere::is_encrypted)
     }
 
     fn path(&self, path: &str) -> String {
@@ -104,19 +109,34 @@ pub async fn bounded(check: &HealthCheck, whom: &Whom, timeout_ms: u64) -> Outco
 }
 
 async fn once(check: &HealthCheck, whom: &Whom) -> Outcome {
-    let what = || describe(check, whom);
+    let said = |cause: String| format!("{}: {cause}", describe(check, whom));
     let connected = TcpStream::connect((whom.host.as_str(), whom.port)).await;
-    let stream = connected.map_err(|cause| format!("{}: {cause}", what()))?;
+    let stream = connected.map_err(|cause| said(cause.to_string()))?;
     let HealthCheck::Http { path, status, .. } = check else { return Ok(()) };
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|cause| format!("{}: {cause}", what()))?;
+    let answered = if whom.is_encrypted() {
+        match imm_router::encrypt(stream, &whom.host).await {
+            Ok(stream) => status_of(stream, whom, path).await,
+            Err(cause) => Err(cause.to_string()),
+        }
+    } else {
+        status_of(stream, whom, path).await
+    };
+    match answered.map_err(said)? {
+        good if status.contains(&good) => Ok(()),
+        bad => Err(said(format!("answered {bad}, expected {}", list(status)))),
+    }
+}
+
+/// The status of what is answered to a GET.
+async fn status_of(stream: impl AsyncRead + AsyncWrite + Unpin, whom: &Whom, path: &str) -> Result<u16, String> {
+    let words = |cause: hyper::Error| cause.to_string();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(words)?;
     let request = http::Request::get(whom.path(path))
         .header(http::header::HOST, whom.authority.as_str())
         .header(http::header::USER_AGENT, "imm-health")
         .header(http::header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
-        .map_err(|cause| format!("{}: {cause}", what()))?;
+        .map_err(|cause| cause.to_string())?;
     let asked = async { sender.send_request(request).await };
     tokio::pin!(asked);
     // The connection is driven only as long as the answer's head is awaited, and closed by dropping it.
@@ -124,12 +144,7 @@ async fn once(check: &HealthCheck, whom: &Whom) -> Outcome {
         answer = &mut asked => answer,
         _ended = connection => asked.await,
     };
-    let answer = answer.map_err(|cause| format!("{}: {cause}", what()))?;
-    if status.contains(&answer.status().as_u16()) {
-        Ok(())
-    } else {
-        Err(format!("{}: answered {}, expected {}", what(), answer.status().as_u16(), list(status)))
-    }
+    Ok(answer.map_err(words)?.status().as_u16())
 }
 
 fn list(status: &[u16]) -> String {
@@ -138,7 +153,10 @@ fn list(status: &[u16]) -> String {
 
 fn describe(check: &HealthCheck, whom: &Whom) -> String {
     match check {
-        HealthCheck::Http { path, .. } => format!("GET http://{}{}", whom.authority, whom.path(path)),
+        HealthCheck::Http { path, .. } => {
+            let scheme = if whom.is_encrypted() { "https" } else { "http" };
+            format!("GET {scheme}://{}{}", whom.authority, whom.path(path))
+        }
         HealthCheck::Tcp { .. } => format!("connecting to {}", whom.authority),
         HealthCheck::Exec { cmd, .. } => cmd.join(" "),
         HealthCheck::Running { .. } => "running".to_owned(),

@@ -39,6 +39,8 @@ struct Span {
     ends_at: Option<u64>,
     /// Ends after an entry with this name about one of these.
     ends_after: Option<(BTreeSet<ObjectId>, String)>,
+    /// Names of the entries about these that it did not end after.
+    lived_through: BTreeSet<String>,
     pauses_at: Option<u64>,
     /// Happens at an instant.
     does_at: Option<(u64, Action)>,
@@ -184,11 +186,21 @@ impl Life {
 
     /// Whether these records hold the entry that it ends after.
     fn ends_with(&self, records: &[Record]) -> bool {
-        let span = self.span();
+        let mut span = self.span();
         let Some((objects, wanted)) = &span.ends_after else { return false };
         let entries = super::oracle::entries(records);
         let about = |body: &Body| subjects(body).iter().any(|object| objects.contains(object));
-        entries.iter().any(|(_, entry)| super::oracle::name(&entry.body) == *wanted && about(&entry.body))
+        let met =
+            entries.iter().filter(|(_, entry)| about(&entry.body)).map(|(_, entry)| super::oracle::name(&entry.body));
+        let met: Vec<String> = met.collect();
+        let ends = met.contains(wanted);
+        span.lived_through.extend(met);
+        ends
+    }
+
+    /// Names of the entries about the objects after which it should have ended.
+    pub fn lived_through(&self) -> Vec<String> {
+        self.span().lived_through.iter().cloned().collect()
     }
 
     fn is_full(&self) -> bool {

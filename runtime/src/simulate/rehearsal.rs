@@ -146,13 +146,17 @@ impl Rehearsal {
 
     fn run(&mut self, command: &Command) -> Result<Report, String> {
         let before = self.scene.world.log().len();
-        let life = match self.crash.take() {
-            Some((at, entry)) => Life::ending_after(self.objects_at(command, &at), entry),
+        let crash = self.crash.take();
+        let life = match &crash {
+            Some((at, entry)) => Life::ending_after(self.objects_at(command, at), entry.clone()),
             None => Life::default(),
         };
         let scene = &mut self.scene;
         let ended = self.runtime.block_on(scene.run(command, None, &life));
         self.scene.world.calm();
+        if let (Some((at, entry)), Ended::Outcome(_)) = (&crash, &ended) {
+            return Err(no_crash(at, entry, &life.lived_through()));
+        }
         let (ending, error) = match ended {
             Ended::Outcome(Outcome::NothingToDo | Outcome::Committed { .. }) => (Ending::Committed, None),
             Ended::Outcome(Outcome::Drilled { error, .. }) => (Ending::RolledBack, error),
@@ -243,4 +247,10 @@ pub(super) fn outages(log: &[Effect], from: usize) -> (u64, u64) {
         }
     }
     (lost.values().copied().max().unwrap_or_default(), lost.values().sum())
+}
+
+/// Why an engine that should have died lived on.
+fn no_crash(at: &Addr, entry: &str, there: &[String]) -> String {
+    let there = if there.is_empty() { "none at all".to_owned() } else { there.join(", ") };
+    format!("no entry `{entry}` about `{at}` was written, so the engine did not die; of `{at}` there were {there}")
 }

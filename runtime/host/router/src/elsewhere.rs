@@ -10,10 +10,12 @@ use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Uri};
 use serde::{Deserialize, Serialize};
 
-/// A server by URL: `http://HOST[:PORT][/BASE]`.
+/// A server by URL: `http://HOST[:PORT][/BASE]`, or with `https`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Elsewhere {
+    /// `https`: it proves who it is, and what is sent is encrypted.
+    encrypted: bool,
     /// Its name or address, without brackets.
     host: String,
     port: u16,
@@ -37,8 +39,9 @@ impl FromStr for Elsewhere {
     fn from_str(url: &str) -> Result<Self, BadUrl> {
         let bad = |why| BadUrl { url: url.to_owned(), why };
         let uri: Uri = url.parse().map_err(|_| bad("it is no URL; write one like http://10.0.0.5:8080"))?;
-        if uri.scheme() != Some(&Scheme::HTTP) {
-            return Err(bad("it must begin with `http://`; this version calls no other servers"));
+        let encrypted = uri.scheme() == Some(&Scheme::HTTPS);
+        if !encrypted && uri.scheme() != Some(&Scheme::HTTP) {
+            return Err(bad("it must begin with `http://` or `https://`"));
         }
         let authority = uri.authority().ok_or_else(|| bad("it names no host"))?;
         if authority.as_str().contains('@') {
@@ -52,8 +55,9 @@ impl FromStr for Elsewhere {
             return Err(bad("it names no host"));
         }
         Ok(Self {
+            encrypted,
             host,
-            port: authority.port_u16().unwrap_or(80),
+            port: authority.port_u16().unwrap_or(if encrypted { 443 } else { 80 }),
             authority: authority.as_str().to_owned(),
             base: uri.path().trim_end_matches('/').to_owned(),
         })
@@ -62,7 +66,8 @@ impl FromStr for Elsewhere {
 
 impl fmt::Display for Elsewhere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.base)
+        let scheme = if self.encrypted { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority, self.base)
     }
 }
 
@@ -85,6 +90,12 @@ impl Elsewhere {
     #[must_use]
     pub fn host_and_port(&self) -> (&str, u16) {
         (&self.host, self.port)
+    }
+
+    /// Whether it is spoken to by TLS.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.encrypted
     }
 
     /// What its `Host` says.
@@ -131,13 +142,16 @@ mod tests {
         check("http://a.example/", "a.example", 80, "/", "/");
         check("http://10.0.0.5:9000/v1/", "10.0.0.5", 9000, "/x", "/v1/x");
         check("http://[::1]:81/v1", "::1", 81, "/", "/v1/");
+        check("https://a.example/v1", "a.example", 443, "/", "/v1/");
+        check("https://a.example:8443", "a.example", 8443, "/", "/");
         assert_eq!(parse("http://[::1]:81/v1/").to_string(), "http://[::1]:81/v1");
+        assert_eq!(parse("HTTPS://a.example/").to_string(), "https://a.example");
     }
 
     #[test]
     fn what_cannot_be_called_is_refused() {
         for url in
-            ["", "a.example", "/x", "ftp://a", "https://a", "http://u:p@a", "http://a/?q", "http://", "http://:80"]
+            ["", "a.example", "/x", "ftp://a", "https://a/?q", "http://u:p@a", "http://a/?q", "http://", "http://:80"]
         {
             let refused = url.parse::<Elsewhere>().unwrap_err().to_string();
             assert!(refused.contains("cannot be called"), "{refused}");

@@ -31,6 +31,7 @@ mod table;
 mod target;
 mod tls;
 mod traffic;
+mod trust;
 mod tunnel;
 mod wire;
 
@@ -40,3 +41,4 @@ pub use error::ApplyError;
 pub use router::{Drained, PortSocket, Router};
 pub use samples::{Histogram, TargetSamples};
 pub use spec::{Certificate, Mark, Place, Preview, Protocol, RouteSpec, Routes, Target};
+pub use trust::encrypt;

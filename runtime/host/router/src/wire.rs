@@ -13,10 +13,12 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::client::TlsStream;
 
 use crate::spec::Place;
 use crate::static_files;
 use crate::target::{InFlight, TargetState};
+use crate::trust;
 
 #[derive(Debug)]
 pub(crate) struct Wire {
@@ -28,15 +30,20 @@ pub(crate) struct Wire {
 #[derive(Debug)]
 enum Stream {
     Tcp(TcpStream),
+    /// To a server elsewhere that proves who it is.
+    Tls(Box<TlsStream<TcpStream>>),
     /// To a site.
     Pair(UnixStream),
 }
 
 impl Stream {
     async fn to(target: &TargetState) -> io::Result<Self> {
-        let stream = match &target.place {
-            Place::Address(address) => TcpStream::connect(address).await?,
-            Place::Elsewhere(elsewhere) => TcpStream::connect(elsewhere.host_and_port()).await?,
+        let (stream, proves) = match &target.place {
+            Place::Address(address) => (TcpStream::connect(address).await?, None),
+            Place::Elsewhere(elsewhere) => {
+                let (host, port) = elsewhere.host_and_port();
+                (TcpStream::connect((host, port)).await?, elsewhere.is_encrypted().then_some(host))
+            }
             Place::Site(spec) => {
                 let site = target.site(spec)?;
                 let (near, far) = UnixStream::pair()?;
@@ -46,12 +53,16 @@ impl Stream {
         };
         // Best effort: a socket without it works, slower.
         let _ = stream.set_nodelay(true);
-        Ok(Self::Tcp(stream))
+        Ok(match proves {
+            Some(host) => Self::Tls(Box::new(trust::encrypt(stream, host).await?)),
+            None => Self::Tcp(stream),
+        })
     }
 
     fn descriptor(&self) -> RawFd {
         match self {
             Self::Tcp(stream) => stream.as_raw_fd(),
+            Self::Tls(stream) => stream.get_ref().0.as_raw_fd(),
             Self::Pair(stream) => stream.as_raw_fd(),
         }
     }
@@ -88,6 +99,7 @@ macro_rules! each {
     ($wire:expr, $stream:ident => $does:expr) => {
         match &mut $wire.stream {
             Stream::Tcp($stream) => $does,
+            Stream::Tls($stream) => $does,
             Stream::Pair($stream) => $does,
         }
     };

@@ -23,7 +23,7 @@ use crate::confine::Confinement;
 use crate::launch::parse_user;
 use crate::record::{self, Order};
 use crate::run::Run;
-use crate::spec::{Level, Spec};
+use crate::spec::{Level, Network, Spec};
 use crate::{copied, launch, program, sys};
 
 /// What is kept of the program's output, in bytes.
@@ -140,7 +140,8 @@ fn enter(order: &Inside) -> Result<i32, String> {
     let _ = order.group.join();
     if order.level == Level::Namespaces {
         let owned: &[&str] = if order.rootless { &["user"] } else { &[] };
-        let files = owned.iter().chain(&["ipc", "uts", "pid", "mnt"]).map(|name| {
+        let network: &[&str] = if order.spec.network == Network::Host { &[] } else { &["net"] };
+        let files = owned.iter().chain(network).chain(&["ipc", "uts", "pid", "mnt"]).map(|name| {
             let path = format!("/proc/{}/ns/{name}", order.pid);
             File::open(&path).map_err(|e| format!("{path}: {e}"))
         });

@@ -19,7 +19,7 @@ use crate::cgroup::Cgroups;
 use crate::probe::{Probe, probe};
 use crate::record::{self, Order, Request};
 use crate::run::{self, Exit, Run};
-use crate::spec::{Level, Mount, Spec};
+use crate::spec::{Level, Mount, Network, Spec};
 use crate::sys;
 
 /// Why a container was not started. Nothing of it runs.
@@ -262,11 +262,17 @@ fn choose(spec: &Spec, probe: &Probe) -> Result<(Level, Vec<String>), LaunchErro
             why()
         )));
     }
+    if level > Level::Namespaces && spec.network != Network::Host {
+        return Err(LaunchError::Isolation(format!(
+            "a private network needs isolation A, this machine allows {level}{}",
+            why()
+        )));
+    }
     let mut warnings = Vec::new();
     if level > Level::Namespaces {
         warnings.push(format!("isolation is {level}{}", why()));
     }
-    if probe.landlock_abi < 4 {
+    if probe.landlock_abi < 4 && spec.network == Network::Host {
         warnings.push("the program can bind any port: this kernel has no Landlock for TCP".to_owned());
     }
     if !probe.seccomp {

@@ -6,11 +6,12 @@
 //! ends the container. [`reopen`] finds a container again from its directory alone.
 //!
 //! How to read it: `spec` (asked for) → `launch` → `monitor` → `run` (seen from outside).
-//! It does not do: images (layers come unpacked), restarts, networks of their own, quotas on disk.
+//! It does not do: images (layers come unpacked), restarts, ways out of a network of its own, quotas on disk.
 
 mod cgroup;
 mod confine;
 mod copied;
+mod door;
 mod exec;
 mod filter;
 mod init;
@@ -32,4 +33,4 @@ pub use monitor::monitor_main;
 pub use nix::sys::signal::Signal;
 pub use probe::{Probe, probe};
 pub use run::{Exit, ExitStatus, Run, RunState, Usage, remove, reopen};
-pub use spec::{Level, Limits, Mount, Spec};
+pub use spec::{Door, Level, Limits, Mount, Network, Spec};

@@ -2,7 +2,7 @@
 //!
 //! Guarantees: the program's exit is on disk before the monitor ends; an end of the monitor, by whatever signal, ends the
 //! container; an end of the launcher changes nothing. One thread, no async: it forks. It never mounts anything itself and
-//! stays in the host's namespaces (but for a user namespace of its own when it is not root).
+//! stays in the host's namespaces (but for a user namespace of its own when it is not root, and the network of a container that has one).
 
 #![expect(unsafe_code, reason = "fork, and descriptors that are handed over by number")]
 
@@ -24,8 +24,8 @@ use crate::launch::parse_user;
 use crate::log::{Lines, Log};
 use crate::record::{self, Order, Request, Running};
 use crate::run::{Exit, ExitStatus};
-use crate::spec::Level;
-use crate::{copied, exec, rootfs, sys};
+use crate::spec::{Level, Network};
+use crate::{copied, door, exec, rootfs, sys};
 
 /// Body of the hidden subcommand that `crate::launch` runs; its result is the process's exit code. Must be called
 /// first thing in `main`, before any thread is made or file opened: it closes every descriptor from 3 on.
@@ -113,7 +113,7 @@ fn supervise(dir: &Path, request: &Request, own_start: u64, answer: &mut Option<
     if *level == Level::Namespaces {
         rootfs::prepare(spec).map_err(undo)?;
         owned = probe.rootless;
-        namespaces(spec, owned).map_err(undo)?;
+        namespaces(request, owned).map_err(undo)?;
     } else {
         warnings.extend(copied::prepare(spec, *level).map_err(undo)?);
         let _ = nix::sys::prctl::set_child_subreaper(true);
@@ -169,15 +169,33 @@ fn record_running(
     record::write_running(dir, &running)
 }
 
-/// The monitor's children go into a new process namespace; when it is not root, into a user namespace with the one user that
-/// can be mapped without a setuid helper: its own.
-fn namespaces(spec: &crate::spec::Spec, rootless: bool) -> Result<(), String> {
-    if !rootless {
-        return unshare(CloneFlags::CLONE_NEWPID).map_err(|e| format!("no process namespace: {e}"));
+/// The monitor goes into the network of its container, if it has one of its own, and its children into a new process namespace; when it
+/// is not root, into a user namespace with the one user that can be mapped without a setuid helper: its own.
+fn namespaces(request: &Request, rootless: bool) -> Result<(), String> {
+    let spec = &request.spec;
+    let door = if let Network::Private { door } = spec.network { door } else { None };
+    // In the host's network, still.
+    let taken = door.map(|door| Ok::<_, String>((door::take(door.outside)?, door.inside))).transpose()?;
+    if rootless {
+        own_user(&spec.user)?;
     }
+    if spec.network != Network::Host {
+        unshare(CloneFlags::CLONE_NEWNET).map_err(|e| format!("no network namespace: {e}"))?;
+        sys::loopback_up().map_err(|e| format!("the loopback interface cannot be brought up: {e}"))?;
+        // On its own loopback a program may listen at any port. Without this it is told by its own failure.
+        let _ = std::fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+    }
+    if let Some((taken, inside)) = taken {
+        // Before the process namespace, whose first process is the container's init.
+        door::open(taken, inside, request, rootless)?;
+    }
+    unshare(CloneFlags::CLONE_NEWPID).map_err(|e| format!("no process namespace: {e}"))
+}
+
+fn own_user(user: &str) -> Result<(), String> {
     let (outer_uid, outer_gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
-    let (uid, gid) = parse_user(&spec.user)?;
-    unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWPID).map_err(|e| format!("no user namespace: {e}"))?;
+    let (uid, gid) = parse_user(user)?;
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(|e| format!("no user namespace: {e}"))?;
     // The order is the kernel's: groups can only be mapped once setgroups is given up.
     for (file, text) in [
         ("setgroups", "deny".to_owned()),

@@ -2,6 +2,7 @@
 //!
 //! Plain data, written into the container's directory as JSON. Nothing here touches the system.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,9 @@ pub struct Spec {
     /// The only TCP port that the program may bind (Landlock ABI 4 or later); none may be bound without one.
     #[serde(default)]
     pub port: Option<u16>,
+    /// Which network it is in.
+    #[serde(default)]
+    pub network: Network,
     /// The weakest level that is acceptable; `Some(Level::Namespaces)` also makes a limit that cannot be set an error.
     #[serde(default)]
     pub require: Option<Level>,
@@ -109,6 +113,7 @@ impl Spec {
             mounts: Vec::new(),
             limits: Limits::default(),
             port: None,
+            network: Network::Host,
             require: None,
             force: None,
             keep_stdout: 0,
@@ -127,6 +132,29 @@ fn nobody() -> String {
 
 const fn start_timeout() -> u64 {
     10_000
+}
+
+/// Which network a program is in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// The host's.
+    #[default]
+    Host,
+    /// One of its own, with a loopback interface and no way out. Needs [`Level::Namespaces`].
+    Private {
+        /// The way in, if there is one.
+        door: Option<Door>,
+    },
+}
+
+/// Where calls to a program in a network of its own come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Door {
+    /// On the host.
+    pub outside: SocketAddr,
+    /// The port that the program listens at, on its loopback.
+    pub inside: u16,
 }
 
 /// One mount inside the container.

@@ -271,6 +271,27 @@ fn close_range(first: libc::c_uint, last: libc::c_uint, flags: libc::c_uint) {
     unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
 }
 
+/// Brings up the loopback interface of the network that this process is in.
+pub(crate) fn loopback_up() -> io::Result<()> {
+    let socket = nix::sys::socket::socket(
+        nix::sys::socket::AddressFamily::Inet,
+        nix::sys::socket::SockType::Datagram,
+        nix::sys::socket::SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    // SAFETY: all zeros are a valid value of this structure of numbers.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = from.cast_signed();
+    }
+    request.ifr_ifru.ifru_flags = libc::c_short::try_from(libc::IFF_UP | libc::IFF_RUNNING).unwrap_or(0);
+    // SAFETY: the structure is what this call takes, is only read, and outlives the call.
+    match unsafe { libc::ioctl(std::os::fd::AsRawFd::as_raw_fd(&socket), libc::SIOCSIFFLAGS, &raw const request) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Wait for a child that has ended; its raw status.
 pub(crate) fn reap(pid: i32) -> Option<i32> {
     let mut raw = 0;

@@ -121,6 +121,9 @@ pub struct Container {
     /// Whether a weaker isolation than namespaces is acceptable.
     #[serde(default)]
     pub isolation: IsolationWish,
+    /// In a network of its own: it listens at `port`, is called by the one that the agent reserves, and calls nobody.
+    #[serde(default)]
+    pub private: bool,
     /// A job: it runs once, to its end, and never again.
     #[serde(default)]
     pub once: bool,

@@ -34,12 +34,6 @@ fn container(request: &Request) -> Result<Container> {
     let inputs = &request.inputs;
     let missing = || permanent(format!("{}: `image` is missing", request.address), None);
     let image = bound(request, field(inputs, "image").ok_or_else(missing)?)?;
-    if tag(inputs, "network") == Some("private") {
-        return Err(permanent(
-            format!("{}: `network = private` is not provided by platform host in this version", request.address),
-            None,
-        ));
-    }
     Ok(Container {
         image: handle::image(&image.handle)?.to_string(),
         cmd: if field(inputs, "cmd").is_some() { Some(texts(inputs, "cmd")?) } else { None },
@@ -53,6 +47,7 @@ fn container(request: &Request) -> Result<Container> {
         } else {
             IsolationWish::Best
         },
+        private: tag(inputs, "network") == Some("private"),
         once: false,
         policy: policy(inputs)?,
     })

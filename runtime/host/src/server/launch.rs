@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use imm_image::{ContentDigest, Store};
-use imm_sandbox::{Level, Run, Spec};
+use imm_sandbox::{Door, Level, Network, Run, Spec};
 
 use crate::api::{Container, IsolationWish, Mount};
 use crate::home::private_dir;
@@ -79,7 +79,9 @@ fn spec(at: Surroundings<'_>, record: &Record, container: &Container) -> Result<
     let mut env: BTreeMap<String, String> = config.env;
     env.extend(container.env.clone());
     env.entry("PATH".to_owned()).or_insert_with(|| DEFAULT_PATH.to_owned());
-    if let Some(port) = record.port {
+    // On a loopback of its own the program may have the port that it is called by.
+    let listens = if container.private { container.port } else { record.port };
+    if let Some(port) = listens {
         env.insert("PORT".to_owned(), port.to_string());
         env.insert("HOST".to_owned(), HOST.to_string());
     }
@@ -89,7 +91,11 @@ fn spec(at: Surroundings<'_>, record: &Record, container: &Container) -> Result<
     spec.env = env.into_iter().collect();
     spec.cwd = if config.workdir.is_empty() { "/".to_owned() } else { config.workdir };
     spec.user = container.user.clone().unwrap_or(config.user);
-    spec.port = record.port;
+    spec.port = listens;
+    if container.private {
+        let door = record.port.zip(listens).map(|(port, inside)| Door { outside: (HOST, port).into(), inside });
+        spec.network = Network::Private { door };
+    }
     spec.keep_stdout = if container.once { KEEP_STDOUT } else { 0 };
     spec.limits = imm_sandbox::Limits {
         cpu_milli: container.limits.cpu_milli,

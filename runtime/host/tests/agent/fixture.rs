@@ -85,6 +85,7 @@ impl World {
             limits: imm_host::api::Limits::default(),
             user: None,
             isolation: imm_host::api::IsolationWish::Best,
+            private: false,
             once: false,
             policy: Policy {
                 health: Some(health),

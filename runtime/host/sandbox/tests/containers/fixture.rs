@@ -46,7 +46,7 @@ impl Fixture {
         fs::copy(busybox, low.join("bin/busybox")).unwrap();
         for applet in [
             "sh", "cat", "ls", "id", "touch", "sleep", "mount", "hostname", "dd", "httpd", "setsid", "grep", "mkdir",
-            "ps",
+            "ps", "wget", "test", "kill",
         ] {
             symlink("busybox", low.join("bin").join(applet)).unwrap();
         }

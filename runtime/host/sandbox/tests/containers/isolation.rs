@@ -308,7 +308,12 @@ fn ordinary_user() -> Outcome {
     fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     let exe = dir.path().join("containers");
     fs::copy(std::env::current_exe().unwrap(), &exe).unwrap();
-    for (name, _) in TESTS.iter().chain(crate::lifecycle::TESTS).filter(|(name, _)| !name.ends_with("ordinary_user")) {
+    for (name, _) in TESTS
+        .iter()
+        .chain(crate::lifecycle::TESTS)
+        .chain(crate::network::TESTS)
+        .filter(|(name, _)| !name.ends_with("ordinary_user"))
+    {
         let mut command = std::process::Command::new(&exe);
         command.args(["__as_user", name]).env("TMPDIR", dir.path()).current_dir("/").uid(54321).gid(54321);
         let out = command.output().unwrap();

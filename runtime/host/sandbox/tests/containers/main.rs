@@ -14,6 +14,7 @@
 mod fixture;
 mod isolation;
 mod lifecycle;
+mod network;
 mod resources;
 
 use std::panic::catch_unwind;
@@ -27,7 +28,7 @@ pub type Outcome = Result<(), Skip>;
 type Test = (&'static str, fn() -> Outcome);
 
 fn tests() -> Vec<Test> {
-    [isolation::TESTS, lifecycle::TESTS, resources::TESTS].concat()
+    [isolation::TESTS, lifecycle::TESTS, network::TESTS, resources::TESTS].concat()
 }
 
 fn main() {
