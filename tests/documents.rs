@@ -4,16 +4,14 @@
 //! the explain page of a code and gets that code and no other. A block that begins with `html NAME` is a file beside the
 //! programs of its page; all others find the `index.html` of hello, and a program for `executable(self)`.
 
+use crate::harness::{Bench, demo};
 use imm_compiler::{MemoryWorld, Options, compile};
 use imm_ir::{Diagnostic, code};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Codes that need recorded state, which no page has: only an apply can say them.
-const SAID_LATER: [&str; 1] = ["durable-change"];
-
-/// Codes that no program of this version can get: nothing is deprecated, and no built-in kind has a fixed name or state.
-const SAID_NEVER: [&str; 3] = ["deprecated", "fixed-name", "state-in-resource"];
+/// The code that only a comparison with a record can say: its page begins with what is recorded.
+const AGAINST_A_RECORD: &str = "durable-change";
 
 /// What a block is, by the words after its fence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +22,8 @@ enum Claim {
     Right,
     /// A program that has what its page is about.
     Wrong,
+    /// The program that was applied before the others are planned.
+    Before,
     /// A file of this name beside the programs.
     File(String),
     /// Nothing that is compiled.
@@ -54,7 +54,8 @@ fn claim(words: &str) -> Claim {
         ("imm", "") => Claim::Plain,
         ("imm", "right") => Claim::Right,
         ("imm", "wrong") => Claim::Wrong,
-        ("imm", other) => panic!("`imm {other}` is neither right nor wrong"),
+        ("imm", "before") => Claim::Before,
+        ("imm", other) => panic!("`imm {other}` is not right, wrong or before"),
         ("html", name) if !name.is_empty() => Claim::File(name.to_owned()),
         _ => Claim::Other,
     }
@@ -93,7 +94,7 @@ fn said(program: &Block, page: &[Block]) -> Vec<Diagnostic> {
             world.insert(name, block.text.as_bytes());
         }
     }
-    match compile(&world, "main.imm", &Options::default()) {
+    match compile(&world, "main.imm", &Options { schemas: demo::schemas(), ..Options::default() }) {
         Ok(compiled) => compiled.warnings,
         Err(failed) => failed.diagnostics,
     }
@@ -137,8 +138,8 @@ fn programs_in_explain_pages_get_what_the_page_says() {
         let page = path.file_stem().unwrap().to_str().unwrap();
         let blocks = blocks(&path);
         for claim in [Claim::Wrong, Claim::Right] {
-            if blocks.iter().any(|b| b.claim == claim) == SAID_NEVER.contains(&page) {
-                wrong.push(format!("{page}: blocks that are marked {claim:?}"));
+            if !blocks.iter().any(|b| b.claim == claim) {
+                wrong.push(format!("{page}: no block is marked {claim:?}"));
             }
         }
         for block in &blocks {
@@ -147,7 +148,8 @@ fn programs_in_explain_pages_get_what_the_page_says() {
             let holds = match block.claim {
                 Claim::Plain => said.is_empty(),
                 Claim::Right => errors.is_empty() && !codes(&said).contains(page),
-                Claim::Wrong if SAID_LATER.contains(&page) => errors.is_empty(),
+                Claim::Wrong | Claim::Before if page == AGAINST_A_RECORD => errors.is_empty(),
+                Claim::Before => false,
                 // What a page about a warning shows works, apart from that.
                 Claim::Wrong if errors.is_empty() => codes(&said) == BTreeSet::from([page]),
                 Claim::Wrong => codes(&errors) == BTreeSet::from([page]),
@@ -159,6 +161,23 @@ fn programs_in_explain_pages_get_what_the_page_says() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What a page says is refused against its record, and what it says is right.
+#[test]
+fn what_only_a_record_can_say_is_said_against_one() {
+    let blocks = blocks(&root().join(format!("compiler/explain/{AGAINST_A_RECORD}.md")));
+    let program = |claim: Claim| &*blocks.iter().find(|b| b.claim == claim).unwrap().text;
+    let bench = Bench::program(program(Claim::Before));
+    bench.ok(&["apply", "--yes"]);
+    let planned = |claim: Claim| {
+        std::fs::write(bench.module.join("main.imm"), program(claim)).unwrap();
+        bench.imm(&["plan"])
+    };
+    let refused = planned(Claim::Wrong);
+    assert!(refused.code == 1 && refused.err.contains(AGAINST_A_RECORD), "{refused:?}");
+    let taken = planned(Claim::Right);
+    assert_eq!(taken.code, 0, "{taken:?}");
 }
 
 #[test]

@@ -10,9 +10,13 @@
 //!
 //! Above an output of a program without mistakes stands what it is, as far as it is known: `// value: "10.0.3.0/24"`.
 //!
+//! A section `plan: …` is compiled as if it were to be planned, with no value for any param; one `demo: …` may use the kinds of a provider
+//! that the tests register.
+//!
 //! Columns are those of the primary label, end exclusive, both from 1; `3-` when it ends on a later line. A diagnostic
 //! without an expectation fails, and so does an expectation without its diagnostic. `IMM_BLESS=1` rewrites the files.
 
+use crate::harness::demo;
 use imm_compiler::{MemoryWorld, Options};
 use imm_ir::{Diagnostic, Severity, Sources, Term};
 use std::fmt::Write as _;
@@ -77,15 +81,15 @@ fn annotated(section: &Section) -> Section {
     for (path, text) in &section.files {
         world.insert(path, without_expectations(text).as_bytes());
     }
-    let checked = imm_compiler::check(&world, "", &Options::default());
+    let (diagnostics, sources) = said(&world, &section.name);
     let values = values(&world);
     let files = section.files.iter().map(|(path, text)| {
         let clean = without_expectations(text);
-        (path.clone(), annotate(path, &clean, &checked.diagnostics, &checked.sources, &values))
+        (path.clone(), annotate(path, &clean, &diagnostics, &sources, &values))
     });
     let files: Vec<_> = files.collect();
-    for diagnostic in &checked.diagnostics {
-        let at = checked.sources.loc(diagnostic.span());
+    for diagnostic in &diagnostics {
+        let at = sources.loc(diagnostic.span());
         assert!(
             files.iter().any(|(p, _)| **p == *at.file),
             "{}: {diagnostic:?} is in no file of the section",
@@ -93,6 +97,18 @@ fn annotated(section: &Section) -> Section {
         );
     }
     Section { name: section.name.clone(), files }
+}
+
+/// What is wrong with a program, by the kind of its section.
+fn said(world: &MemoryWorld, section: &str) -> (Vec<Diagnostic>, Sources) {
+    if section.starts_with("plan: ") {
+        let failed = imm_compiler::compile(world, "", &Options::default()).unwrap_err();
+        return (failed.diagnostics, failed.sources);
+    }
+    let builtin = Options::default();
+    let options = if section.starts_with("demo: ") { Options { schemas: demo::schemas(), ..builtin } } else { builtin };
+    let checked = imm_compiler::check(world, "", &options);
+    (checked.diagnostics, checked.sources)
 }
 
 /// What is known of the outputs of a program, with file and line.
@@ -189,19 +205,56 @@ fn is_name(sections: &[Section], text: &str) -> String {
     sections.iter().find(|s| s.files.iter().any(|f| f.1 == text)).map_or_else(String::new, |s| s.name.clone())
 }
 
-/// Every code has a case, but for those that a check of a program with the built-in kinds cannot say: two are found while
-/// planning, two need the schemas of other providers, and nothing is deprecated yet.
+/// Every code has a case, but for the one that only a comparison with a record can say: its page is planned against one.
 #[test]
 fn every_diagnostic_has_a_case() {
     let written: String = suite().iter().map(|p| std::fs::read_to_string(p).unwrap()).collect();
     let missing: Vec<_> = imm_compiler::explain::all()
         .map(|(code, _)| code)
-        .filter(|code| {
-            !["missing-param", "durable-change", "fixed-name", "state-in-resource", "deprecated"].contains(code)
-        })
+        .filter(|code| *code != "durable-change")
         .filter(|code| !written.contains(&format!("[{code}]")))
         .collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
+}
+
+/// The files of a section with the edits of one fix.
+fn repaired(section: &Section, sources: &Sources, edits: &[imm_ir::Edit]) -> MemoryWorld {
+    let mut world = MemoryWorld::default();
+    for (path, text) in &section.files {
+        let mut text = without_expectations(text);
+        let mut here: Vec<_> = edits.iter().filter(|e| *sources.get(e.span.file).unwrap().name == **path).collect();
+        here.sort_by_key(|edit| std::cmp::Reverse(edit.span.start));
+        here.iter().for_each(|edit| text.replace_range(edit.span.range(), &edit.text));
+        world.insert(path, text.as_bytes());
+    }
+    world
+}
+
+/// What `imm check --fix` writes by itself takes its problem away and brings none into the text.
+#[test]
+fn safe_fixes_repair_what_they_are_for() {
+    let of_text =
+        ["syntax", "unclosed-bracket", "dangling-operator", "unterminated-string", "bad-escape", "bad-quantity"];
+    let count = |all: &[Diagnostic], holds: &dyn Fn(&Diagnostic) -> bool| all.iter().filter(|d| holds(d)).count();
+    let (mut tried, mut codes, mut wrong) = (0, std::collections::BTreeSet::new(), Vec::new());
+    for section in suite().iter().flat_map(|path| sections(&std::fs::read_to_string(path).unwrap())) {
+        let world = repaired(&section, &Sources::default(), &[]);
+        let (before, sources) = said(&world, &section.name);
+        for diagnostic in &before {
+            let safe = diagnostic.fixes.iter().find(|fix| fix.applicability == imm_ir::Applicability::Safe);
+            let Some(fix) = safe else { continue };
+            tried += 1;
+            codes.insert(diagnostic.code.0);
+            let (after, _) = said(&repaired(&section, &sources, &fix.edits), &section.name);
+            let same = |d: &Diagnostic| d.message == diagnostic.message && d.span().start == diagnostic.span().start;
+            let text = |d: &Diagnostic| of_text.contains(&d.code.0);
+            if count(&after, &same) > 0 || count(&after, &text) > count(&before, &text) {
+                wrong.push(format!("{}: {} → {after:#?}", section.name, diagnostic.message));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(tried > 50 && codes.len() > 1, "only {tried} fixes of {codes:?} were tried");
 }
 
 /// Sections of `name` with what `made` makes of each written behind `// --- expected`.

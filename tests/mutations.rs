@@ -126,7 +126,7 @@ fn one_token_left_out_is_one_diagnostic_near_it() {
             programs.push(files_below(&entry.path(), ""));
         }
     }
-    let (mut tried, mut found, mut several, mut far) = (0, 0, Vec::new(), 0);
+    let (mut tried, mut found, mut several, mut far) = (0, 0, Vec::new(), Vec::new());
     for files in programs {
         for (name, bytes) in files.iter().filter(|(name, _)| name.ends_with(".imm") && !name.contains('/')) {
             let text = std::str::from_utf8(bytes).unwrap();
@@ -135,6 +135,9 @@ fn one_token_left_out_is_one_diagnostic_near_it() {
                 let mut world = MemoryWorld::default();
                 files.iter().for_each(|(name, bytes)| world.insert(name, bytes.as_slice()));
                 world.insert(name, damaged.as_bytes());
+                for program in [None, Some("sh"), Some("sleep"), Some("mv")] {
+                    world.insert_program(program, b"a program");
+                }
                 let checked = imm_compiler::check(&world, "", &Options::default());
                 let errors: Vec<_> = checked.diagnostics.iter().filter(|d| d.is_error()).collect();
                 let line = text[..cut.start].matches('\n').count();
@@ -142,17 +145,21 @@ fn one_token_left_out_is_one_diagnostic_near_it() {
                 tried += 1;
                 let Some(nearest) = errors.iter().map(|d| away(d)).min() else { continue };
                 found += 1;
-                far += usize::from(nearest > 1);
+                let place = format!("{name}:{}: without `{}`", line + 1, &text[cut]);
+                if nearest > 1 {
+                    far.push(place.clone());
+                }
                 if errors.len() > 1 {
-                    several.push(format!("{name}:{}: without `{}`", line + 1, &text[cut]));
+                    several.push(place);
                 }
             }
         }
     }
     assert!(tried > 1000, "only {tried} places were found");
     assert!(found * 100 > tried * 98, "{found} of {tried} were noticed");
-    assert!(far * 100 <= tried, "{far} of {tried} were reported more than a line away");
-    assert!(several.len() * 100 <= tried, "{} of {tried} were reported twice:\n{}", several.len(), several.join("\n"));
+    // A hole without its `${` is a text like any other, and a `)` may be missing in several places of an expression.
+    assert!(far.len() <= 2, "{} of {tried} were reported more than a line away:\n{}", far.len(), far.join("\n"));
+    assert_eq!(several, [""; 0], "{} of {tried} were reported twice", several.len());
 }
 
 fn files_below(folder: &Path, prefix: &str) -> Vec<(String, Vec<u8>)> {

@@ -92,6 +92,25 @@ test "the same program changes nothing" {
 }
 
 #[test]
+fn a_crash_that_never_comes_fails_its_test() {
+    let bench = module(
+        r#"
+test "a slip" {
+  given { version = "1" }
+  fault crash { at = app, after_entry = "Creatd" }
+  apply
+}
+"#,
+    );
+    let said = bench.imm(&["test"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(
+        said.err.contains("no entry `Creatd` about `app`") || said.out.contains("no entry `Creatd` about `app`"),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn what_fails_shows_what_was_found() {
     let bench = module(
         r#"
@@ -140,4 +159,46 @@ fn a_program_without_tests_says_how_to_write_one() {
     let said = bench.imm(&["test"]);
     assert_eq!(said.code, 1);
     assert!(said.err.contains("no tests") && said.err.contains("test \"it starts\""), "{said:?}");
+}
+
+#[test]
+fn the_components_of_the_standard_library_hold_what_they_say() {
+    let bench = module("");
+    let program = r#"
+import std.parts
+param version: String = "1"
+resource app = image { cmd = ["/app"], labels = { version } }
+use shop = parts.web_service { image = app, listen = 8080, replicas = 2 }
+use inner = parts.internal_service { image = app, env = { SHOP = shop.url } }
+use docs = parts.static_site { files = { "/index.html" = "version ${version}" }, listen = 8081 }
+use data = parts.migrated_service { image = app, migrate = ["/app", "migrate"], listen = 8082 }
+
+test "a new version of everything loses nothing, and is taken back" {
+  apply
+  expect result.outcome == committed && shop.url != "" && inner.address != "" && docs.url != "" && data.url != ""
+  given { version = "2" }
+  expect ["shop.edge", "inner.inner", "docs.edge", "data.edge"].all(edge => plan.switch.any(c => c.address == edge))
+  apply
+  expect result.outcome == committed && result.outage == 0s && result.failed_requests == 0
+  rollback
+  expect result.failed_requests == 0
+}
+test "what does not work in one of them leaves all as it was" {
+  apply
+  given { version = "2" }
+  fault verify_fails { at = inner.api, times = 9 }
+  apply
+  expect result.outcome == rolled_back && result.generation == 1 && result.failed_requests == 0
+}
+test "a migration that fails comes before the service" {
+  apply
+  given { version = "2" }
+  fault verify_fails { at = data.migration, times = 9 }
+  apply
+  expect result.outcome == rolled_back && result.generation == 1 && result.failed_requests == 0
+}
+"#;
+    std::fs::write(bench.module.join("main.imm"), program).unwrap();
+    let said = bench.ok(&["test"]);
+    assert!(said.contains("3 passed, 0 failed"), "{said:?}");
 }

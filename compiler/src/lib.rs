@@ -22,11 +22,12 @@ mod types;
 pub mod world;
 
 pub use content::MachineInput;
+pub use diagnose::similar;
 pub use evaluate::{Given, GivenValue, ResolvedParam};
 pub use world::MemoryWorld;
 
 use evaluate::{Evaluated, Purpose, evaluate};
-use imm_ir::{Diagnostic, FileId, Graph, Sources, Value, code, kinds};
+use imm_ir::{Diagnostic, FileId, Graph, SchemaSet, Sources, Value, code, kinds};
 use rustc_hash::FxHashSet;
 use sources::Loaded;
 use std::collections::BTreeMap;
@@ -42,11 +43,14 @@ pub struct Options {
     pub environment: String,
     /// Settings that overrule the environment's, as imm literals by name, for example `watch` = `30s`.
     pub settings: BTreeMap<Arc<str>, String>,
+    /// The kinds and providers that programs may name.
+    pub schemas: &'static SchemaSet,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { params: BTreeMap::new(), environment: "local".to_owned(), settings: BTreeMap::new() }
+        let (params, settings) = (BTreeMap::new(), BTreeMap::new());
+        Self { params, environment: "local".to_owned(), settings, schemas: kinds::builtin() }
     }
 }
 
@@ -92,7 +96,7 @@ pub struct Failed {
 
 /// Looks for mistakes. Params may be missing: what depends on them is only type-checked.
 pub fn check(world: &dyn World, path: &str, options: &Options) -> Checked {
-    let mut front = front(world, path);
+    let mut front = front(world, path, options.schemas);
     front.look_for_mistakes(world, options);
     front.hide_unused();
     front.sort();
@@ -104,7 +108,7 @@ pub fn check(world: &dyn World, path: &str, options: &Options) -> Checked {
 /// # Errors
 /// All diagnostics, when one of them is an error.
 pub fn compile(world: &dyn World, path: &str, options: &Options) -> Result<Compiled, Box<Failed>> {
-    let mut front = front(world, path);
+    let mut front = front(world, path, options.schemas);
     if front.has_errors() {
         return Err(front.failed());
     }
@@ -136,7 +140,7 @@ pub fn compile(world: &dyn World, path: &str, options: &Options) -> Result<Compi
 /// # Errors
 /// What is wrong with that setting, or keeps it from being read.
 pub fn state(world: &dyn World, path: &str, environment: &str) -> Result<Option<String>, Box<Failed>> {
-    let mut front = front(world, path);
+    let mut front = front(world, path, kinds::builtin());
     let module = std::mem::take(&mut front.module);
     let found = module.environments.iter().find(|e| *e.name == *environment);
     let Some((name, expr)) = found.and_then(|e| e.settings.iter().find(|(name, _)| &**name == "state")) else {
@@ -165,18 +169,18 @@ struct Front {
     diagnostics: Vec<Diagnostic>,
 }
 
-fn front(world: &dyn World, path: &str) -> Front {
-    Front::of(sources::load(world, path), None)
+fn front(world: &dyn World, path: &str, schemas: &SchemaSet) -> Front {
+    Front::of(sources::load(world, path), None, schemas)
 }
 
 impl Front {
     /// Of a program, or of some parts of its files and whatever those need.
-    fn of(mut loaded: Loaded, asked: Option<&FxHashSet<FileId>>) -> Self {
+    fn of(mut loaded: Loaded, asked: Option<&FxHashSet<FileId>>, schemas: &SchemaSet) -> Self {
         let mut diagnostics = loaded.diagnostics;
         let mut module = hir::TypedModule::default();
         diagnose::silence::withdraw(&diagnostics, &mut loaded.modules);
         if !loaded.modules.is_empty() {
-            let (typed, mut found) = check::check_some(&loaded.modules, 0, &loaded.sources, kinds::builtin(), asked);
+            let (typed, mut found) = check::check_some(&loaded.modules, 0, &loaded.sources, schemas, asked);
             module = typed;
             diagnose::silence::what_follows(&mut found, &diagnostics, &loaded.modules, &loaded.sources);
             diagnostics.extend(found);

@@ -27,7 +27,7 @@ pub struct Suite<'w> {
 /// # Errors
 /// The program has mistakes.
 pub fn suite<'w>(world: &'w dyn World, path: &str, options: &Options) -> Result<Suite<'w>, Box<Failed>> {
-    let front = crate::front(world, path);
+    let front = crate::front(world, path, options.schemas);
     if front.has_errors() { Err(front.failed()) } else { Ok(Suite { world, front, options: options.clone() }) }
 }
 

@@ -79,9 +79,13 @@ fn pages(global: &Global, args: &Args, style: Style) -> Result<Vec<Page>, Failur
 
 fn unknown(what: &str) -> Failure {
     let names = doc::names();
-    let near = names.iter().max_by(|a, b| strsim::jaro_winkler(a, what).total_cmp(&strsim::jaro_winkler(b, what)));
+    let failure = Failure::new(format!("there is no `{what}`: no path, kind, type, method or function has this name"));
+    if imm_compiler::explain::page(what).is_some() {
+        return failure.help(format!("it is a diagnostic: `imm explain {what}`"));
+    }
+    let near = imm_compiler::similar(what, names.iter().map(String::as_str));
     let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
-    Failure::new(format!("there is no `{what}`: no path, kind, method or function has this name")).help(format!(
-        "{near}Try `imm doc .`, `imm doc route`, `imm doc String`, `imm doc List.map`, `imm doc std` or `imm doc std.net`"
+    failure.help(format!(
+        "{near}Try `imm doc .`, `imm doc route`, `imm doc Health`, `imm doc String`, `imm doc List.map`, `imm doc std` or `imm doc std.net`"
     ))
 }

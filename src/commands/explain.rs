@@ -17,9 +17,8 @@ pub fn run(args: &Explain) -> Outcome {
             Ok(Exit::Done)
         }
         None => {
-            let near = imm_compiler::explain::all()
-                .map(|(known, _)| known)
-                .max_by(|a, b| strsim::jaro_winkler(a, code).total_cmp(&strsim::jaro_winkler(b, code)));
+            let codes: Vec<&str> = imm_compiler::explain::all().map(|(known, _)| known).collect();
+            let near = imm_compiler::similar(code, codes);
             let help = near.map_or_else(String::new, |n| format!("did you mean `{n}`? "));
             Err(Failure::new(format!("there is no diagnostic `{code}`"))
                 .help(format!("{help}`imm explain` lists all codes")))

@@ -1,6 +1,7 @@
 //! A place for one test: its own IMM_HOME, its own copy of an example on free ports, the real binary. Everything it
 //! started is ended when it is dropped, also when the test fails.
 
+pub mod demo;
 pub mod http;
 pub mod lsp;
 pub mod terminal;

@@ -31,8 +31,8 @@ pub use graph::{
 };
 pub use key::Key;
 pub use schema::{
-    Class, CreateMode, Expansion, FieldClass, FieldSchema, FindMode, KindSchema, Nature, OutputFrom, OutputSchema,
-    ProviderField, ProviderSchema, SchemaSet,
+    Class, CreateMode, Deprecation, Expansion, FieldClass, FieldSchema, FindMode, KindSchema, Nature, OutputFrom,
+    OutputSchema, ProviderField, ProviderSchema, SchemaSet,
 };
 pub use span::{FileId, Loc, Part, SourceFile, Sources, Span};
 pub use term::Term;

@@ -76,8 +76,19 @@ pub struct FieldSchema {
     pub required: bool,
     /// What it is when left out; `none` for an optional field.
     pub default: Option<Value>,
+    /// Set when it will go away.
+    pub deprecated: Option<Deprecation>,
     /// One sentence for people.
     pub doc: Arc<str>,
+}
+
+/// That a field or kind will go away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deprecation {
+    /// The version of the platform that said so first.
+    pub since: Arc<str>,
+    /// The name that is written in its place, if one is.
+    pub instead: Option<Arc<str>>,
 }
 
 /// One output of a kind.
@@ -155,8 +166,8 @@ pub struct KindSchema {
     pub expands: Option<Expansion>,
     /// Acts without being pointed at (worker): created dormant, activated in the final stage.
     pub acts_by_itself: bool,
-    /// A provider's kind that holds state although it is not declared durable.
-    pub holds_state: bool,
+    /// Set when it will go away.
+    pub deprecated: Option<Deprecation>,
     /// How create may be repeated.
     pub create: CreateMode,
     /// How it is found again.

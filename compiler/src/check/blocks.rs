@@ -7,7 +7,7 @@ use crate::diagnose::blocks as say;
 use crate::diagnose::mismatch::{self, Place};
 use crate::hir::{Access, Expr, ExprKind, MapEntry};
 use crate::types::{Taint, core_of, join, peel, unrefined};
-use imm_ir::{FieldType, RecordType, Span, Type, Value};
+use imm_ir::{FieldType, RecordType, Span, Type, Value, code};
 use imm_syntax::ast::{self, BlockBody, EntryKind, KeyKind};
 use rustc_hash::FxHashMap;
 use std::fmt::Display;
@@ -310,7 +310,13 @@ impl Checker<'_> {
                         whole &= self.no_such_field(owner, word, name.span, specs);
                         continue;
                     };
+                    let before = self.found.len();
                     let value = self.name(cx, name, Some(spec.ty));
+                    if let Some(unknown) = self.found.get_mut(before).filter(|d| d.code == code::UNKNOWN_NAME) {
+                        let help =
+                            format!("`{word}` alone stands for `{word} = {word}`; a value is given as `{word} = …`");
+                        unknown.helps.insert(0, help);
+                    }
                     let value = self.coerce(value, spec.ty, spec.place);
                     self.give(&mut written, spec, value, name.span, false);
                 }
@@ -343,7 +349,8 @@ impl Checker<'_> {
     fn no_such_field(&mut self, owner: &dyn Display, name: &str, span: Span, specs: &[FieldSpec<'_>]) -> bool {
         let known: Vec<&str> = specs.iter().map(|s| &**s.name).collect();
         self.report(say::unknown_field(&owner.to_string(), name, span, &known));
-        let like = crate::diagnose::similar(name, known.iter().copied());
+        let like =
+            crate::diagnose::habits::meant(name).or_else(|| crate::diagnose::similar(name, known.iter().copied()));
         !specs.iter().any(|s| s.required && Some(&**s.name) == like)
     }
 

@@ -48,6 +48,8 @@ impl Checker<'_> {
             "file" => self.content(cx, name, Function::File, args, span),
             "tree" => self.content(cx, name, Function::Tree, args, span),
             "executable" => self.content(cx, name, Function::Executable, args, span),
+            // What stands in a place that is itself a mistake.
+            _other if want == Some(&Type::Error) => self.broken_args(cx, args, span),
             _other => {
                 if local || self.program.value(cx.scope, word).is_some() {
                     let text = format!("`{word}` is not a function");

@@ -8,7 +8,7 @@ use crate::diagnose::names;
 use crate::hir::{self, ComponentId, Expr, FnId, LetId, Output, ParamId};
 use crate::resolve::cycles::Vertex;
 use crate::types::{peel, scan};
-use imm_ir::{FieldType, RecordType, Type, Value, VariantCase, VariantType};
+use imm_ir::{FieldType, RecordType, Type, Value, VariantCase, VariantType, code};
 use imm_syntax::ast;
 use std::sync::{Arc, LazyLock};
 
@@ -321,6 +321,12 @@ impl Checker<'_> {
         let mut cx = Cx { params_too: true, ..Cx::closed(scope, Vertex::End, "a provider") };
         self.saw_block(&block.fields, &specs, BlockOf::Other);
         self.fields(&mut cx, &block.fields, &specs, &format_args!("provider `{}`", block.name), block.name.span);
+        for (_, name) in crate::resolve::providers::classes(block) {
+            if !schema.kinds.contains_key(name.as_str()) {
+                let known = schema.kinds.keys().map(|kind| &**kind);
+                self.report(names::unknown(code::UNKNOWN_KIND, "kind", name.as_str(), name.span, known));
+            }
+        }
     }
 
     /// The params that an environment or a test sets: some of those that are declared.

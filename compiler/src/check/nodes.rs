@@ -93,6 +93,7 @@ impl Checker<'_> {
             Target::Kind(kind) => {
                 let schema = self.schemas.get(&kind)?;
                 let fields = self.kind_fields(&mut cx, ast, schema, id);
+                self.deprecated_fields(schema, &fields);
                 (NodeOf::Kind { kind, class: schema.class }, fields)
             }
             Target::Component(component) => {
@@ -227,11 +228,18 @@ impl Checker<'_> {
             NodeKeyword::External => Some(Class::External),
             NodeKeyword::Use => None,
         };
-        if written != Some(schema.class) {
+        if kind.contains('.') && (written, schema.class) == (Some(Class::Resource), Class::Durable) {
+            self.report(nodes::state_in_resource(kind, ast.keyword_span));
+        } else if written != Some(schema.class) {
             let right = schema.class.keyword();
             self.report(nodes::wrong_class(kind, ast.keyword.as_str(), right, ast.keyword_span));
-        } else if schema.holds_state && schema.class == Class::Resource {
-            self.report(nodes::state_in_resource(kind, ast.keyword_span));
+        }
+        if let Some(deprecation) = &schema.deprecated {
+            let prefix = kind.rsplit_once('.').map_or("", |(provider, _)| provider);
+            let instead = deprecation.instead.as_ref();
+            let instead = instead.map(|i| if prefix.is_empty() { i.to_string() } else { format!("{prefix}.{i}") });
+            let since = &deprecation.since;
+            self.report(nodes::deprecated(&format!("kind `{kind}`"), since, instead.as_deref(), ast.kind_span()));
         }
         Target::Kind(Arc::clone(&schema.name))
     }
@@ -261,6 +269,15 @@ impl Checker<'_> {
             return self.split_fields(cx, ast, &specs, &owner, id, &later);
         }
         self.fields(cx, &ast.fields, &specs, &owner, ast.name.span)
+    }
+
+    fn deprecated_fields(&mut self, schema: &KindSchema, written: &[Written]) {
+        for field in &schema.fields {
+            let Some(deprecation) = &field.deprecated else { continue };
+            let Some(used) = written.iter().find(|w| w.name == field.name) else { continue };
+            let what = format!("field `{}` of `{}`", field.name, schema.name);
+            self.report(nodes::deprecated(&what, &deprecation.since, deprecation.instead.as_deref(), used.span));
+        }
     }
 
     /// Fields of a pointer or durable: what is set later needs what it names later.

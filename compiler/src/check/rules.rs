@@ -5,6 +5,7 @@
 use super::checker::{Checker, Slot};
 use crate::diagnose::nodes;
 use crate::hir::{ComponentId, Expr, ExprKind, Head, MapEntry, Node, NodeId, NodeOf, each_expr};
+use crate::types::core_of;
 use imm_ir::{Class, FieldClass, Span, Type, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -104,7 +105,7 @@ impl Checker<'_> {
 
     fn fixed_names(&mut self, node: &Node) {
         for field in &node.fields {
-            let name_type = matches!(&field.value.ty, Type::Variant(variant) if &*variant.name == "Name");
+            let name_type = matches!(core_of(&field.value.ty).0, Type::Variant(variant) if &*variant.name == "Name");
             if let (true, ExprKind::Variant { tag, .. }) = (name_type, &field.value.uncoerced().kind)
                 && &**tag == "fixed"
             {

@@ -501,32 +501,17 @@ pointer again = route { to = front }
 }
 
 #[test]
-fn schemas_of_providers_are_held_to_the_same_rules() {
-    use imm_ir::{Class, FieldClass, FieldSchema, SchemaSet, kinds};
-    let mut schemas: SchemaSet = kinds::builtin().clone();
-    let mut group = schemas.get("image").unwrap().clone();
-    group.name = "group".into();
-    group.fields.push(FieldSchema {
-        name: "name".into(),
-        ty: kinds::types()["Name"].clone(),
-        class: FieldClass::Identity,
-        required: false,
-        default: None,
-        doc: "Its name.".into(),
-    });
-    let mut table = group.clone();
-    (table.name, table.holds_state) = ("table".into(), true);
-    assert_eq!(group.class, Class::Resource);
-    schemas.kinds.insert("group".into(), group);
-    schemas.kinds.insert("table".into(), table);
-    let text = "resource a = group { name = fixed { name = \"web\" } }\nresource b = table { name = unique { prefix = \"x\" } }\n";
-    let mut sources = imm_ir::Sources::default();
-    let file = sources.add(imm_ir::SourceFile::new("main.imm", text));
-    let parsed = imm_syntax::parse(file, text);
-    let input = super::ModuleInput { files: vec![(file, parsed.module.into())], ..Default::default() };
-    let (_, found) = super::check(&[input], 0, &sources, &schemas);
-    let codes: Vec<&str> = found.iter().map(|d| d.code.0).collect();
-    assert_eq!(codes, ["fixed-name", "state-in-resource"]);
+fn kinds_of_providers_are_held_to_the_rules_of_classes() {
+    let program = |classes: &str, item: &str| {
+        format!("provider a = cloud {{ region = \"x\", classes = {classes} }}\nresource m = a.machine {{}}\n{item}\n")
+    };
+    let said = |classes: &str, item: &str| said_with(&clouds(), &program(classes, item)).1;
+    let holds = "state-in-resource: `a.disk` holds state, and a `resource` is disposable";
+    assert_eq!(said("{}", "resource d = a.disk { size = 1GiB }"), [holds]);
+    assert_eq!(said("{ resource = [\"disk\"] }", "resource d = a.disk { size = 1GiB }"), [""; 0]);
+    let holds = "state-in-resource: `a.machine` holds state, and a `resource` is disposable";
+    assert_eq!(said("{ durable = [\"machine\"] }", ""), [holds]);
+    assert_eq!(said("{ durable = [\"machin\"] }", ""), ["unknown-kind: there is no kind `machin`"]);
 }
 
 /// A provider of virtual machines, as a crate would register it.
@@ -534,13 +519,24 @@ fn clouds() -> imm_ir::SchemaSet {
     use imm_ir::{Class, ProviderField, ProviderSchema, kinds};
     let mut schemas = kinds::builtin().clone();
     let field = |name: &str, ty, required| ProviderField { name: name.into(), ty, required, doc: "Text.".into() };
+    let names = |name: &str| imm_ir::FieldType {
+        name: name.into(),
+        ty: imm_ir::Type::option(imm_ir::Type::list(imm_ir::Type::String)),
+        default: None,
+    };
+    let fields = ["resource", "durable", "pointer", "external"].map(names).into();
+    let classes = imm_ir::Type::option(imm_ir::Type::Record(std::sync::Arc::new(imm_ir::RecordType { fields })));
     let mut machine = schemas.get("image").unwrap().clone();
     machine.name = "machine".into();
     let mut disk = schemas.get("volume").unwrap().clone();
     disk.name = "disk".into();
     assert_eq!((machine.class, disk.class), (Class::Resource, Class::Durable));
     let provider = ProviderSchema {
-        fields: vec![field("region", imm_ir::Type::String, true), field("retries", imm_ir::Type::Int, false)],
+        fields: vec![
+            field("region", imm_ir::Type::String, true),
+            field("retries", imm_ir::Type::Int, false),
+            field("classes", classes, false),
+        ],
         kinds: [("machine".into(), machine), ("disk".into(), disk)].into(),
     };
     schemas.providers.insert("cloud".into(), provider);
@@ -613,7 +609,7 @@ fn settings_of_providers_are_held_to_their_schema() {
     );
     assert_eq!(
         said("provider a = cloud { region = \"x\" }\nresource d = a.disk { size = 1GiB }\n"),
-        ["wrong-class: `a.disk` is declared with `durable`, not with `resource`"]
+        ["state-in-resource: `a.disk` holds state, and a `resource` is disposable"]
     );
 }
 

@@ -123,11 +123,22 @@ pub fn method(word: &str, source: &str) -> Option<String> {
         "splitlines" => call("lines"),
         "substring" | "substr" | "slice" => Some("there are no slices: use `split`, `replace` or `matches`".into()),
         "format" => Some("a text is built with holes: `\"…${value}…\"`".into()),
+        "apply" | "then" | "await" => Some(format!("what is known later is used as it is: write `{source}`")),
         "merge" | "update" | "assign" => Some(format!("write `{{ ..{source}, … }}`")),
         "has" | "has_key" | "containsKey" | "includes" => Some(format!("write `key in {source}`")),
         "mod" | "rem" => None,
         _other => None,
     }
+}
+
+/// The field that is meant by one of another tool.
+pub fn meant(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "healthcheck" | "health_check" | "livenessProbe" | "readinessProbe" => "health",
+        "ports" | "expose" => "port",
+        "targets" | "target" | "backend" | "upstream" | "service" => "to",
+        _other => return None,
+    })
 }
 
 /// What to write for a field that a node does not have. `with`: what stands in `with { … }` instead.

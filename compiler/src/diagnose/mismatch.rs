@@ -1,5 +1,6 @@
 //! Types: a value of another type than its place demands, too late, secret, or perhaps absent.
 
+use super::quantities::{milli, minutes, quantity, unit};
 use super::similar;
 use crate::types::Misfit;
 use imm_ir::{Applicability, Diagnostic, FieldType, Span, Type, VariantType, code};
@@ -101,11 +102,8 @@ fn other(found: &Type, expected: &Type, span: Span, source: &str) -> Diagnostic 
             )
         }
         (Type::Duration, Type::Cpu) if minutes(source).is_some() => {
-            let number = minutes(source).unwrap_or_default().replace('_', "");
-            let milli: u64 = number.parse().unwrap_or_default();
-            let part = format!("{:03}", milli % 1000);
-            let part = part.trim_end_matches('0');
-            let right = if part.is_empty() { format!("{}cpu", milli / 1000) } else { format!("{}.{part}cpu", milli / 1000) };
+            let number = minutes(source).unwrap_or_default();
+            let right = milli(number).unwrap_or_else(|| "0.5cpu".to_owned());
             let title = format!("write `{right}`");
             diagnostic.help(format!("`{source}` is {number} minutes; {title}")).fix(
                 title,
@@ -114,6 +112,14 @@ fn other(found: &Type, expected: &Type, span: Span, source: &str) -> Diagnostic 
                 right,
             )
         }
+        (Type::String, Type::Bytes | Type::Cpu | Type::Duration | Type::Ratio) => match quantity(source, wanted) {
+            Some(right) => {
+                let title = format!("write `{right}`");
+                let help = format!("quantities are written without quotes: {title}");
+                diagnostic.help(help).fix(title, Applicability::Maybe, span, right)
+            }
+            None => diagnostic.help(format!("write a quantity, for example `{}`", unit(wanted).unwrap_or_default())),
+        },
         (Type::Int | Type::Float, Type::Duration) => {
             diagnostic.help(format!("write a unit: `{source}s`, `{source}ms`"))
         }
@@ -132,9 +138,28 @@ fn other(found: &Type, expected: &Type, span: Span, source: &str) -> Diagnostic 
         (Type::String, Type::Int | Type::Float) if is_literal(source.trim_matches('"')) => {
             diagnostic.help("write the number without quotes")
         }
+        (Type::String, wanted) if hole_alone(source).is_some() && !matches!(wanted, Type::Variant(_) | Type::List(_)) => {
+            let inner = hole_alone(source).unwrap_or_default();
+            let title = format!("write `{inner}`");
+            diagnostic.help(format!("a string with a hole is a text: {title}")).fix(title, Applicability::Maybe, span, inner)
+        }
+        (Type::String, Type::Int | Type::Float) => {
+            diagnostic.help(format!("a text is no number: declare what it comes from as `{wanted}`"))
+        }
         (Type::String, Type::Bool) if matches!(source, "\"true\"" | "\"false\"") => {
             diagnostic.help("write it without quotes")
         }
+        (Type::String, Type::Variant(variant)) if &*variant.name == "Health" && source.starts_with("\"/") => {
+            let right = format!("http {{ path = {source} }}");
+            let title = format!("write `{right}`");
+            diagnostic.help(title.clone()).fix(title, Applicability::Maybe, span, right)
+        }
+        (Type::String, Type::Variant(variant)) if &*variant.name == "Base" => diagnostic
+            .help("a base is `scratch`, `node { image = app }`, `layout { path = \"…\" }` or `archive { path = \"…\" }`")
+            .note(
+                "an image of a registry is copied first, `skopeo copy docker://NAME oci-archive:FILE`, and then is the base: \
+                 `from = archive { path = \"FILE\" }`",
+            ),
         (Type::String, Type::Variant(variant)) => {
             let word = source.trim_matches('"');
             let tags = || variant.variants.iter().map(|case| &*case.tag);
@@ -190,6 +215,19 @@ fn other(found: &Type, expected: &Type, span: Span, source: &str) -> Diagnostic 
             let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
             format!("a route can point at a service, container, site or endpoint, not at {article} {kind}")
         }),
+        (Type::Record(record), Type::Variant(variant)) => match shaped(record, variant) {
+            Some(tag) => {
+                let title = format!("write `{tag}` before it");
+                let start = Span { end: span.start, ..span };
+                diagnostic.help(format!("say which: `{tag} {source}`")).fix(
+                    title,
+                    Applicability::Maybe,
+                    start,
+                    format!("{tag} "),
+                )
+            }
+            None => diagnostic.help(tags(variant)),
+        },
         (found, Type::Variant(variant)) => match wrapped(found, variant) {
             Some((tag, field)) => {
                 let right = format!("{tag} {{ {field} = {source} }}");
@@ -220,6 +258,21 @@ fn wrapped<'v>(found: &Type, variant: &'v VariantType) -> Option<(&'v str, &'v s
     fitting.next().is_none().then_some(only)
 }
 
+/// The first variant that takes all of these fields.
+fn shaped<'v>(record: &imm_ir::RecordType, variant: &'v VariantType) -> Option<&'v str> {
+    let takes = |case: &&imm_ir::VariantCase| {
+        let known = |name: &str| case.payload.fields.iter().any(|field| &*field.name == name);
+        record.fields.iter().all(|field| known(&field.name))
+    };
+    variant.variants.iter().find(takes).map(|case| &*case.tag)
+}
+
+/// What stands in the only hole of a string that has nothing else.
+fn hole_alone(source: &str) -> Option<&str> {
+    let inner = source.strip_prefix("\"${")?.strip_suffix("}\"")?;
+    (!inner.contains(['{', '}', '"'])).then_some(inner)
+}
+
 fn is_optional(ty: &Type) -> bool {
     matches!(crate::types::peel(ty).0, Type::Option(_))
 }
@@ -241,13 +294,6 @@ fn bare_option(ty: &Type) -> Option<Type> {
         Type::Option(inner) => Some((*inner).clone()),
         _other => None,
     }
-}
-
-/// The number of `512m`.
-fn minutes(source: &str) -> Option<&str> {
-    source
-        .strip_suffix('m')
-        .filter(|number| !number.is_empty() && number.bytes().all(|c| c.is_ascii_digit() || c == b'_'))
 }
 
 /// An operator whose operands it does not take.
@@ -272,17 +318,6 @@ pub fn operator(sign: &str, left: &Type, right: &Type, span: Span) -> Diagnostic
         }
         _others => diagnostic,
     }
-}
-
-/// A quantity with its unit.
-fn unit(ty: &Type) -> Option<&'static str> {
-    Some(match ty {
-        Type::Duration => "5s",
-        Type::Bytes => "5MiB",
-        Type::Ratio => "5%",
-        Type::Cpu => "0.5cpu",
-        _other => return None,
-    })
 }
 
 /// `&&` or `||` with a value that may be absent on its left side.

@@ -8,6 +8,7 @@ pub mod mismatch;
 pub mod names;
 pub mod nodes;
 pub mod providers;
+mod quantities;
 pub mod silence;
 
 /// The name out of `known` that is most like `word`, if one is like it at all.

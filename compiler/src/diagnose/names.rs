@@ -116,6 +116,12 @@ pub fn out_of_reach(word: &str, what: &str, place: &str, span: Span, declared: S
 /// An import of a module by name that is nowhere.
 pub fn no_such_module(name: &str, span: Span, known: &[String]) -> Diagnostic {
     let known = known.iter().map(String::as_str);
+    if let Some(right) = known.clone().find(|known| known.replace('.', "") == name) {
+        let title = format!("write `{right}`");
+        return Diagnostic::error(code::UNKNOWN_NAME, span, format!("there is no module `{name}`"))
+            .label(format!("did you mean `{right}`?"))
+            .fix(title, Applicability::Maybe, span, right);
+    }
     if name != "std" && !name.starts_with("std.") {
         return Diagnostic::error(code::UNKNOWN_NAME, span, format!("there is no module `{name}`"))
             .label("not a module")

@@ -20,6 +20,19 @@ pub fn wrong_class(kind: &str, written: &str, right: &str, keyword: Span) -> Dia
     )
 }
 
+/// A field or kind that will go away.
+pub fn deprecated(what: &str, since: &str, instead: Option<&str>, span: Span) -> Diagnostic {
+    let diagnostic = Diagnostic::warning(code::DEPRECATED, span, format!("{what} will go away"))
+        .label(format!("deprecated since {since}"));
+    match instead {
+        Some(instead) => {
+            let title = format!("write `{instead}`");
+            diagnostic.help(title.clone()).fix(title, Applicability::Maybe, span, instead)
+        }
+        None => diagnostic.help("leave it out"),
+    }
+}
+
 /// A provider's kind that holds state, declared disposable.
 pub fn state_in_resource(kind: &str, keyword: Span) -> Diagnostic {
     Diagnostic::error(code::STATE_IN_RESOURCE, keyword, format!("`{kind}` holds state, and a `resource` is disposable"))

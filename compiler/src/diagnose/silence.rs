@@ -15,6 +15,9 @@ pub(crate) fn what_follows(
     modules: &[ModuleInput],
     sources: &Sources,
 ) {
+    let unknown_fields = found.iter().filter(|d| d.code == code::UNKNOWN_FIELD).map(Diagnostic::span);
+    let loop_fields: Vec<Span> =
+        unknown_fields.filter(|at| matches!(sources.text(*at), "for_each" | "count")).collect();
     let mut broken: Vec<Span> = Vec::new();
     for diagnostic in syntax.iter().filter(|d| spoils(d)) {
         let at = diagnostic.span();
@@ -26,8 +29,9 @@ pub(crate) fn what_follows(
         found.retain(|diagnostic| {
             let at = diagnostic.span();
             let inside = |item: &Span| item.file == at.file && item.start <= at.start && at.start <= item.end;
-            let circle = diagnostic.code == code::DEPENDENCY_CYCLE;
-            let touched = circle
+            let joint =
+                [code::DEPENDENCY_CYCLE, code::CANNOT_COEXIST, code::EXCLUSIVE_VOLUME, code::CANARY_NEEDS_OVERLAP];
+            let touched = joint.contains(&diagnostic.code)
                 && diagnostic.labels.iter().any(|l| {
                     broken
                         .iter()
@@ -36,15 +40,19 @@ pub(crate) fn what_follows(
             !diagnostic.is_error() || !(touched || broken.iter().any(inside))
         });
     }
+    found.retain(|diagnostic| !follows_from_a_loop_field(diagnostic, &loop_fields, modules, sources));
     let mut names = BTreeSet::new();
     for (_, tree) in modules.iter().flat_map(|module| &module.files) {
         unread(&tree.items, &mut names);
+    }
+    for diagnostic in syntax {
+        names.extend(brought(diagnostic, sources));
     }
     if !names.is_empty() {
         found.retain(|diagnostic| {
             let misses = [code::UNKNOWN_FIELD, code::UNKNOWN_NAME, code::UNKNOWN_KIND].contains(&diagnostic.code);
             let text = || sources.get(diagnostic.span().file)?.text.get(diagnostic.span().range());
-            !misses || text().is_none_or(|text| !names.contains(text))
+            !misses || text().is_none_or(|text| !names_it(&names, text))
         });
     }
 }
@@ -83,6 +91,52 @@ fn unread<'a>(items: &'a [Item], names: &mut BTreeSet<&'a str>) {
             _read => {}
         }
     }
+}
+
+/// Whether one of these names is meant: also by what hangs on it, and where a missing bracket made it longer.
+fn names_it(names: &BTreeSet<&str>, text: &str) -> bool {
+    let word = text.split('.').next().unwrap_or(text);
+    let mut from = names.range(word..);
+    from.next().is_some_and(|name| *name == word || word.len() > 2 && name.starts_with(word))
+}
+
+/// Names that a part which was not understood would have brought: the prefix of what another language declares there, the
+/// module that an import means.
+fn brought<'a>(diagnostic: &'a Diagnostic, sources: &Sources) -> Option<&'a str> {
+    if diagnostic.code == code::UNKNOWN_NAME {
+        let module = diagnostic.fixes.first()?.edits.first()?;
+        return module.text.rsplit('.').next();
+    }
+    match sources.text(diagnostic.span()) {
+        "variable" => Some("var"),
+        "locals" => Some("local"),
+        "data" => Some("data"),
+        "module" => Some("module"),
+        _other => None,
+    }
+}
+
+/// `each.key` in a node whose `for_each` is a mistake.
+fn follows_from_a_loop_field(
+    diagnostic: &Diagnostic,
+    fields: &[Span],
+    modules: &[ModuleInput],
+    sources: &Sources,
+) -> bool {
+    if diagnostic.code != code::UNKNOWN_NAME || fields.is_empty() {
+        return false;
+    }
+    let field = match sources.text(diagnostic.span()) {
+        "each" => "for_each",
+        "count" => "count",
+        _other => return false,
+    };
+    let item = |at: Span| {
+        let files = modules.iter().flat_map(|module| &module.files).filter(|(file, _)| *file == at.file);
+        files.filter_map(|(_, tree)| around(&tree.items, at.start)).max_by_key(|item| item.start)
+    };
+    let here = item(diagnostic.span());
+    fields.iter().any(|at| sources.text(*at) == field && item(*at) == here)
 }
 
 /// Whether the tree is another one than what was meant. Where a fix is safe it is the same.

@@ -4,11 +4,14 @@ use super::{Entry, Page, Section};
 use imm_ir::builtin::{self, Shape, Signature};
 use imm_ir::{FieldClass, FieldSchema, KindSchema, Type, kinds};
 
-/// The page of a kind (`route`), a method (`String.split`), all methods of a type (`String`) or a function of a standard
+/// The page of a kind (`route`), a type of kinds (`Health`), a method (`String.split`), all methods of a type (`String`) or a function of a standard
 /// module (`net.subnet`).
 pub fn builtin(name: &str) -> Option<Page> {
     if let Some(kind) = kinds::builtin().get(name) {
         return Some(kind_page(kind));
+    }
+    if let Some(page) = super::types::page(name) {
+        return Some(page);
     }
     let single = |title: &'static str, name: &str, entry: Entry| {
         Page::new(name, "", vec![Section { title, entries: vec![entry] }])
@@ -29,17 +32,30 @@ pub fn builtin(name: &str) -> Option<Page> {
         .filter(|m| method.is_empty() || m.name == method)
         .map(|m| entry(m.name, m))
         .collect();
+    if of.is_empty() && method.is_empty() {
+        return every_method(name);
+    }
     (!of.is_empty()).then(|| Page::new(name, "", vec![Section { title: "Methods", entries: of }]))
+}
+
+/// A method by its name alone: those of all types.
+fn every_method(name: &str) -> Option<Page> {
+    let of = builtin::methods().iter().filter(|m| m.name == name);
+    let full = |m: &Signature| format!("{}.{name}", m.receiver.as_ref().map(receiver_name).unwrap_or_default());
+    let entries: Vec<Entry> = of.map(|m| Entry { name: full(m), ..entry(m.name, m) }).collect();
+    (!entries.is_empty()).then(|| Page::new(name, "", vec![Section { title: "Methods", entries }]))
 }
 
 /// All names that [`builtin()`] has a page for.
 pub fn names() -> Vec<String> {
     let mut names: Vec<String> = kinds::builtin().kinds.keys().map(ToString::to_string).collect();
+    names.extend(kinds::types().keys().map(ToString::to_string));
     names.extend(builtin::functions().iter().map(|f| f.name.to_owned()));
     for method in builtin::methods() {
         let receiver = method.receiver.as_ref().map(receiver_name).unwrap_or_default();
         names.push(format!("{receiver}.{}", method.name));
         names.push(receiver);
+        names.push(method.name.to_owned());
     }
     for module in &crate::stdlib::MODULES {
         let sections = super::standard(module.name).into_iter().flat_map(|page| page.sections);

@@ -6,6 +6,7 @@
 mod builtin;
 mod markdown;
 mod module;
+mod types;
 
 pub use builtin::{builtin, names};
 pub(crate) use builtin::{entry as signature_entry, input as shown_input, shown as shown_shape};

@@ -3,7 +3,7 @@
 use super::{Evaluator, Result, UNKNOWN};
 use crate::content::digest;
 use crate::content::template::{self, Part};
-use crate::hir::{Expr, ExprKind, Field, Function, MapEntry};
+use crate::hir::{Expr, Field, Function};
 use crate::world::Program;
 use imm_ir::builtin::Builtin;
 use imm_ir::reduce::shown;
@@ -86,32 +86,6 @@ impl Evaluator<'_> {
         let what = if name.starts_with('/') { CauseKind::Machine(name) } else { CauseKind::File(name) };
         input.causes.push(Cause { what, loc: self.loc(span), digest });
         Ok(())
-    }
-
-    /// Files of images and mounts are at absolute paths.
-    pub(super) fn absolute_paths(&mut self, kind: &str, input: &Input, written: &Field) -> Result<()> {
-        if !(&*written.name == "mounts" || &*written.name == "files" && kind == "image") {
-            return Ok(());
-        }
-        let Some(Value::Map(paths)) = input.term.known() else { return Ok(()) };
-        let wrong = |path: &str| !path.starts_with('/') || path.split('/').any(|part| part == "..");
-        let Some(path) = paths.keys().map(imm_ir::Key::as_str).find(|path| wrong(path)) else { return Ok(()) };
-        let entries =
-            if let ExprKind::Map(entries) = &written.value.uncoerced().kind { entries.as_slice() } else { &[] };
-        let key = entries.iter().find_map(|entry| match entry {
-            MapEntry::Entry { key, .. } => {
-                let same = matches!(&key.kind, ExprKind::Value(Value::String(text)) if **text == *path);
-                same.then_some(key.span)
-            }
-            MapEntry::Spread(_) => None,
-        });
-        let message = format!("`{path}` is not a plain absolute path");
-        let diagnostic = Diagnostic::error(code::OUT_OF_RANGE, key.unwrap_or(written.value.span), message)
-            .label("this is a place in the container");
-        Err(self.fail(match path.strip_prefix("./").unwrap_or(path) {
-            path if path.contains("..") => diagnostic.help("write it without `..`"),
-            path => diagnostic.help(format!("write `\"/{path}\"`")),
-        }))
     }
 
     fn was_read(&mut self, what: CauseKind, content: &Content, span: Span) {

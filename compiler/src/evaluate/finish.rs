@@ -27,6 +27,7 @@ impl Evaluator<'_> {
         }
         self.duplicate_routes();
         self.targets_without_health();
+        self.nothing_to_run();
     }
 
     /// Two routes with one (listen, host, path).

@@ -14,6 +14,7 @@ mod call;
 mod coerce;
 mod comprehension;
 mod content;
+mod demands;
 mod edges;
 mod expand;
 mod expr;
@@ -139,6 +140,9 @@ struct Evaluator<'a> {
     hidden: u32,
     /// The routes with the places of their declarations.
     routes: Vec<finish::Route>,
+    /// Images without anything to run.
+    idle: BTreeMap<Addr, Span>,
+    unsaid: Vec<demands::Unsaid>,
     diagnostics: Vec<Diagnostic>,
     written: BTreeMap<Span, u64>,
     /// Ids of template files among the sources.
@@ -170,6 +174,8 @@ impl<'a> Evaluator<'a> {
             sink: false,
             hidden: 0,
             routes: Vec::new(),
+            idle: BTreeMap::new(),
+            unsaid: Vec::new(),
             diagnostics: Vec::new(),
             written: BTreeMap::new(),
             reported_files: BTreeMap::new(),
@@ -288,9 +294,14 @@ impl Evaluator<'_> {
         if error.code() == code::BUDGET_EXCEEDED {
             return self.fail(self.budget.exceeded(span, "more elements, bytes or levels than one value may have"));
         }
-        let diagnostic = Diagnostic::error(error.code(), span, error.message);
+        let code = error.code();
+        let diagnostic = Diagnostic::error(code, span, error.message);
         self.fail(match error.help {
             Some(help) => diagnostic.help(help),
+            None if code == code::DIVISION_BY_ZERO => {
+                diagnostic.help("say what it is then: `if n == 0 then other else a / n`")
+            }
+            None if code == code::OVERFLOW => diagnostic.help("a Float goes further: write its numbers as `2.0`"),
             None => diagnostic,
         })
     }

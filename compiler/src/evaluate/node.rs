@@ -122,6 +122,7 @@ impl Evaluator<'_> {
                 let late = matches!(class, Class::Pointer | Class::Durable);
                 let wanted = |field: FieldClass| !late || field == FieldClass::Identity;
                 let given = self.inputs(node, schema, &wanted)?;
+                self.may_run_nothing(node, schema, addr, &given);
                 let with = if *class == Class::Pointer { (With::default(), Vec::new()) } else { self.with(node)? };
                 self.place(node, schema, addr, given, &with)
             }
@@ -149,7 +150,7 @@ impl Evaluator<'_> {
                 Some(written) => {
                     let read = self.input(written).and_then(|(mut input, followed)| {
                         self.base(&mut input, written)?;
-                        self.absolute_paths(&schema.name, &input, written)?;
+                        self.demanded(&schema.name, &input, written)?;
                         Ok((input, followed))
                     });
                     let (input, followed) = match read {
@@ -191,7 +192,7 @@ impl Evaluator<'_> {
         };
         self.purpose == Purpose::Plan
             || schema.class == Class::Pointer
-            || **name == *"health"
+            || matches!(&**name, "health" | "image")
             || schema.expands.as_ref().is_some_and(|expansion| expansion.count == *name)
             || schema.outputs.iter().any(read)
     }

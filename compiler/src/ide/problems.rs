@@ -82,7 +82,7 @@ impl Analysis {
 
     fn look(&self, world: &dyn World, options: &Options, asked: Option<&FxHashSet<FileId>>) -> Problems {
         let pieces = self.loaded.pieces.iter().map(Arc::clone).collect();
-        let mut front = Front::of(self.loaded.clone(), asked);
+        let mut front = Front::of(self.loaded.clone(), asked, imm_ir::kinds::builtin());
         front.look_for_mistakes(world, options);
         Problems { found: front.diagnostics, sources: front.sources, pieces }
     }

@@ -203,7 +203,9 @@ impl Repair<'_> {
         let is_field = following == Some(Tok::Assign);
         let starts_item = starts_item(token, following);
         // A line that stands no deeper than the line of an open bracket is outside of it.
-        let goes_on = token.kind.is_closer() || token.kind.is_binary_operator() || CONTINUE.contains(&token.kind);
+        // At the start of a line `..` spreads.
+        let operator = token.kind.is_binary_operator() && token.kind != Tok::DotDot;
+        let goes_on = token.kind.is_closer() || operator || CONTINUE.contains(&token.kind);
         if self.trusts_layout && !goes_on {
             let inside = self.stack.iter().rposition(|o| o.indent < indent || o.closer == Tok::HoleClose);
             self.close_down_to(inside.map_or(0, |i| i + 1), token, "and this stands outside of it");
@@ -271,7 +273,9 @@ impl Repair<'_> {
         let is_open = kind == Tok::HoleClose
             || self.counts.last_mut().and_then(|c| c.of(kind).copied()).is_some_and(|count| count > 0);
         if !is_open {
-            self.is_stray(token);
+            if !(self.trusts_layout && first_on_line && self.opened_above(token, indent)) {
+                self.is_stray(token);
+            }
             return;
         }
         let Some(mut at) = self.stack.iter().rposition(|o| o.closer == kind) else { return };
@@ -300,6 +304,48 @@ impl Repair<'_> {
         self.close_down_to(at + 1, token, "but this closes an outer one");
         self.pop();
         self.out.push(token);
+    }
+
+    /// A closing bracket that stands under a line that ends with `=`: what it closes should begin there.
+    fn opened_above(&mut self, token: Token, indent: u32) -> bool {
+        if self.unclosed.len() + self.stray.len() >= ENOUGH {
+            return false;
+        }
+        let opener = match token.kind {
+            Tok::RBracket => Tok::LBracket,
+            Tok::RParen => Tok::LParen,
+            _brace => return false,
+        };
+        let mut rest = self.text.get(..self.line_start as usize).unwrap_or("");
+        for _ in 0..SEARCH {
+            rest = rest.trim_end();
+            let start = rest.rfind('\n').map_or(0, |at| at + 1);
+            let line = rest.get(start..).unwrap_or("");
+            let outer = line.len() - line.trim_start().len() <= indent as usize;
+            if outer || line.is_empty() {
+                break;
+            }
+            rest = rest.get(..start).unwrap_or("");
+        }
+        let line = rest.get(rest.rfind('\n').map_or(0, |at| at + 1)..).unwrap_or("");
+        let found = self.out.iter().rposition(|t| t.end as usize == rest.len() && t.kind == Tok::Assign);
+        let same = line.len() - line.trim_start().len() == indent as usize;
+        let Some(index) = found.filter(|_| same) else { return false };
+        let (at, shown) = (rest.len(), opener.describe());
+        self.out.insert(index + 1, Token::new(opener, at, at));
+        self.out.push(token);
+        if self.unclosed.len() < ENOUGH {
+            let insert = Span::new(self.file, at, at);
+            let text = format!(" {}", shown.trim_matches('`'));
+            self.unclosed.push(
+                Diagnostic::error(code::UNCLOSED_BRACKET, insert, format!("{shown} is missing"))
+                    .label(format!("{shown} is missing here"))
+                    .also(token.span(self.file), format!("which this {} closes", token.kind.describe()))
+                    .help(format!("write {shown} at the end of the line"))
+                    .fix(format!("insert {shown}"), Applicability::Maybe, insert, text),
+            );
+        }
+        true
     }
 
     fn is_stray(&mut self, token: Token) {

@@ -1,10 +1,33 @@
 //! What to say about an item that the grammar refused: from the furthest token it could read and what it would have
 //! taken there. Mistakes that people make often have their own words; the rest is "expected …, found …".
 
-use crate::habits::own_item;
+use crate::habits::{own_item, own_type};
 use crate::token::{Tok, Token};
 use imm_ir::{Applicability, Diagnostic, FileId, Span, code};
 use std::ops::Range;
+
+/// What is said of a value whose name begins like a type's.
+pub(crate) const CAPITAL_VALUE: &str = "names of values start with a lower-case letter";
+
+/// The words that begin an item.
+const ITEMS: [&str; 16] = [
+    "import",
+    "param",
+    "let",
+    "type",
+    "fn",
+    "component",
+    "resource",
+    "durable",
+    "pointer",
+    "external",
+    "use",
+    "provider",
+    "environment",
+    "output",
+    "assert",
+    "test",
+];
 
 /// A problem, where the grammar stopped, and how to take it out if not the usual way.
 pub(crate) struct Finding {
@@ -35,7 +58,7 @@ pub(crate) struct Place<'a> {
     pub(crate) text: &'a str,
     pub(crate) tokens: &'a [Token],
     pub(crate) at: usize,
-    expected: &'a [&'a str],
+    pub(crate) expected: &'a [&'a str],
 }
 
 impl Place<'_> {
@@ -83,7 +106,7 @@ impl Place<'_> {
         }
     }
 
-    fn error(&self, message: impl Into<String>) -> Diagnostic {
+    pub(crate) fn error(&self, message: impl Into<String>) -> Diagnostic {
         Diagnostic::error(code::SYNTAX, self.span(), message)
     }
 
@@ -98,7 +121,13 @@ impl Place<'_> {
                 format!("{} has nothing on its right side", operator.kind.describe()),
             );
             let diagnostic = diagnostic.label("expected a name after this");
-            let diagnostic = diagnostic.help("write the name of a field, output or method, or remove the dot");
+            let imports = self.tokens.first().is_some_and(|t| t.kind == Tok::Import);
+            let help = if imports {
+                "write the name of the module"
+            } else {
+                "write the name of a field, output or method, or remove the dot"
+            };
+            let diagnostic = diagnostic.help(help);
             return Some(Finding { diagnostic, at: self.at, splice: None });
         }
         let prefix = matches!(operator.kind, Tok::Bang | Tok::Minus);
@@ -130,6 +159,28 @@ impl Place<'_> {
 
     /// `a = 1 +` and then a field on the next line: the operator took the name of the field for its operand.
     fn swallowed(&self) -> Option<Finding> {
+        // `(a, b)` and its body on the next line.
+        if self.found() == Some(Tok::Newline) && self.expects("`=>`") && self.before(1)?.kind == Tok::RParen {
+            let diagnostic = self
+                .error("expected `=>`, found a new line")
+                .help("write `=>` at the end of the line")
+                .fix("insert `=>`", Applicability::Maybe, self.span(), " =>");
+            return Some(Finding {
+                diagnostic,
+                at: self.at,
+                splice: Some((self.at..self.at + 1, vec![Tok::FatArrow])),
+            });
+        }
+        if self.expects("an expression")
+            && self.kind(self.at + 1) == Some(Tok::FatArrow)
+            && let Some(arrow) = self.before(1).filter(|t| t.kind == Tok::FatArrow)
+        {
+            let diagnostic = Diagnostic::error(code::SYNTAX, arrow.span(self.file), "nothing follows this `=>`")
+                .label("expected a value")
+                .help("write what this arm gives on the same line");
+            let value = vec![Tok::Error, Tok::Newline];
+            return Some(Finding { diagnostic, at: self.at, splice: Some((self.at..self.at, value)) });
+        }
         if self.found() != Some(Tok::Assign) {
             return None;
         }
@@ -167,8 +218,22 @@ impl Place<'_> {
         let span = self.span();
         let last = self.before(1);
         let first = self.tokens.iter().map(|t| t.kind).find(|k| !matches!(k, Tok::Doc | Tok::Pub));
-        if self.at == 0 || self.expects("an item") {
+        if self.at == 0 || self.expects("an item") || self.begins_a_line() {
             return Some(self.not_an_item());
+        }
+        if let Some(diagnostic) = self.wrong_brackets().or_else(|| self.nothing_follows()) {
+            return Some(diagnostic);
+        }
+        let over = self.expects("the end of this item");
+        if found == Some(Tok::Comma) && over && self.kind(self.at + 1).is_none_or(|k| k == Tok::Newline) {
+            let title = "remove the `,`";
+            let diagnostic = self.error("an item ends with its line").help(title);
+            return Some(diagnostic.fix(title, Applicability::Safe, span, ""));
+        }
+        if found == Some(Tok::Assign) && over && matches!(first, Some(Tok::Let | Tok::Output | Tok::Param)) {
+            let title = "write `==`";
+            let diagnostic = self.error("`=` does not compare").help(title);
+            return Some(diagnostic.fix(title, Applicability::Maybe, span, "=="));
         }
         if found == Some(Tok::EqEq) && self.expects("`=`") {
             return Some(self.error("a value is given with `=`").help("write `=`; `==` compares").fix(
@@ -216,10 +281,12 @@ impl Place<'_> {
             );
         }
         if found == Some(Tok::Upper) && self.expects("a name") && !self.expects("an expression") {
-            return Some(self.error("names of values start with a lower-case letter").help("write it in lower_snake"));
+            let name = lower_snake(self.token(self.at).map_or("", |token| token.text(self.text)));
+            return Some(self.error(CAPITAL_VALUE).help(format!("write `{name}`")));
         }
         if found == Some(Tok::Ident) && self.expects("a type name") && !self.expects("an expression") {
-            return Some(self.error("names of types start with an upper-case letter").help("write it in UpperCamel"));
+            let name = upper_camel(self.token(self.at).map_or("", |token| token.text(self.text)));
+            return Some(self.error("names of types start with an upper-case letter").help(format!("write `{name}`")));
         }
         if let Some(token) = self.token(self.at)
             && token.kind.is_keyword()
@@ -243,10 +310,26 @@ impl Place<'_> {
         let instead = own_item(word, name);
         let shown = self.shown(token);
         let diagnostic = self.error(format!("expected an item, found {shown}"));
-        match instead {
-            Some(instead) => diagnostic.help(instead),
-            None if word == "/" => diagnostic.help("a comment starts with `//`, also in the middle of a line"),
-            None => diagnostic.help(
+        let diagnostic = match instead {
+            Some(instead) => return diagnostic.help(instead),
+            None => diagnostic,
+        };
+        let close = |keyword: &&str| strsim::damerau_levenshtein(keyword, word) <= 1 + keyword.len() / 5;
+        if let Some(keyword) = ITEMS.into_iter().find(close) {
+            let title = format!("write `{keyword}`");
+            return diagnostic.help(title.clone()).fix(title, Applicability::Maybe, token.span(self.file), keyword);
+        }
+        match self.kind(self.at + 1) {
+            _ if word == "/" => diagnostic.help("a comment starts with `//`, also in the middle of a line"),
+            Some(Tok::Colon) => diagnostic
+                .help("a program is no YAML: write an item, for example `resource web = service { port = 8080, … }`"),
+            Some(Tok::Assign) if token.kind == Tok::Ident => {
+                diagnostic.help(format!("write `let {word} = …`, or `resource {word} = KIND {{ … }}`"))
+            }
+            Some(Tok::Dot) if token.kind == Tok::Ident => {
+                diagnostic.help(format!("all that `{word}` is stands where it is declared: write the field there"))
+            }
+            _ => diagnostic.help(
                 "an item starts with import, param, let, type, fn, component, resource, durable, pointer, external, use, provider, environment, output, assert or test",
             ),
         }
@@ -275,10 +358,27 @@ impl Place<'_> {
             return None;
         }
         let stop = [Tok::Then, Tok::Else, Tok::Assign, Tok::Comma, Tok::Newline, Tok::Colon, Tok::FatArrow, Tok::Match];
-        let before = self.tokens.get(..brace)?.iter().rev();
-        let condition = before.take_while(|t| !stop.contains(&t.kind) && t.kind.closer().is_none());
-        let is_if = condition.map(|t| t.kind).any(|k| k == Tok::If);
-        if is_if { self.token(brace).map(|token| (brace, token)) } else { None }
+        let mut depth = 0usize;
+        for token in self.tokens.get(..brace)?.iter().rev() {
+            if token.kind.is_closer() {
+                depth += 1;
+            } else if token.kind.closer().is_some() {
+                depth = depth.checked_sub(1)?;
+            } else if depth == 0 && token.kind == Tok::If {
+                return self.token(brace).map(|token| (brace, token));
+            } else if depth == 0 && stop.contains(&token.kind) {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Whether this is the first word of a line that an item before it does not take.
+    fn begins_a_line(&self) -> bool {
+        let Some(token) = self.token(self.at) else { return false };
+        let before = self.text.get(..token.start as usize).unwrap_or("");
+        let word = token.kind.is_word() || token.kind == Tok::Upper;
+        self.expects("the end of this item") && word && before.ends_with('\n')
     }
 
     /// Whether a comparison stands before this, in the same brackets and the same expression.
@@ -343,10 +443,17 @@ impl Place<'_> {
         }
         let name = self.before(1)?.text(self.text);
         if what == "param" && self.expects("`:`") {
-            return Some(
-                self.error("a param needs a type")
-                    .help(format!("write `param {name}: Type`, for example `param {name}: String`")),
-            );
+            let diagnostic = self.error("a param needs a type");
+            let word = self.token(self.at).filter(|t| matches!(t.kind, Tok::Ident | Tok::Upper));
+            return Some(match word.map(|t| (t, t.text(self.text))) {
+                Some((token, word)) => {
+                    let right = format!("{name}: {}", own_type(word).unwrap_or(word));
+                    let title = format!("write `param {right}`");
+                    let span = self.before(1)?.span(self.file).to(token.span(self.file));
+                    diagnostic.help(title.clone()).fix(title, Applicability::Maybe, span, right)
+                }
+                None => diagnostic.help(format!("write `param {name}: Type`, for example `param {name}: String`")),
+            });
         }
         if self.expects("`=`") {
             let diagnostic = self.error(format!("expected `=` after the name of this {what}"));
@@ -354,6 +461,9 @@ impl Place<'_> {
                 None | Some(Tok::Newline) => diagnostic.help(format!("write `= {}`", example(what))),
                 Some(Tok::LBrace) if what == "node" => {
                     diagnostic.help(format!("a node has a kind: write `{name} = KIND {{ … }}`"))
+                }
+                Some(Tok::LBrace) if matches!(what, "output" | "let") => {
+                    diagnostic.help(format!("write `{what} {name} = VALUE`, without braces around it"))
                 }
                 Some(_) => diagnostic.help("write `=` before this").fix(
                     "insert `=`",
@@ -368,11 +478,32 @@ impl Place<'_> {
 
     /// What another language would have said, in the words of this one.
     fn hint(&self) -> Option<String> {
-        let found = self.token(self.at)?;
         let last = self.before(1)?;
+        let Some(found) = self.token(self.at) else { return self.form() };
         let (word, before) = (found.text(self.text), last.text(self.text));
         let ended = !self.expects("an expression");
+        let first = self.tokens.iter().map(|t| t.kind).find(|k| !matches!(k, Tok::Doc | Tok::Pub));
+        let next = self.kind(self.at + 1);
+        let at_kind = self.expects("a kind");
         Some(match found.kind {
+            Tok::If if at_kind => {
+                "the condition stands before the `=`: `resource NAME if CONDITION = KIND { … }`".to_owned()
+            }
+            Tok::LBracket | Tok::For if at_kind => {
+                "what is repeated stands before the `=`: `resource NAME for x in xs = KIND { … }`".to_owned()
+            }
+            Tok::Str if at_kind => "a kind is a word: `resource NAME = service { … }`".to_owned(),
+            Tok::LBrace if first == Some(Tok::Param) && ended => {
+                "a param is one line: `param NAME: Type = DEFAULT where CONDITION`".to_owned()
+            }
+            Tok::Assign if self.expects("`in`") => format!("write `for {before} in VALUES`"),
+            Tok::Dot if !ended && next == Some(Tok::Int) => "a digit stands before the dot: `0.5`".to_owned(),
+            Tok::Minus if matches!(last.kind, Tok::Newline) && self.is_dashed(found) => {
+                "a list is written `[a, b]`, not with dashes".to_owned()
+            }
+            _ if self.expects("`[`") && self.expected.len() == 1 && last.kind == Tok::Colon => {
+                "the key of a map that is computed stands in brackets: `[key] = value`".to_owned()
+            }
             Tok::Question if ended => "write `if a then b else c`".to_owned(),
             Tok::For if self.expects("`]`") => "the `for` comes first: `[for x in xs: x]`".to_owned(),
             Tok::RParen | Tok::Comma if self.expects("`:`") => format!("write its type: `{before}: Int`"),
@@ -463,6 +594,35 @@ impl Place<'_> {
             diagnostic
         }
     }
+}
+
+/// `MyName` as `my_name`.
+fn lower_snake(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 4);
+    let mut after_lower = false;
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && after_lower {
+            out.push('_');
+        }
+        after_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
+        out.push(c.to_ascii_lowercase());
+    }
+    out
+}
+
+/// `my_name` as `MyName`.
+fn upper_camel(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    let mut raise = true;
+    for c in name.chars() {
+        if c == '_' {
+            raise = true;
+        } else {
+            out.push(if raise { c.to_ascii_uppercase() } else { c });
+            raise = false;
+        }
+    }
+    out
 }
 
 /// What may follow the `=` of an item.

@@ -29,6 +29,20 @@ impl Place<'_> {
         !self.expects("an expression") && !self.expects("the operand")
     }
 
+    /// Whether the parentheses around this are those of a lambda.
+    fn lists_params(&self) -> bool {
+        let mut close = self.at;
+        while self.kind(close).is_some_and(|k| matches!(k, Tok::Ident | Tok::Comma)) {
+            close += 1;
+        }
+        self.kind(close) == Some(Tok::RParen) && self.kind(close + 1) == Some(Tok::FatArrow)
+    }
+
+    /// Whether nothing follows this sign.
+    fn stands_alone(&self) -> bool {
+        self.kind(self.at + 1).is_none_or(|k| k.is_closer() || matches!(k, Tok::Newline | Tok::Comma))
+    }
+
     fn said(&self, at: Token, message: impl Into<String>) -> Diagnostic {
         Diagnostic::error(code::SYNTAX, at.span(self.file), message)
     }
@@ -128,7 +142,7 @@ impl Place<'_> {
                     return self
                         .finding(diagnostic.help(format!("write `match {here} {{ pattern => value, _ => other }}`")));
                 }
-                "await" | "new" => {
+                "await" | "new" if !self.lists_params() => {
                     return self.without(at - 1, format!("there is no `{before}`"), "write the expression alone");
                 }
                 _other => {}
@@ -161,6 +175,10 @@ impl Place<'_> {
                 }
                 (Tok::Colon, Tok::Assign) => {
                     return self.instead(at - 1..at + 1, "`:=` is written `=`".into(), "=", &[Tok::Assign]);
+                }
+                (Tok::Plus, Tok::Plus) | (Tok::Minus, Tok::Minus) if self.stands_alone() => {
+                    let diagnostic = Diagnostic::error(code::SYNTAX, both(), "values never change");
+                    return self.finding(diagnostic.help("write `a + 1`"));
                 }
                 (Tok::Star, Tok::Star) => {
                     let diagnostic = Diagnostic::error(code::SYNTAX, both(), "there is no operator `**`");
@@ -434,6 +452,14 @@ pub(crate) fn own_item(word: &str, name: &str) -> Option<String> {
         "enum" => "write `type Name = first | second { field: Type }`".to_owned(),
         "struct" | "record" | "class" | "interface" => "write `type Name = { field: Type }`".to_owned(),
         "env" => format!("write `environment {named} {{ … }}`"),
+        "FROM" | "RUN" | "COPY" | "ADD" | "CMD" | "ENTRYPOINT" | "EXPOSE" | "ENV" => {
+            "an image is `resource NAME = image { files = { … }, cmd = [\"/bin/program\"] }`".to_owned()
+        }
+        "services" | "containers" | "volumes" => {
+            "write an item for each, for example `resource web = service { … }`".to_owned()
+        }
+        "if" => "the condition stands in the head: `resource NAME if CONDITION = KIND { … }`".to_owned(),
+        "for" => "what is repeated stands in the head: `resource NAME for x in xs = KIND { … }`".to_owned(),
         "terraform" | "version" | "backend" => "imm needs no such block: remove it".to_owned(),
         "return" | "result" | "outputs" | "export" => "write `output name = …`".to_owned(),
         _other => return None,

@@ -6,7 +6,10 @@
 
 use crate::token::{Tok, Token};
 use crate::{number, scan, string};
-use imm_ir::{Applicability, Diagnostic, FileId, Span, code};
+use imm_ir::{Applicability, Diagnostic, FileId, Label, Span, code};
+
+/// How many problems back one of the same character is looked for, and how many places one problem shows.
+const NEAR: usize = 20;
 
 /// What the lexer makes of a file.
 #[derive(Clone, Debug, Default)]
@@ -162,21 +165,18 @@ impl<'a> Lexer<'a> {
             last.end = token.end;
             return;
         }
+        let token = self.whole_run(token);
         let span = token.span(self.file);
         let text = token.text(self.text);
-        if is_quote(text) && self.quoted(token) {
+        if is_quote(text) && self.quoted(token) || text == "@" && self.decorator(token) {
             return;
         }
         let diagnostic = match text {
             text if text.chars().all(crate::invisible::deceives) => {
                 let what = text.escape_unicode();
-                self.out.diagnostics.push(
-                    Diagnostic::error(code::SYNTAX, span, format!("the character `{what}` cannot be seen"))
-                        .help("remove it")
-                        .fix("remove it", Applicability::Safe, span, ""),
-                );
-                self.out.tokens.push(Token { kind: Tok::Error, ..token });
-                return;
+                Diagnostic::error(code::SYNTAX, span, format!("the character `{what}` cannot be seen"))
+                    .help("remove it")
+                    .fix("remove it", Applicability::Safe, span, "")
             }
             text if is_quote(text) => {
                 Diagnostic::error(code::SYNTAX, span, "strings are written in double quotes").help("write `\"…\"`")
@@ -212,6 +212,7 @@ impl<'a> Lexer<'a> {
                 self.out.tokens.push(Token { kind: Tok::AndAnd, ..token });
                 return;
             }
+            "^" => Diagnostic::error(code::SYNTAX, span, "there is no operator `^`").help("multiply: `a * a`"),
             "$" => Diagnostic::error(code::SYNTAX, span, "`$` has no meaning outside of a string")
                 .help("write the name alone; `${…}` is for strings"),
             _ => Diagnostic::error(
@@ -221,8 +222,53 @@ impl<'a> Lexer<'a> {
             )
             .help("remove it, or put it in a string"),
         };
-        self.out.diagnostics.push(diagnostic);
         self.out.tokens.push(Token { kind: Tok::Error, ..token });
+        // A name that cannot be one stands wherever it is used.
+        let known = self.out.diagnostics.iter_mut().rev().take(NEAR).find(|known| known.message == diagnostic.message);
+        match known.filter(|_| text.chars().all(|c| c.is_alphanumeric() || crate::invisible::deceives(c))) {
+            Some(known) => {
+                if known.labels.len() < NEAR {
+                    known.labels.push(Label { span, text: "and here".to_owned() });
+                }
+                let more = diagnostic.fixes.into_iter().flat_map(|fix| fix.edits);
+                if let Some(fix) = known.fixes.first_mut() {
+                    fix.edits.extend(more);
+                }
+            }
+            None => self.out.diagnostics.push(diagnostic),
+        }
+    }
+
+    /// With the letters, or the invisible characters, that follow.
+    fn whole_run(&mut self, token: Token) -> Token {
+        let letter = |c: char| c.is_alphanumeric() && !c.is_ascii();
+        let same: fn(char) -> bool = match token.text(self.text).chars().next() {
+            Some(c) if letter(c) => letter,
+            Some(c) if crate::invisible::deceives(c) => crate::invisible::deceives,
+            _other => return token,
+        };
+        let rest = self.text.get(token.end as usize..).unwrap_or("");
+        let end = token.end as usize + rest.find(|c| !same(c)).unwrap_or(rest.len());
+        self.at = end;
+        Token::new(token.kind, token.start as usize, end)
+    }
+
+    /// A line of another language that says something about the item below it.
+    fn decorator(&mut self, sign: Token) -> bool {
+        let before = self.text.get(..sign.start as usize).unwrap_or("");
+        let rest = self.text.get(sign.end as usize..).unwrap_or("");
+        let line = rest.lines().next().unwrap_or("");
+        if !(before.is_empty() || before.ends_with('\n')) || !line.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            return false;
+        }
+        let (start, end) = (sign.start as usize, sign.end as usize + line.len());
+        self.at = end;
+        self.out.diagnostics.push(
+            Diagnostic::error(code::SYNTAX, self.span(start, end), "there are no decorators")
+                .help("what an item is for stands above it as `/// text`, what a param may be behind it as `where`"),
+        );
+        self.push(Tok::Error, start, end);
+        true
     }
 
     /// A text between quotes of another language or alphabet, on one line.

@@ -21,6 +21,7 @@ mod number;
 mod parse;
 mod repair;
 mod scan;
+mod shape;
 mod string;
 mod token;
 

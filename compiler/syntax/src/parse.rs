@@ -5,7 +5,7 @@
 
 use crate::ast::{Expr, Item, Module, TypeExpr, TypeKind};
 use crate::brackets::{Balanced, balance};
-use crate::diagnose::diagnose;
+use crate::diagnose::{CAPITAL_VALUE, diagnose};
 use crate::grammar::{Grammar, Outcome};
 use crate::invisible;
 use crate::layout::{Layout, MAX_DEPTH, lay_out};
@@ -266,9 +266,44 @@ impl<'a> Front<'a> {
         }
     }
 
+    /// A name that cannot be one is wrong where it is declared, not wherever it is used.
+    fn names_once(&mut self) {
+        let text = self.text;
+        let declares =
+            |d: &Diagnostic| d.message == CAPITAL_VALUE || d.message.starts_with("expected a name, found the keyword");
+        let named = |d: &Diagnostic| if declares(d) { text.get(d.span().range()) } else { None };
+        let names: BTreeSet<&str> = self.diagnostics.iter().filter_map(named).collect();
+        if !names.is_empty() {
+            let is_use = |d: &Diagnostic| {
+                d.message.ends_with("is a type and not a value")
+                    || d.message.starts_with("expected an expression, found the keyword")
+            };
+            let known = |d: &Diagnostic| text.get(d.span().range()).is_some_and(|word| names.contains(word));
+            self.diagnostics.retain(|d| !(is_use(d) && known(d)));
+        }
+    }
+
+    /// Of what is wrong with the text of a line, the first is enough: what follows was misread.
+    fn one_a_line(&mut self) {
+        let text = self.text;
+        let mut last: Option<u32> = None;
+        self.diagnostics.retain(|d| {
+            let at = d.span().start;
+            let spoils = d.code == code::SYNTAX && !is_harmless(d);
+            let between = |from: u32| text.get(from as usize..at as usize);
+            let follows = spoils && last.is_some_and(|from| between(from).is_some_and(|part| !part.contains('\n')));
+            if spoils {
+                last = Some(at);
+            }
+            !follows
+        });
+    }
+
     fn finish(mut self) -> Vec<Diagnostic> {
+        self.names_once();
         self.diagnostics.append(&mut self.stray);
         self.diagnostics.sort_by_key(|d| (d.span().start, d.span().end));
+        self.one_a_line();
         self.diagnostics.truncate(MAX_ERRORS);
         self.diagnostics
     }

@@ -3,6 +3,7 @@
 //! known.
 
 use crate::ast::{Item, ItemKind, Name};
+use crate::habits::own_item;
 use crate::token::{Tok, Token};
 use imm_ir::{FileId, Span};
 use std::ops::Range;
@@ -82,9 +83,17 @@ pub(crate) fn blank_item(file: FileId, text: &str, tokens: &[Token]) -> Item {
         return Item { docs: None, public: None, kind: ItemKind::Error(last_word(file, text, *import, span)), span };
     }
     let mut rest = tokens.iter().skip_while(|t| t.kind == Tok::Doc || t.kind == Tok::Pub);
-    let declares = rest.next().is_some_and(|t| t.kind.starts_item());
-    let name = rest.next().filter(|t| declares && matches!(t.kind, Tok::Ident | Tok::Upper));
-    let name = name.map(|t| Name { text: t.text(text).into(), span: t.span(file) });
+    let first = rest.next();
+    let is_name = |t: &&Token| matches!(t.kind, Tok::Ident | Tok::Upper);
+    let name = if first.is_some_and(|t| t.kind.starts_item()) {
+        rest.next().filter(is_name)
+    } else if first.is_some_and(|t| own_item(t.text(text), "").is_some()) {
+        // By a word of another language, which quotes names and puts them last.
+        rest.take_while(|t| is_name(t) || t.kind == Tok::Str).last()
+    } else {
+        None
+    };
+    let name = name.map(|t| Name { text: t.text(text).trim_matches('"').into(), span: t.span(file) });
     Item { docs: None, public: None, kind: ItemKind::Error(name), span }
 }
 

@@ -73,8 +73,12 @@ pub(crate) fn check_escapes(text: &str, span: Span, diagnostics: &mut Vec<Diagno
             Diagnostic::error(code::BAD_ESCAPE, bad, format!("`{shown}` is not a Unicode character"))
                 .help("write the number in hexadecimal between braces: `\\u{e9}`")
         } else {
-            Diagnostic::error(code::BAD_ESCAPE, bad, format!("strings have no escape `{}`", shown.escape_debug()))
-                .help("the escapes are \\n \\t \\\" \\\\ \\u{…} \\${; in r\"…\" a backslash is itself")
+            Diagnostic::error(
+                code::BAD_ESCAPE,
+                bad,
+                format!("strings have no escape `\\{}`", shown.trim_start_matches('\\').escape_debug()),
+            )
+            .help("the escapes are \\n \\t \\\" \\\\ \\u{…} \\${; in r\"…\" a backslash is itself")
         };
         diagnostics.push(diagnostic);
     }

@@ -59,7 +59,7 @@ fn kind(name: &str, class: Class, nature: Nature, doc: &str) -> KindSchema {
         outputs: Vec::new(),
         expands: None,
         acts_by_itself: false,
-        holds_state: false,
+        deprecated: None,
         create: CreateMode::Idempotent,
         find: FindMode::Exact,
         doc: Arc::from(doc),
@@ -68,18 +68,42 @@ fn kind(name: &str, class: Class, nature: Nature, doc: &str) -> KindSchema {
 
 /// A field that must be given.
 fn required(name: &str, ty: Type, class: FieldClass, doc: &str) -> FieldSchema {
-    FieldSchema { name: Arc::from(name), ty, class, required: true, default: None, doc: Arc::from(doc) }
+    FieldSchema {
+        name: Arc::from(name),
+        ty,
+        class,
+        required: true,
+        default: None,
+        deprecated: None,
+        doc: Arc::from(doc),
+    }
 }
 
 /// A field that is `none` when left out.
 fn optional(name: &str, ty: Type, class: FieldClass, doc: &str) -> FieldSchema {
     let ty = Type::option(ty);
-    FieldSchema { name: Arc::from(name), ty, class, required: false, default: None, doc: Arc::from(doc) }
+    FieldSchema {
+        name: Arc::from(name),
+        ty,
+        class,
+        required: false,
+        default: None,
+        deprecated: None,
+        doc: Arc::from(doc),
+    }
 }
 
 /// A field with a value when left out.
 fn default(name: &str, ty: Type, class: FieldClass, value: Value, doc: &str) -> FieldSchema {
-    FieldSchema { name: Arc::from(name), ty, class, required: false, default: Some(value), doc: Arc::from(doc) }
+    FieldSchema {
+        name: Arc::from(name),
+        ty,
+        class,
+        required: false,
+        default: Some(value),
+        deprecated: None,
+        doc: Arc::from(doc),
+    }
 }
 
 /// An output.

@@ -3,7 +3,7 @@
 use super::expr::Place;
 use super::list::Separator;
 use super::wanted::Label;
-use super::{Grammar, Made, is_name};
+use super::{Grammar, Made, Stuck, is_name};
 use crate::ast::{Arm, Block, BlockBody, BlockFor, Element, Entry, EntryKind, ExprKind, ForHead, ListBody};
 use crate::token::Tok;
 
@@ -113,9 +113,24 @@ impl<const EXPLAINS: bool> Grammar<'_, EXPLAINS> {
             let start = g.at;
             let patterns = g.chain(Tok::Pipe, Self::pattern)?;
             g.expect(Tok::FatArrow)?;
+            g.not_the_next_arm()?;
             let body = g.expr()?;
             Ok(Arm { patterns, body, span: g.span_from(start) })
         })?;
         Ok(ExprKind::Match { scrutinee, arms })
+    }
+
+    /// `a =>` and then `b => …` on the next line is no lambda: the first arm has no value.
+    fn not_the_next_arm(&mut self) -> Made<()> {
+        let arrow = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
+        let (Some(arrow), Some(next)) = (arrow, self.tokens.get(self.at)) else { return Ok(()) };
+        if next.kind == Tok::Ident && self.ahead(1) == Some(Tok::FatArrow) {
+            let between = self.text.get(arrow.end as usize..next.start as usize).unwrap_or("");
+            if between.contains('\n') {
+                self.want(Label::Expression);
+                return Err(Stuck);
+            }
+        }
+        Ok(())
     }
 }
