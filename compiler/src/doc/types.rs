@@ -14,7 +14,8 @@ pub(super) fn page(name: &str) -> Option<Page> {
             .map(|field| format!("`{}` of `{}`", field.name, kind.name))
     });
     let users: Vec<String> = users.collect();
-    let docs = if users.is_empty() { String::new() } else { format!("Used by {}.", users.join(", ")) };
+    let used = if users.is_empty() { String::new() } else { format!(" Used by {}.", users.join(", ")) };
+    let docs = format!("In scope in every module.{used}");
     let entry = Entry { name: name.to_owned(), signature, docs, parts: Vec::new() };
     Some(Page::new(name, "", vec![Section { title: "Type", entries: vec![entry] }]))
 }

@@ -97,7 +97,7 @@ fn strings() {
     let long = "let a = «\"\"\"»\n  abc\nlet b = \"\"\"\n  c\n  \"\"\"\nlet d = 1\n";
     assert_eq!(fails(code, "this string is never closed", long).items.len(), 3);
     fails(code, "this string is never closed", "let a = «r\"»abc\nlet b = 2\n");
-    fails("bad-escape", "strings have no escape `\\\\q`", "let a = \"x«\\q»y\"\n");
+    fails("bad-escape", "strings have no escape `\\q`", "let a = \"x«\\q»y\"\n");
     fails("bad-escape", "`\\u` is not a Unicode character", "let a = \"«\\u»12\"\n");
 }
 
