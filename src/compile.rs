@@ -25,6 +25,8 @@ pub struct Compiled {
     pub attached: Attached,
     /// Programs of this machine that went into it.
     pub machine: Vec<String>,
+    /// What it was compiled with; secrets that were typed, too.
+    given: Options,
 }
 
 /// Compiles a module. Diagnostics are shown; with an error among them the command ends.
@@ -68,7 +70,7 @@ pub fn compile(
         because: None,
     };
     let machine = compiled.machine_inputs.iter().map(|m| m.path.to_string()).collect();
-    Ok(Compiled { graph: Arc::new(graph), attached, machine })
+    Ok(Compiled { graph: Arc::new(graph), attached, machine, given: options })
 }
 
 /// Whether somebody is there who can be asked.
@@ -88,20 +90,18 @@ fn secret(name: &Arc<str>) -> Result<Given, Failure> {
     Ok(Given { value: GivenValue::File(typed), from: ParamFrom::CommandLine })
 }
 
-/// The same module with other values of some params; nothing is shown. `None`: there is no such program.
-pub fn again(
-    project: &Project,
-    params: &Params,
-    tuning: &Tuning,
-    instead: Vec<(String, serde_json::Value)>,
-) -> Option<Graph> {
-    let mut options = Options { settings: tuning.settings(), ..options(project, params).ok()? };
-    for (name, value) in instead {
-        let given = Given { value: GivenValue::Json(value), from: ParamFrom::Given };
-        options.params.insert(Arc::from(name), given);
+impl Compiled {
+    /// The same module with other values of some params; all others are those it had, and nobody is asked again. Nothing is
+    /// shown. `None`: there is no such program.
+    pub fn again(&self, project: &Project, instead: Vec<(String, serde_json::Value)>) -> Option<Graph> {
+        let mut options = self.given.clone();
+        for (name, value) in instead {
+            let given = Given { value: GivenValue::Json(value), from: ParamFrom::Given };
+            options.params.insert(Arc::from(name), given);
+        }
+        let compiled = imm_compiler::compile(&world().ok()?, &project.path.to_string_lossy(), &options).ok()?;
+        Some(compiled.graph)
     }
-    let compiled = imm_compiler::compile(&world().ok()?, &project.path.to_string_lossy(), &options).ok()?;
-    Some(compiled.graph)
 }
 
 /// The params that the newest generation was evaluated with; secrets are not among them.

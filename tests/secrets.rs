@@ -2,6 +2,10 @@
 
 use crate::harness::terminal::Terminal;
 use crate::harness::{Bench, http};
+use imm_ir::Digest;
+use imm_runtime::store::sqlite::SqliteStore;
+use imm_runtime::store::{Store as _, packed};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// Long enough that no digest holds it by chance, and of letters that every encoding keeps apart.
@@ -58,7 +62,8 @@ fn leaks(bytes: &[u8]) -> bool {
     [SECRET, OTHER].iter().flat_map(|s| forms(s)).any(|form| bytes.windows(form.len()).any(|w| w == form))
 }
 
-fn assert_clean(bench: &Bench, said: &[String]) {
+/// Answers how many blobs were compressed, which hides their bytes from a plain search.
+fn assert_clean(bench: &Bench, said: &[String]) -> usize {
     for text in said {
         assert!(!leaks(text.as_bytes()), "an output has the secret: {text}");
     }
@@ -76,6 +81,32 @@ fn assert_clean(bench: &Bench, said: &[String]) {
     let found = grep(&folders);
     assert_eq!((found.status.code(), found.stdout.len()), (Some(1), 0), "files have the secret: {found:?}");
     assert!(looked >= 2, "there are files to look at");
+    let mut packed = 0;
+    for (name, bytes) in blobs(bench) {
+        packed += usize::from(bytes.0 < bytes.1.len());
+        assert!(!leaks(&bytes.1), "blob {} has the secret", name.hex());
+    }
+    for file in folders.iter().flat_map(|folder| files(folder)).filter(|file| compressed(file)) {
+        let text = std::process::Command::new("gzip").arg("-dc").arg(&file).output().unwrap();
+        assert!(text.status.success() && !text.stdout.is_empty(), "{}: {text:?}", file.display());
+        let found = bench.path("unpacked");
+        std::fs::write(&found, text.stdout).unwrap();
+        assert_eq!(grep(&[found]).status.code(), Some(1), "{} has the secret", file.display());
+    }
+    packed
+}
+
+/// All blobs of the ledger: how long each is as it is stored, and what it holds.
+fn blobs(bench: &Bench) -> Vec<(Digest, (usize, Vec<u8>))> {
+    let store = SqliteStore::open_read_only(&bench.module.join(".imm/local/ledger.db")).unwrap();
+    let open = |(name, stored): (Digest, Vec<u8>)| (name, (stored.len(), packed::open(&name, stored).unwrap()));
+    store.blobs().unwrap().into_iter().map(open).collect()
+}
+
+fn compressed(file: &Path) -> bool {
+    let mut first = [0; 2];
+    let read = std::fs::File::open(file).and_then(|mut file| file.read_exact(&mut first));
+    read.is_ok() && first == [0x1f, 0x8b]
 }
 
 /// hello, with a secret in a file that it serves and in an environment that nobody looks at.
@@ -135,7 +166,7 @@ fn a_secret_reaches_the_program_and_nothing_else() {
     run(&["destroy", "--yes"], 0);
     run(&["rollback", "2", "--yes"], 0);
     assert!(http::get(bench.port, "/key.txt").unwrap().contains(OTHER), "made again from the ledger");
-    assert_clean(&bench, &said);
+    assert!(assert_clean(&bench, &said) >= 2, "what is compressed was looked into");
 }
 
 /// Every command that tells something, on a program with secrets: in force, changed, and after it is gone.
@@ -244,10 +275,17 @@ fn a_secret_is_asked_for_on_a_terminal_and_not_shown() {
     let (screen, code) = terminal.ended();
     assert!(code == 0 && screen.contains("Generation 1 serves"), "{code}: {screen}");
     assert!(http::get(bench.port, "/key.txt").unwrap().contains(SECRET), "the program has it");
+    // Asked once: `why` compiles again with what was typed, to say what would undo the change.
+    let Some(terminal) = Terminal::start(&bench, "why", &["why", "app", "--param", "greeting=Hi"]) else { return };
+    terminal.screen("param token (secret, not shown):");
+    terminal.keys(&["-l", SECRET]);
+    terminal.keys(&["Enter"]);
+    let (why, code) = terminal.ended();
+    assert!(code == 0 && why.contains("would be kept if greeting were \"Hello\" again"), "{code}: {why}");
     // Where nobody can be asked, what to type is said.
     let said = bench.imm(&["plan"]);
     assert!(said.code == 1 && said.err.contains("--param-file token=PATH"), "{said:?}");
-    assert_clean(&bench, &[screen, said.out, said.err]);
+    assert_clean(&bench, &[screen, why, said.out, said.err]);
 }
 
 #[test]
@@ -295,4 +333,33 @@ fn secrets_are_sealed_again_for_others_and_for_a_new_identity() {
     bench.ok(&["destroy", "--yes"]);
     bench.ok(&["rollback", "1", "--yes"]);
     assert!(http::get(bench.port, "/key.txt").unwrap().contains(SECRET));
+}
+
+/// A sealed secret goes with the last generation that needs it, and not before.
+#[test]
+fn secrets_that_nothing_needs_any_more_are_collected() {
+    let bench = bench();
+    let token = format!("token={}", bench.path("token").display());
+    let other = format!("token={}", bench.path("other").display());
+    bench.ok(&["apply", "--yes", "--keep", "0", "--param-file", &token]);
+    bench.ok(&["apply", "--yes", "--keep", "0", "--param-file", &other]);
+    let sealed = || SqliteStore::open_read_only(&bench.module.join(".imm/local/ledger.db")).unwrap().sealed().unwrap();
+    let before = sealed();
+    assert_eq!(bench.json(&["gc"])["secrets"], 0, "both generations can be made again");
+    assert_eq!(sealed(), before);
+    let gone = bench.json(&["gc", "--retain", "0"]);
+    let count = gone["secrets"].as_u64().unwrap();
+    assert!(count >= 1 && gone["expired"] == serde_json::json!([1]), "{gone}");
+    let left = sealed();
+    assert_eq!(left.len() as u64, before.len() as u64 - count);
+    assert!(left.iter().all(|one| before.contains(one)), "what stays is as it was");
+    let said = bench.imm(&["rollback", "1", "--yes"]);
+    assert!(said.code == 1 && said.err.contains("generation 1 has expired"), "{said:?}");
+    bench.ok(&["audit", "verify"]);
+    assert_eq!(bench.json(&["gc", "--retain", "0"])["secrets"], 0, "once is enough");
+    // What the generation in force needs is still there.
+    bench.ok(&["destroy", "--yes"]);
+    bench.ok(&["rollback", "2", "--yes"]);
+    assert!(http::get(bench.port, "/key.txt").unwrap().contains(OTHER));
+    assert_clean(&bench, &[]);
 }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub fn run(global: &Global, args: &Plan) -> Outcome {
     let style = Style::choose(global.color);
     let project = Project::find(global, args.module.path.as_deref())?;
-    let Compiled { graph, attached, machine } =
+    let Compiled { graph, attached, machine, .. } =
         compile::compile(&project, &args.params, &args.tuning, style, args.json)?;
     // The process ends with this command: a million nodes are given back at once, not one by one.
     std::mem::forget(std::sync::Arc::clone(&graph));

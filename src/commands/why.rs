@@ -1,7 +1,7 @@
 //! `imm why`: the chain of causes behind what a plan does to an address, what would undo it, and what is there already.
 
 use crate::cli::{Global, Why};
-use crate::compile;
+use crate::compile::{self, Compiled};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::planning::{Planning, Wanted};
 use crate::project::Project;
@@ -17,7 +17,7 @@ pub fn run(global: &Global, args: &Why) -> Outcome {
     let project = Project::find(global, None)?;
     let asked = Addr::parse(&args.address).map_err(Failure::usage)?;
     let wanted = Wanted { consents: &args.consents, refresh: args.refresh };
-    let (planning, _) = Planning::of(&project, &args.params, &args.tuning, &wanted, style, args.json)?;
+    let (planning, compiled) = Planning::of(&project, &args.params, &args.tuning, &wanted, style, args.json)?;
     let found = addresses(&planning, &asked);
     if found.is_empty() {
         return Err(unknown(&planning, &asked));
@@ -30,7 +30,7 @@ pub fn run(global: &Global, args: &Why) -> Outcome {
     for address in &found {
         let mut changes = question.changes(address);
         for change in &mut changes {
-            confirm(&project, &planning, args, change);
+            confirm(&project, &planning, &compiled, change);
         }
         let records: Vec<Record> = record::records(planning.engine.ledger(), address);
         told.push(ui::why::Answer { address: address.to_string(), changes, records });
@@ -58,14 +58,12 @@ fn addresses(planning: &Planning, asked: &Addr) -> BTreeSet<Addr> {
 }
 
 /// Params are what a user would turn back, and only compiling again tells whether that suffices.
-fn confirm(project: &Project, planning: &Planning, args: &Why, change: &mut Change) {
+fn confirm(project: &Project, planning: &Planning, compiled: &Compiled, change: &mut Change) {
     let Some(unless) = change.unless.as_mut().filter(|u| !u.params.is_empty()) else { return };
     let recorded = compile::recorded_params(planning.engine.ledger());
     let before: Vec<(String, serde_json::Value)> =
         recorded.into_iter().filter(|(name, _)| unless.params.iter().any(|(param, _)| param == name)).collect();
-    let again = (before.len() == unless.params.len())
-        .then(|| compile::again(project, &args.params, &args.tuning, before))
-        .flatten();
+    let again = (before.len() == unless.params.len()).then(|| compiled.again(project, before)).flatten();
     let holds = again.is_some_and(|graph| {
         planning.instead(&graph).is_some_and(|plan| {
             !plan.steps.iter().any(|s| s.address.as_str() == change.address && s.action.word() == change.action)

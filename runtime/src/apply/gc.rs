@@ -109,7 +109,8 @@ impl Engine {
         let mut found = Vec::new();
         for object in lasting.iter().filter_map(|id| state.objects.get(id)) {
             found.push(
-                postcard::to_stdvec(&(&object.outputs, &object.cells)).map_err(crate::ledger::LedgerError::from)?,
+                postcard::to_stdvec(&(&object.outputs, &object.cells, &object.inline))
+                    .map_err(crate::ledger::LedgerError::from)?,
             );
         }
         for pointer in state.pointers.values() {
