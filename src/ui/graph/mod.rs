@@ -3,6 +3,7 @@
 mod place;
 mod svg;
 mod text;
+mod wrap;
 
 pub use svg::svg;
 pub use text::{dot, mermaid};

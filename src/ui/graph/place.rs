@@ -3,6 +3,7 @@
 //! names the layout library.
 
 use super::inner;
+use super::wrap::wrap;
 use dagre::graph::{Graph, GraphOptions};
 use dagre::{EdgeLabel, LayoutOptions, NodeLabel, RankDir, Ranker, layout};
 use imm_runtime::report::graph::{Picture, PictureNode};
@@ -15,7 +16,7 @@ const EXACT: usize = 400;
 /// Advance of a character of the names, and of the smaller kinds, in pixels.
 const ADVANCE: f64 = 7.3;
 /// Space between parts, and around everything.
-const GAP: f64 = 36.0;
+pub(super) const GAP: f64 = 36.0;
 /// Room for a group's title above its members.
 const TITLE: f64 = 18.0;
 
@@ -231,7 +232,7 @@ fn lay_out(
     }
     placed.upright();
     placed.anchor();
-    placed
+    wrap(placed)
 }
 
 /// Parts beside and below each other, about as wide as one and a half times as high.
@@ -273,7 +274,7 @@ impl Placed {
     }
 
     /// Moves everything so that it begins at 0, and measures it.
-    fn anchor(&mut self) {
+    pub(super) fn anchor(&mut self) {
         let mut bounds = (f64::MAX, f64::MAX, f64::MIN, f64::MIN);
         let mut see = |x: f64, y: f64| {
             bounds = (bounds.0.min(x), bounds.1.min(y), bounds.2.max(x), bounds.3.max(y));
@@ -326,6 +327,32 @@ mod tests {
             }
             assert!(placed.lines.iter().all(|l| l.points.len() >= 2));
             assert_eq!(placed.places.iter().map(|p| p.count).sum::<usize>(), picture.nodes.len());
+        }
+    }
+
+    /// What is deep is no ribbon: it is read row by row.
+    #[test]
+    fn a_long_chain_is_wrapped() {
+        for chain in [20, 60, 200] {
+            let picture = picture(&Program { replicas: 2, chain, ..Program::hello() }.graph(), None);
+            let placed = place(&picture);
+            assert!(
+                placed.width < 1600.0_f64.max(placed.height * 3.0),
+                "{chain}: {} x {}",
+                placed.width,
+                placed.height
+            );
+            for (i, a) in placed.places.iter().enumerate() {
+                assert!(placed.places[i + 1..].iter().all(|b| !overlap(a, b)), "{a:?}");
+            }
+            let ends = |x: f64, y: f64| {
+                let at = |p: &Place| (p.y - y).abs() < 1.0 && ((p.x - x).abs() - p.width / 2.0).abs() < 1.0;
+                placed.places.iter().any(at)
+            };
+            for line in &placed.lines {
+                let (first, last) = (line.points[0], line.points[line.points.len() - 1]);
+                assert!(ends(first.0, first.1) && ends(last.0, last.1), "{line:?}");
+            }
         }
     }
 
