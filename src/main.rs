@@ -70,6 +70,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::Image(args) => commands::image::run(global, args),
         Command::Volume(args) => commands::volume::run(global, args),
         Command::Gc(args) => commands::gc::run(global, args),
+        Command::Adopt(args) => commands::adopt::run(global, args),
         Command::Forget(args) => commands::forget::run(global, args),
         Command::Lineage(args) => {
             commands::lineage::run(global, args.verb.as_ref().unwrap_or(&cli::Lineage::Show { json: false }))

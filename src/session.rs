@@ -9,7 +9,7 @@ use crate::records::{self, Writer};
 use crate::ui::screen::Screen;
 use crate::ui::{self, Style, events::Watcher};
 use imm_ir::{Addr, Class, Graph};
-use imm_runtime::apply::{Collected, Engine, EngineError, Limits, Outcome};
+use imm_runtime::apply::{Adoption, Collected, Engine, EngineError, Limits, Outcome, Stray};
 use imm_runtime::entry::Verb;
 use imm_runtime::explain::cascade::{Cascade, cascades};
 use imm_runtime::id::ObjectId;
@@ -158,6 +158,24 @@ impl Session {
         self.engine.forget(&ids, because).map_err(|e| self.failure(e))
     }
 
+    /// What could be taken over.
+    pub async fn strays(&self) -> Result<Vec<Stray>, Failure> {
+        self.engine.strays().await.map_err(|e| self.failure(e))
+    }
+
+    /// Takes one thing over, as what this graph declares at the address.
+    pub async fn adopt(
+        &mut self,
+        stray: &Stray,
+        address: &Addr,
+        graph: &impl Shared,
+        because: &str,
+    ) -> Result<Adoption, Failure> {
+        let options = Options::new(self.engine.schemas());
+        let plan = self.engine.plan_observed(graph, &Observed::default(), &options).map_err(|e| self.failure(e))?;
+        self.engine.adopt(stray, address, &plan, because).await.map_err(|e| self.failure(e))
+    }
+
     /// Expires generations beyond the retained ones.
     pub async fn collect(&mut self, retain: Option<u32>, because: &str) -> Result<Collected, Failure> {
         self.engine.collect(retain, because).await.map_err(|e| self.failure(e))
@@ -228,6 +246,9 @@ impl Session {
         if typed || !answer.yes {
             self.ask(typed).await?;
         }
+        let actor = records::actor();
+        let how = if typed || !answer.yes { "typed" } else { "--yes" };
+        self.engine.approved(format!("{}@{} ({how})", actor.user, actor.host));
         self.screen.begin(plan, estimate);
         if let Some(traces) = self.screen.traces() {
             traces.apply(plan, &self.project.name);

@@ -87,3 +87,50 @@ fn destroy_and_apply_take_a_consent_and_a_failed_apply_uses_none_up() {
     bench.ok(&[&["destroy"], &consent[..]].concat());
     assert!(bench.ok(&["volume"]).contains("Nothing holds data"));
 }
+
+#[test]
+fn what_is_retained_is_attached_where_it_is_declared_now() {
+    let bench = Bench::example("hello");
+    bench.ok(&["apply", "--yes"]);
+    let first = volume(&bench)["object"].as_str().unwrap().to_owned();
+    let file = Path::new(volume(&bench)["path"].as_str().unwrap()).join("kept.txt");
+    std::fs::write(&file, "data").unwrap();
+    // Another one at the same address; then neither is declared.
+    bench.edit("size = 1GiB }", "size = 1GiB, owner = \"7\" }");
+    bench.ok(&["apply", "--yes", "--replace", "uploads", "--because", "another user"]);
+    bench.edit("durable uploads = volume { size = 1GiB, owner = \"7\" }", "durable files = volume { size = 2GiB }");
+    let said = bench.imm(&["volume", "attach", "uploads", "nothing", "--because", "x", "--yes"]);
+    assert!(said.code == 1 && said.err.contains("declares nothing that holds data at nothing"), "{said:?}");
+    let said = bench.imm(&["volume", "attach", "elsewhere", "files", "--because", "x", "--yes"]);
+    assert!(said.code == 1 && said.err.contains("nothing is retained at elsewhere"), "{said:?}");
+    bench.edit("durable files = volume { size = 2GiB }", "");
+    bench.ok(&["apply", "--yes"]);
+    let program = std::fs::read_to_string(bench.module.join("main.imm")).unwrap();
+    std::fs::write(bench.module.join("main.imm"), format!("{program}\ndurable files = volume {{ size = 2GiB }}\n"))
+        .unwrap();
+    let said = bench.imm(&["volume", "attach", "uploads", "files", "--because", "x", "--yes"]);
+    assert!(
+        said.code == 1 && said.err.contains("2 are retained at uploads") && said.err.contains(&first[..10]),
+        "{said:?}"
+    );
+    let shown = bench.json(&["volume", "show", "uploads"]);
+    let other = shown["volumes"].as_array().unwrap().iter().find(|v| v["object"] != first.as_str()).unwrap();
+    let attach =
+        |id: &str| bench.imm(&["volume", "attach", "uploads", "files", "--object", id, "--because", "x", "--yes"]);
+    let said = attach(other["object"].as_str().unwrap());
+    assert!(said.code == 1 && said.err.contains("is not declared as what is retained"), "{said:?}");
+    let said = attach(&first[..8]);
+    assert!(said.code == 0 && said.out.contains("= rename  files"), "{said:?}");
+    let shown = bench.json(&["volume", "show", "files"])["volumes"][0].clone();
+    assert_eq!(
+        (&shown["object"], &shown["size"], &shown["over"]),
+        (&first.as_str().into(), &"2GiB".into(), &false.into())
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "data");
+    assert!(bench.ok(&["volume", "show", "files"]).contains(file.parent().unwrap().to_str().unwrap()));
+    // What a size means is said.
+    assert!(bench.imm(&["status"]).err.contains("its size is not enforced"));
+    assert!(bench.ok(&["agent", "doctor"]).contains("shown, not enforced"));
+    let said = bench.imm(&["volume", "show", "nothing"]);
+    assert!(said.code == 1 && said.err.contains("nothing that holds data is recorded at nothing"), "{said:?}");
+}

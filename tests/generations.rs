@@ -1,6 +1,6 @@
 //! `imm show`, `imm diff` and `imm graph` on recorded generations of hello.
 
-use crate::harness::Bench;
+use crate::harness::{Bench, http};
 
 #[test]
 fn generations_are_shown_and_compared() {
@@ -58,4 +58,43 @@ fn generations_are_shown_and_compared() {
     }
     assert!(bench.ok(&["graph", "--format", "mermaid", "--at", "front"]).contains("==>"));
     assert!(bench.ok(&["graph"]).starts_with("digraph"));
+}
+
+/// What is kept for a rollback was made with the route's address: without the route it would be of no use.
+#[test]
+fn a_route_stays_as_long_as_what_is_kept_and_was_made_with_it() {
+    let bench = Bench::example("hello");
+    let with = std::fs::read_to_string(bench.module.join("main.imm")).unwrap();
+    let with = with.replace("port     = 8080\n", "port     = 8080\n  env      = { HOME_PAGE = front.url }\n");
+    let without = with.replace("  env      = { HOME_PAGE = front.url }\n", "");
+    let without = without.replace("output url: ~String = front.url", "");
+    let (before, route) = without.split_once("pointer front").unwrap();
+    let without = format!("{before}{}", route.split_once("}\n\n").unwrap().1);
+    std::fs::remove_file(bench.module.join("tests.imm")).unwrap();
+    let write = |text: &str| std::fs::write(bench.module.join("main.imm"), text).unwrap();
+    write(&with);
+    bench.ok(&["apply", "--yes"]);
+    assert!(bench.page().contains("Hello, world"));
+
+    write(&without);
+    let plan = bench.ok(&["plan"]);
+    assert!(plan.contains("- warm    front") && plan.contains("it stays for what is kept for rollback"), "{plan}");
+    let said = bench.imm(&["apply", "--yes"]);
+    assert!(said.code == 0 && !said.err.contains("needs it"), "nothing is left over: {said:?}");
+    assert!(http::get(bench.port, "/").is_err(), "it is closed");
+    assert_eq!(bench.imm(&["plan", "--exit-code"]).code, 0);
+
+    // Back: the same containers behind the same route, in one switch.
+    let plan = bench.ok(&["rollback", "--yes"]);
+    assert!(plan.contains("= reuse   front") && !plan.contains("+ create"), "{plan}");
+    assert!(bench.page().contains("Hello, world"));
+
+    // It goes with the last that was made with it.
+    write(&without);
+    bench.ok(&["apply", "--yes", "--again", "--because", "now for good"]);
+    let plan = bench.ok(&["apply", "--yes", "--keep", "0", "--param", "greeting=Hi"]);
+    assert!(plan.contains("- destroy  front"), "{plan}");
+    let left = bench.json(&["agent", "ps"]).to_string();
+    assert!(!left.contains("\"route\""), "{left}");
+    bench.ok(&["audit", "verify"]);
 }

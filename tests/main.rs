@@ -12,7 +12,9 @@
 
 mod harness;
 
+mod adopt;
 mod agent;
+mod clock;
 mod concurrent;
 mod crash;
 mod cutover;

@@ -76,6 +76,26 @@ pub struct Created {
     pub tainted: Option<String>,
 }
 
+/// What is there under a token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct There {
+    /// As its create would have answered.
+    pub created: Created,
+    /// It acts.
+    pub acts: bool,
+    /// Its epoch and setting, if it is switched.
+    pub setting: Option<(u64, Setting)>,
+    /// In what it is not as it is declared: name, declared, observed, as text, without secrets. What is switched is no difference.
+    pub differs: Vec<(String, String, String)>,
+}
+
+impl There {
+    /// It does not act, is not switched, and differs in nothing.
+    pub fn at_rest(created: Created) -> Self {
+        Self { created, acts: false, setting: None, differs: Vec::new() }
+    }
+}
+
 /// How healthy an object is now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Level {
@@ -253,6 +273,16 @@ pub trait Provider: Send + Sync {
 
     /// Looks for an object by its token.
     async fn find(&self, ctx: &Ctx, kind: &str, object: ObjectId) -> Result<Option<Created>>;
+
+    /// Looks at what is there under a token, whether anything is recorded of it or not, next to what it is declared as.
+    /// `None`: nothing is there.
+    async fn inspect(
+        &self,
+        ctx: &Ctx,
+        kind: &str,
+        object: ObjectId,
+        declared: Option<&Request>,
+    ) -> Result<Option<There>>;
 
     /// Every object with our lineage's tag.
     async fn list(&self, ctx: &Ctx) -> Result<Vec<(ObjectId, Arc<str>)>>;

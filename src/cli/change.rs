@@ -1,6 +1,6 @@
 //! Commands that plan a change or make one.
 
-use super::options::{Answer, Consents, Module, Params, Tuning};
+use super::options::{Answer, Consents, Module, Params, Tuning, generation};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -81,7 +81,7 @@ pub struct Apply {
 )]
 pub struct Rollback {
     /// The generation [default: the newest one that differs and was never rolled back from]
-    #[arg(value_name = "GEN")]
+    #[arg(value_name = "GEN", value_parser = generation)]
     pub generation: Option<u64>,
     /// Only prove that it would work: make what it needs, move no traffic, take it down again
     #[arg(long)]
@@ -148,8 +148,35 @@ pub struct Heal {
     pub answer: Answer,
 }
 
+/// `imm adopt`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "What can be taken over: what `imm drift` calls an orphan (it has this ledger's tag, and no entry says that it is there), and what `imm status` calls unknown. Nothing outside changes: it is recorded with what the program declares at ADDR. As it is declared, the next apply takes it into service; in what it differs is drift. At an ADDR that the program does not have, the next apply ends it; data is retained.\n\nExamples:\n  imm drift\n  imm adopt uploads --because 'the ledger was restored from Monday'\n  imm adopt old --object 3fa85f --because 'not needed: ended by the next apply'"
+)]
+pub struct Adopt {
+    /// Where it is declared, for example uploads; or any address that the program does not have
+    #[arg(value_name = "ADDR")]
+    pub address: String,
+    /// Which one, when there are several (`imm drift --json` shows ids; their beginning is enough)
+    #[arg(long, value_name = "ID")]
+    pub object: Option<String>,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub because: String,
+    #[command(flatten)]
+    pub params: Params,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `imm forget`
 #[derive(Debug, Args)]
+#[command(
+    after_help = "What was forgotten is an orphan from then on: `imm drift` tells of it, `imm adopt` takes it back.\n\nExamples:\n  imm forget 'web.instance[\"0\"]' --because 'taken down by hand'"
+)]
 pub struct Forget {
     /// The address, for example uploads or 'web.instance["0"]'
     #[arg(value_name = "ADDR")]
@@ -164,6 +191,9 @@ pub struct Forget {
 
 /// `imm gc`
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Entries stay for ever; graphs, sources, images and sealed secrets that only expired generations need are dropped.\n\nExamples:\n  imm gc\n  imm gc --retain 5 --because 'the disk fills up'\n  imm gc --json examples/hello"
+)]
 pub struct Gc {
     #[command(flatten)]
     pub module: Module,

@@ -1,6 +1,6 @@
 //! Commands that show what is there, what was there, and what it printed.
 
-use super::options::{Module, Params, Tuning};
+use super::options::{Module, Params, Tuning, generation};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 )]
 pub struct Show {
     /// Its number [default: the newest]
-    #[arg(value_name = "GEN")]
+    #[arg(value_name = "GEN", value_parser = generation)]
     pub generation: Option<u64>,
     /// One JSON document
     #[arg(long)]
@@ -25,10 +25,10 @@ pub struct Show {
 )]
 pub struct Diff {
     /// A generation
-    #[arg(value_name = "G1")]
+    #[arg(value_name = "G1", value_parser = generation)]
     pub from: u64,
     /// The other one [default: the newest]
-    #[arg(value_name = "G2")]
+    #[arg(value_name = "G2", value_parser = generation)]
     pub to: Option<u64>,
     /// One JSON document
     #[arg(long)]
@@ -54,7 +54,7 @@ pub struct Graph {
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
     /// Of a recorded generation, instead of the program
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = generation)]
     pub generation: Option<u64>,
     /// Only what is at or below this address, and what it touches
     #[arg(long, value_name = "ADDR")]
@@ -87,7 +87,7 @@ pub struct Logs {
     #[arg(value_name = "ADDR")]
     pub address: Option<String>,
     /// Only what this generation printed
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = generation)]
     pub generation: Option<u64>,
     /// Only the last while, for example 5m or 2h
     #[arg(long, value_name = "DURATION")]

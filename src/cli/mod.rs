@@ -10,7 +10,7 @@ mod record;
 mod rollout;
 mod volume;
 
-pub use change::{Apply, Destroy, Forget, Gc, Heal, Plan, Recover, Rollback, Why};
+pub use change::{Adopt, Apply, Destroy, Forget, Gc, Heal, Plan, Recover, Rollback, Why};
 pub use image::{Image, ImageArgs, ImageBuild, ImageList};
 pub use look::{Diff, Drift, Graph, GraphFormat, Logs, Metrics, Show};
 pub use machine::{Agent, Serve};
@@ -18,7 +18,7 @@ pub use options::{Answer, Consents, Params, Report, Tuning};
 pub use program::{Check, Completions, Doc, Explain, Fmt, Lsp, New, Repl, Simulate, Test};
 pub use record::{Audit, Key, KeyArgs, Lineage, LineageArgs, Rebuild, Verify};
 pub use rollout::{Gate, GateArgs, GateBacktest, GateTest, Rollout, RolloutArgs};
-pub use volume::{Volume, VolumeArgs, VolumeList, VolumeRm};
+pub use volume::{Volume, VolumeArgs, VolumeAttach, VolumeList, VolumeRm, VolumeShow};
 
 use crate::ui::Style;
 use crate::ui::events::Watcher;
@@ -142,6 +142,8 @@ pub enum Command {
     Drift(Drift),
     /// Make new objects for what is missing or changed
     Heal(Heal),
+    /// Take over what is there and not recorded, or what may have been made
+    Adopt(Adopt),
     /// Drop objects from the record; what they are stays
     Forget(Forget),
     /// Show the images that exist; build those of a program without applying it

@@ -135,3 +135,8 @@ pub struct Report {
     #[arg(long)]
     pub json: bool,
 }
+
+/// The number of a generation.
+pub fn generation(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "a generation is a number, as `imm history` shows it".to_owned())
+}

@@ -66,6 +66,9 @@ pub struct Test {
 
 /// `imm simulate`
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  imm simulate --param greeting=Hi\n  imm simulate --fail web                    as if it never became healthy\n  imm simulate --crash-everywhere --seed 7   dies at every instant, with faults, and recovers"
+)]
 pub struct Simulate {
     #[command(flatten)]
     pub module: Module,

@@ -89,11 +89,12 @@ fn status(home: &Home, as_json: bool) -> Outcome {
         (Some((_, report)), true) => ui::json(&json!({ "format": 1, "running": true, "agent": report })),
         (None, true) => ui::json(&json!({ "format": 1, "running": false, "agent": null })),
         (Some((_, report)), false) => ui::out(&format!(
-            "agent {} runs as process {} with {}, {} lineages\n",
+            "agent {} runs as process {} with {}, {} lineage{}\n",
             report.version,
             report.pid,
             report.home,
-            report.lineages.len()
+            report.lineages.len(),
+            if report.lineages.len() == 1 { "" } else { "s" }
         )),
         (None, false) => ui::out(&format!("no agent runs with {}\n", home.root().display())),
     }
@@ -130,6 +131,7 @@ fn doctor(as_json: bool) -> Outcome {
         ("landlock", landlock),
         ("seccomp", yes(found.seccomp).to_owned()),
         ("by user namespace", yes(found.rootless).to_owned()),
+        ("sizes of volumes", if found.sizes_enforced { "enforced" } else { "shown, not enforced" }.to_owned()),
     ];
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
     let missing: String = found.missing.iter().map(|reason| format!("missing: {reason}\n")).collect();

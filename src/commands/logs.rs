@@ -16,11 +16,22 @@ pub fn run(global: &Global, args: &Logs) -> Outcome {
     let project = Project::find(global, None)?;
     let address = args.address.as_deref().map(Addr::parse).transpose().map_err(Failure::new)?;
     let since_ms = args.since.as_deref().map(since).transpose()?;
-    let lineage = records::read(&project, style)?.and_then(|l| l.state().lineage);
-    let Some(lineage) = lineage else {
+    let ledger = records::read(&project, style)?;
+    let Some((state, lineage)) = ledger.as_ref().and_then(|l| Some((l.state(), l.state().lineage?))) else {
         ui::err(&records::nothing_yet(&project));
         return Ok(Exit::Done);
     };
+    let known = |address: &Addr| state.objects.values().any(|o| o.address.is_within(address));
+    if let Some(address) = address.as_ref().filter(|address| !known(address)) {
+        return Err(
+            Failure::new(format!("nothing was ever made at {address}")).help("`imm status` lists what there is")
+        );
+    }
+    // The one that an open apply makes has logs, too.
+    let newest = state.generations.last_key_value().map_or(0, |(number, _)| *number) + 1;
+    if let Some(none) = args.generation.filter(|number| *number == 0 || *number > newest) {
+        return Err(Failure::new(format!("there is no generation {none}")).help("`imm history` lists the generations"));
+    }
     let address = address.map(|a| a.to_string());
     let base = LogQuery { access: args.access, address, generation: args.generation, since_ms, ..LogQuery::default() };
     let home = platform::home()?;

@@ -1,6 +1,7 @@
 //! One command a file. A command wires the compiler, the engine and the platform together and shows what they say; it
 //! holds no logic of theirs.
 
+pub mod adopt;
 pub mod agent;
 pub mod apply;
 pub mod audit;

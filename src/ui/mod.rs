@@ -16,6 +16,7 @@ pub mod rollout;
 pub mod screen;
 mod table;
 pub mod test;
+pub mod volume;
 pub mod why;
 
 pub use table::columns;
@@ -44,6 +45,11 @@ pub fn bytes(count: u64) -> String {
     }
     let value = count as f64 / f64::from(1u32 << 10).powi(i32::try_from(power).unwrap_or(0));
     if value < 10.0 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+}
+
+/// The beginning of an id: enough to name it on the command line.
+pub fn brief(id: &str) -> String {
+    id.chars().take(10).collect()
 }
 
 /// Prints a document as one line of JSON.

@@ -5,6 +5,7 @@ use super::table::columns;
 use imm_runtime::entry::Verb;
 use imm_runtime::explain::Cascade;
 use imm_runtime::explain::overlap::{Overlaps, Until};
+use imm_runtime::plan::batches::Instant;
 use imm_runtime::plan::{Action, Plan, Step, Undo};
 use imm_runtime::rollout::{Stage, Turn};
 use serde_json::{Value, json};
@@ -53,6 +54,9 @@ pub fn render(shown: Shown<'_>) -> String {
     if let Some(line) = side_by_side(plan, &overlaps) {
         out.push_str(&format!("{line}\n"));
     }
+    if let Some(line) = not_at_once(plan) {
+        out.push_str(&format!("{line}\n"));
+    }
     let takes = estimate.map_or_else(String::new, |ms| format!("  Takes about {}.", super::events::seconds(ms)));
     out.push_str(&format!("Plan: {}.  {}{takes}\n", counts(plan), undo(plan)));
     out
@@ -73,7 +77,7 @@ fn mark(step: &Step, verbose: bool, style: Style) -> String {
 
 /// How many objects are there twice, and for how long.
 fn side_by_side(plan: &Plan, overlaps: &Overlaps<'_>) -> Option<String> {
-    let made = |s: &&Step| matches!(s.action, Action::Create | Action::Reuse);
+    let made = |s: &&Step| matches!(s.action, Action::Create | Action::Reuse | Action::Adopt);
     let twice: Vec<_> = plan.steps.iter().filter(made).filter_map(|s| overlaps.at(s)).collect();
     let (hold, drain) = twice.first().map(|o| (o.hold_ms, o.drain_ms))?;
     let warm = twice.iter().any(|o| o.until == Until::Warm);
@@ -87,6 +91,21 @@ fn side_by_side(plan: &Plan, overlaps: &Overlaps<'_>) -> Option<String> {
     let held = if hold > 0 { format!(", for {} at least", super::events::seconds(hold)) } else { String::new() };
     let count = if twice.len() == 1 { "1 new object" } else { &format!("{} new objects", twice.len()) };
     Some(format!("Side by side: {count} with what they replace{held}; {then}."))
+}
+
+/// That pointers do not all move at one instant.
+fn not_at_once(plan: &Plan) -> Option<String> {
+    let instants = plan.instants();
+    let moves = |i: &Instant| {
+        format!("{} ({})", i.pointers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "), i.provider)
+    };
+    let order: Vec<String> = instants.iter().map(moves).collect();
+    (!order.is_empty()).then(|| {
+        format!(
+            "Not at one instant: {}. Until the last of them has moved, these show the new side and the others the old one.",
+            order.join(", then ")
+        )
+    })
 }
 
 fn undo_word(undo: Undo) -> &'static str {
@@ -179,6 +198,7 @@ pub fn document(shown: Shown<'_>) -> Value {
         "plan": plan.digest().hex(),
         "actions": actions,
         "stages": stages(plan),
+        "instants": plan.instants(),
         "summary": plan.summary(),
         "cascades": cascades,
         "estimate_ms": estimate,

@@ -3,7 +3,6 @@
 use super::Style;
 use super::table::columns;
 use imm_runtime::report::drift::Drift;
-use imm_runtime::report::durables::Durables;
 use imm_runtime::report::history::History;
 use imm_runtime::report::metrics::Metrics;
 use imm_runtime::report::status::{Interrupted, Status};
@@ -24,7 +23,7 @@ pub fn status(status: &Status, name: &str, style: Style) -> String {
             };
             let health = if o.health == "unknown" { String::new() } else { o.health.clone() };
             let since = o.since_generation.map_or_else(String::new, |g| format!("since {g}"));
-            let short: String = o.object.chars().take(10).collect();
+            let short = super::brief(&o.object);
             vec![style.paint(color, sign), o.address.clone(), o.kind.clone(), o.state.to_owned(), health, since, short]
         })
         .collect();
@@ -52,44 +51,25 @@ pub fn drift(drift: &Drift, style: Style) -> String {
     let mut rows = Vec::new();
     for o in drift.objects.iter().filter(|o| o.state != "intact") {
         let fields = o.fields.iter().map(|f| format!("{} is {}, not {}", f.name, f.observed, f.recorded));
-        let short: String = o.object.chars().take(10).collect();
+        let short = super::brief(&o.object);
         let sign =
             style.paint(if o.state == "orphan" { "33" } else { "31" }, if o.state == "orphan" { "?" } else { "✗" });
         rows.push(vec![sign, o.address.clone(), o.state.to_owned(), short, fields.collect::<Vec<_>>().join("; ")]);
     }
     let mut out = columns(0, &rows);
-    out.push_str(&match (rows.len(), intact) {
+    let orphans = drift.objects.iter().filter(|o| o.state == "orphan").count();
+    out.push_str(&match (rows.len() - orphans, intact) {
         (0, n) => format!("Nothing drifted: {n} intact.\n"),
         (n, intact) => {
             format!("{n} drifted, {intact} intact. `imm heal` makes new objects for what is missing or changed, and moves back what was moved.\n")
         }
     });
+    if orphans > 0 {
+        out.push_str(&format!(
+            "{orphans} with our tag and no entry. `imm adopt ADDR --object ID --because TEXT` takes one over: at an address of the program to use it, at any other to end it.\n"
+        ));
+    }
     out
-}
-
-/// What holds data.
-pub fn durables(durables: &Durables, style: Style) -> String {
-    if durables.volumes.is_empty() {
-        return "Nothing holds data.\n".to_owned();
-    }
-    let mut rows = Vec::new();
-    for d in &durables.volumes {
-        let sign = if d.retained.is_some() { style.paint("2", "○") } else { style.paint("32", "●") };
-        let held = match (d.used_bytes, &d.size) {
-            (Some(used), Some(size)) => format!("{} of {size}", super::bytes(used)),
-            (Some(used), None) => super::bytes(used),
-            (None, size) => size.clone().unwrap_or_default(),
-        };
-        let who = match (&d.retained, d.used_by.as_slice()) {
-            (Some(r), _) => format!("{}, since {}", r.reason, r.since),
-            (None, []) => "used by nothing".to_owned(),
-            (None, users) => format!("used by {}", users.join(", ")),
-        };
-        let short: String = d.object.chars().take(10).collect();
-        let place = d.path.clone().unwrap_or_default();
-        rows.push(vec![sign, d.address.clone(), d.kind.clone(), d.state.to_owned(), held, short, who, place]);
-    }
-    columns(0, &rows)
 }
 
 /// How changes go.

@@ -3,7 +3,7 @@
 
 use super::events::Watcher;
 use crate::telemetry::Traces;
-use imm_ir::{Addr, Nature, kinds};
+use imm_ir::{Addr, Class, Nature, kinds};
 use imm_runtime::apply::Event;
 use imm_runtime::plan::{Action, Plan, Step};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -52,7 +52,12 @@ impl Screen {
         if self.watcher.json || self.watcher.quiet || !std::io::stderr().is_terminal() {
             return;
         }
-        let making = |s: &&Step| matches!(s.action, Action::Create | Action::Reuse);
+        let making = |s: &&Step| match s.action {
+            Action::Create | Action::Reuse => true,
+            // What holds data is attached, which takes no time.
+            Action::Adopt => s.class != Class::Durable,
+            _other => false,
+        };
         let making: BTreeMap<Addr, &str> =
             plan.steps.iter().filter(making).map(|s| (s.address.clone(), last(s))).collect();
         let turns: usize = plan.rollout.stages.iter().map(|stage| stage.turns.len()).sum();
@@ -99,7 +104,7 @@ impl Screen {
 /// The action after which what a step makes is known to work.
 fn last(step: &Step) -> &'static str {
     match kinds::builtin().get(&step.kind).map(|schema| schema.nature) {
-        _warm if step.action == Action::Reuse => "verify",
+        _there if step.action != Action::Create => "verify",
         Some(Nature::Process) => "verify",
         Some(Nature::Job) => "run",
         Some(Nature::Content | Nature::Plain) | None => "create",

@@ -3,6 +3,9 @@
 use imm_sandbox::{Cgroups, Probe, probe};
 use serde::Serialize;
 
+/// What `size` of a volume means.
+pub const SIZES: &str = "its size is not enforced: this version sets no quota; `imm volume` shows what it holds";
+
 /// What containers get here, and why not more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Doctor {
@@ -18,6 +21,8 @@ pub struct Doctor {
     pub landlock_abi: u32,
     /// Whether system calls are filtered.
     pub seccomp: bool,
+    /// Whether a volume can outgrow its size.
+    pub sizes_enforced: bool,
     /// What is missing, each with its reason.
     pub missing: Vec<String>,
 }
@@ -45,6 +50,7 @@ fn report(probe: Probe) -> Doctor {
         limits,
         landlock_abi: probe.landlock_abi,
         seccomp: probe.seccomp,
+        sizes_enforced: false,
         missing: probe.reasons,
     }
 }

@@ -19,7 +19,7 @@ mod site;
 
 pub use dev_ca::DevCa;
 pub use home::Home;
-pub use provider::HostProvider;
+pub use provider::{HostProvider, copied_to};
 
 /// The agent's process.
 pub mod agent {

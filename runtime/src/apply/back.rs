@@ -1,13 +1,13 @@
 //! Undoing an apply before its commit, from recorded state alone: pointers back, jobs taken back, new objects drained, what
 //! was handed over handed back, then new objects destroyed; durables retained, content released. Idempotent: run again after a crash, it finishes what is left.
 
-use super::batches::{Batch, inner_first};
 use super::{Engine, EngineError, Event, Outcome};
 use crate::entry::{Body, ConsentKind, Ending, Leftover, Moved, RetainReason, UnwindCause};
 use crate::id::ObjectId;
+use crate::plan::batches::{Batch, inner_first};
 use crate::provider::{Error, ErrorKind, Level, Setting};
 use crate::state::{Object, ObjectState, Phase};
-use imm_ir::{Class, CreateMode, FindMode, Nature};
+use imm_ir::{Addr, Class, FindMode, Nature};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -148,15 +148,14 @@ impl Engine {
         let (mut end, mut released, mut unknown) = (BTreeSet::new(), Vec::new(), Vec::new());
         let made_by = self.open()?.id;
         for (id, object) in self.state().objects.iter().filter(|(_, o)| o.made_by == made_by && o.state.exists()) {
-            let unfindable = object.create == CreateMode::Once && object.find == FindMode::None;
             match (object.class, object.nature) {
                 (Class::Durable, _) if object.state == ObjectState::Retained => {}
                 (Class::External, _) | (Class::Resource, Nature::Content) => {
                     released.push(Body::Released { object: *id });
                 }
                 // Nobody can tell whether it is there, nor name it: it stays unknown.
-                _any if unfindable && Self::is_open(object.state) => {
-                    unknown.push(Leftover { object: *id, why: "it may have been made, and cannot be found".into() });
+                _any if object.untold() => {
+                    unknown.push(Leftover { object: *id, why: untold(&object.address) });
                 }
                 _any => {
                     end.insert(*id);
@@ -375,4 +374,11 @@ fn word(level: &Level) -> String {
         Level::Exited(status, last) => format!("ended with status {status}: {last}"),
         Level::Missing => "not there".to_owned(),
     }
+}
+
+/// What a person has to find out.
+fn untold(address: &Addr) -> String {
+    format!(
+        "it may have been made, and nothing can look for it: `imm adopt '{address}' --because TEXT` if it is there, `imm forget '{address}' --because TEXT` if not"
+    )
 }

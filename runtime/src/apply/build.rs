@@ -145,7 +145,7 @@ impl Engine {
         Ok(())
     }
 
-    fn intent(
+    pub(super) fn intent(
         &self,
         plan: &Plan,
         (planned, node): (&Planned, &Node),

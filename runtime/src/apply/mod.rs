@@ -7,8 +7,8 @@
 //! that was interrupted. Single-threaded; all waiting is on tokio's timer.
 
 mod active;
+mod adopt;
 mod back;
-mod batches;
 mod build;
 mod call;
 mod demolish;
@@ -26,6 +26,7 @@ mod stage;
 mod vigil;
 mod window;
 
+pub use adopt::{Adoption, Stray};
 pub use event::{Event, Side, Traffic};
 pub use gc::Collected;
 pub use outcome::{EngineError, Outcome};
@@ -139,6 +140,8 @@ pub struct Engine {
     committed_here: bool,
     /// Why what was committed is to be rolled back from.
     failed_watch: Option<String>,
+    /// Who said yes to the plan that is to be applied, and how.
+    approval: Option<String>,
 }
 
 /// Why the forward part of an apply ends before the commit.
@@ -187,6 +190,7 @@ impl Engine {
             orders: window::Orders::default(),
             committed_here: false,
             failed_watch: None,
+            approval: None,
         }
     }
 
@@ -195,6 +199,11 @@ impl Engine {
     pub fn with_events(mut self, events: impl Fn(Event) + Send + 'static) -> Self {
         self.events = Box::new(events);
         self
+    }
+
+    /// Somebody said yes to the plan that is applied next: who, and how.
+    pub fn approved(&mut self, by: String) {
+        self.approval = Some(by);
     }
 
     /// For signal handlers.
@@ -465,6 +474,7 @@ impl Engine {
             watch_ms: if plan.verb == Verb::Apply { plan.graph.policy.watch_ms } else { 0 },
         };
         let mut bodies = vec![self.tenure_entry(), Body::ApplyStarted(Box::new(started))];
+        bodies.extend(self.approval.take().map(|by| Body::Approved { plan: started_digest, by, signature: None }));
         // What was said before it began is not meant for it.
         bodies.extend(self.unheard()?);
         bodies.extend(plan.consents.iter().map(|c| Body::Consented {

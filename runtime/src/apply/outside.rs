@@ -44,23 +44,6 @@ fn differences(recorded: &Setting, now: &Setting) -> Vec<(String, String, String
 }
 
 impl Engine {
-    /// Everything with our lineage's tag that no entry speaks of.
-    ///
-    /// # Errors
-    /// A provider cannot be asked.
-    pub async fn orphans(&self) -> Result<Vec<(ObjectId, Arc<str>)>, EngineError> {
-        let ctx = self.ctx(self.limits.call_timeout);
-        let mut found = Vec::new();
-        for provider in self.providers.values() {
-            let listed = self.retry(0, 3, || provider.list(&ctx)).await.map_err(EngineError::Provider)?;
-            found.extend(listed.into_iter().filter(|(id, _)| {
-                !self.state().objects.get(id).is_some_and(|o| o.state.exists() || o.handle.is_none())
-            }));
-        }
-        found.sort();
-        Ok(found)
-    }
-
     /// Looks at one object, and at the setting of one that is switched.
     pub(super) async fn look_at(
         &self,
@@ -73,6 +56,9 @@ impl Engine {
         let seen = self.retry(0, 3, || provider.observe(&ctx, &object.kind, id, handle)).await?;
         // What an apply left open is settled by recovery.
         let settled = |p: &&Pointer| p.pending.is_empty() && !p.provisional;
+        if seen == Observation::Intact && !object.differs.is_empty() {
+            return Ok(Observation::Changed(object.differs.clone()));
+        }
         let Some(recorded) = self.state().pointers.get(&id).filter(settled).filter(|_| seen == Observation::Intact)
         else {
             return Ok(seen);

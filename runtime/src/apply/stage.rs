@@ -1,11 +1,11 @@
 //! From built to committed: levels, late asserts, the stages of the rollout, the one transaction that commits.
 
-use super::batches::{Batch, inner_first};
 use super::call::doubted;
 use super::window::Window;
 use super::{Engine, EngineError, Event, Step, Stop, aborted};
 use crate::entry::{Body, Commit, Moved, RecordedMove, SwitchIntent, UnwindCause};
 use crate::id::ObjectId;
+use crate::plan::batches::{Batch, inner_first};
 use crate::plan::{Fate, Plan, PlannedSwitch, Start};
 use crate::provider::{Error, ErrorKind, Happened, Move, Provider, Setting};
 use crate::rollout::{self, Stage, Turn};
@@ -293,6 +293,13 @@ impl Engine {
         }
     }
 
+    /// A new object stands for one that was seen missing or changed.
+    fn healed(&self, old: Option<ObjectId>, new: ObjectId) -> Option<Body> {
+        let old = old.filter(|id| self.state().objects.get(id).is_some_and(|o| o.drifted && o.state.exists()))?;
+        let cause = "it was seen missing or changed".to_owned();
+        Some(Body::Healed { object: old, run_from: 0, run_to: 0, cause, count: 1, by: Some(new) })
+    }
+
     /// The point from which there is only forward: one transaction that an abort can still stop.
     pub(super) fn commit(&mut self, plan: &Plan) -> Step<()> {
         self.check_stop()?;
@@ -326,7 +333,8 @@ impl Engine {
                         bodies.push(Body::Renamed { object: planned.object, from, to: addr.clone() });
                     }
                 }
-                Fate::Create | Fate::Keep => {}
+                Fate::Create => bodies.extend(self.healed(before.get(addr).copied(), planned.object)),
+                Fate::Keep => {}
             }
         }
         let mut root = Encoder::new("imm.generation.1");

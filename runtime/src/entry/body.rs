@@ -102,8 +102,8 @@ pub enum Body {
     Attached { durable: ObjectId, generation: u64 },
     /// An object has another address.
     Renamed { object: ObjectId, from: Addr, to: Addr },
-    /// A thing that was not ours is.
-    Adopted { object: ObjectId, address: Addr, handle: Handle, inputs: Digest },
+    /// A thing that no entry spoke of, or that may have been made, is ours.
+    Adopted(Box<Adopted>),
     /// We no longer care about a thing.
     Forgotten { object: ObjectId, because: String },
     /// A thing was looked at.

@@ -3,7 +3,7 @@
 
 use crate::id::ObjectId;
 use crate::lease::Holder;
-use crate::provider::Setting;
+use crate::provider::{Handle, Setting};
 use crate::rollout::Sample;
 use imm_ir::{Addr, Class, CreateMode, Digest, Fields, FindMode, Nature, Value};
 use serde::{Deserialize, Serialize};
@@ -183,6 +183,25 @@ pub struct CreateIntent {
     pub dormant: bool,
     /// Its inputs themselves, where they are short; else they are a blob. Since format 4.
     pub inline: Vec<u8>,
+}
+
+/// What is there is ours from here on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Adopted {
+    /// What it is declared as: an intent that nothing has to be made for.
+    pub declared: CreateIntent,
+    /// How its provider names it.
+    pub handle: Handle,
+    /// What it gives.
+    pub outputs: Fields<Value>,
+    /// It acts already.
+    pub acts: bool,
+    /// Its epoch and setting, if it was ever switched.
+    pub setting: Option<(u64, Setting)>,
+    /// In what it is not as it is declared: name, declared, observed, as text.
+    pub differs: Vec<(String, String, String)>,
+    /// Why.
+    pub because: String,
 }
 
 /// One move of a recorded batch.

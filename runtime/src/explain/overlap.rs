@@ -79,7 +79,7 @@ impl<'a> Overlaps<'a> {
     /// What coexists because of a step; `None`: nothing that was not there before.
     pub fn at(&self, step: &Step) -> Option<Overlap> {
         match step.action {
-            Action::Create | Action::Reuse => self.beside(step),
+            Action::Create | Action::Reuse | Action::Adopt => self.beside(step),
             Action::Switch if step.class == Class::Pointer => self.sides(step),
             _other => None,
         }

@@ -98,7 +98,7 @@ pub fn records(ledger: &Ledger, address: &Addr) -> Vec<Record> {
 }
 
 fn made(ledger: &Ledger, state: &State, id: ObjectId, object: &Object) -> Option<Made> {
-    let apply: &Apply = state.applies.iter().find(|a| a.id == object.made_by)?;
+    let apply: &Apply = state.applies.iter().find(|a| a.id == object.made_by && !object.adopted)?;
     // A plan that can no longer be read takes its reasons with it, and nothing else.
     let steps: Vec<Step> = ledger.load(&apply.started.plan).unwrap_or_default();
     let step = steps.iter().find(|s| s.object == Some(id) && s.action == crate::plan::Action::Create);

@@ -119,6 +119,7 @@ pub(super) fn roots(q: &Question<'_>, step: &Step) -> Vec<Root> {
     match step.action {
         Action::Create | Action::Reuse => walk(q, vec![at.clone()]),
         Action::Switch | Action::Activate | Action::Deactivate => switch(q, step),
+        Action::Adopt => vec![root(RootKind::Added, "it is there already, and was taken over", at, origin(q, at))],
         Action::Attach => vec![root(RootKind::Added, "declared again", at, origin(q, at))],
         Action::Rename => {
             let from = match q.plan.nodes.get(at).map(|n| &n.fate) {
@@ -128,7 +129,7 @@ pub(super) fn roots(q: &Question<'_>, step: &Step) -> Vec<Root> {
             vec![root(RootKind::Definition, format!("declared here, and no longer at {from}"), at, origin(q, at))]
         }
         Action::Warm | Action::Retain | Action::Release | Action::Destroy | Action::Forget => leaving(q, step),
-        Action::Read | Action::Keep | Action::Adopt => Vec::new(),
+        Action::Read | Action::Keep => Vec::new(),
     }
 }
 

@@ -36,7 +36,7 @@ struct Matcher<'a, 'v> {
     left: Option<Left>,
     /// Jobs that ran, by key; made when there is a job.
     facts: Option<BTreeMap<Key, Vec<(ObjectId, &'a Object)>>>,
-    /// Retained durables by address; made when there is a new durable.
+    /// Retained durables, and pointers that stay for what is kept for rollback, by address; made when there is a new one.
     retained: Option<BTreeMap<&'a Addr, Vec<(ObjectId, &'a Object)>>>,
     serials: BTreeMap<Key, u64>,
     taken: BTreeSet<ObjectId>,
@@ -205,8 +205,9 @@ impl<'a> Matcher<'a, '_> {
             if object.state == ObjectState::Released && object.nature == Nature::Content {
                 left.released.entry(key(object)).or_default().push((object.serial, id));
             }
-            // Only what was in service once and is known to work is taken back.
-            if object.since.is_some() && self.sound(id, object) {
+            // Only what was in service once and is known to work is taken back; and what was taken over as it is declared.
+            let proper = object.since.is_some() || object.adopted && !object.drifted;
+            if proper && self.sound(id, object) {
                 add(&mut left.warm, id, object);
             }
         }
@@ -244,9 +245,15 @@ impl<'a> Matcher<'a, '_> {
     fn fresh(&mut self, key: &Key) -> (ObjectId, u64) {
         let state = self.view.state;
         let next = self.serials.entry(key.clone()).or_insert_with(|| state.next_serial(&key.0, &key.1));
-        let serial = *next;
-        *next += 1;
-        (ObjectId::new(self.lineage, &key.0, &key.1, serial), serial)
+        loop {
+            let serial = *next;
+            *next += 1;
+            let object = ObjectId::new(self.lineage, &key.0, &key.1, serial);
+            // What was taken over keeps its name, also as something else than it was made as.
+            if !state.objects.contains_key(&object) {
+                return (object, serial);
+            }
+        }
     }
 
     fn by_address(&mut self, candidate: &Candidate<'_>) -> Result<Match, PlanError> {
@@ -258,6 +265,7 @@ impl<'a> Matcher<'a, '_> {
         let declared = renamed_from.map_or_else(|| self.view.base(*number), |from| self.view.state.at(from));
         if let Some((id, object)) = declared
             && object.class == node.class
+            && object.state != ObjectState::Retained
             && usable(&id, object)
         {
             if equal(object) {
@@ -275,21 +283,33 @@ impl<'a> Matcher<'a, '_> {
                 });
             }
         }
-        if node.class == Class::Durable {
+        if matches!(node.class, Class::Durable | Class::Pointer) {
             let retained = self.retained.get_or_insert_with(|| {
                 let mut retained: BTreeMap<&Addr, Vec<_>> = BTreeMap::new();
-                let of = |o: &Object| o.class == Class::Durable && o.state == ObjectState::Retained;
-                for (_, id, object) in self.view.objects().filter(|(.., o)| of(o)) {
+                let of = |at: usize, o: &Object| match o.class {
+                    Class::Durable => o.state == ObjectState::Retained,
+                    Class::Pointer => {
+                        let there = matches!(o.state, ObjectState::Bound | ObjectState::Reserved);
+                        there && o.since.is_some() && !self.view.in_use(at)
+                    }
+                    Class::Resource | Class::External => false,
+                };
+                for (_, id, object) in self.view.objects().filter(|(at, _, o)| of(*at, o)) {
                     retained.entry(&object.address).or_default().push((id, object));
                 }
-                retained.values_mut().for_each(|same| same.sort_by_key(|(id, _)| *id));
+                // The one that was made last has the data that was used last.
+                retained.values_mut().for_each(|same| same.sort_by_key(|(id, o)| (std::cmp::Reverse(o.serial), *id)));
                 retained
             });
             let here = retained.get(renamed_from.unwrap_or(addr)).into_iter().flatten().copied();
-            let found = here.filter(|(id, o)| equal(o) && !self.taken.contains(id)).collect::<Vec<_>>();
+            let named = renamed_from.and(options.rename_object.as_deref());
+            let meant = |id: &ObjectId| named.is_none_or(|wanted| id.to_string().starts_with(wanted));
+            let found = here.filter(|(id, o)| equal(o) && meant(id) && !self.taken.contains(id)).collect::<Vec<_>>();
             if let Some((id, object)) = found.into_iter().find(|(id, o)| self.sound(*id, o)) {
                 self.taken.insert(id);
-                let fate = renamed_from.map_or(Fate::Attach, |from| Fate::Rename(from.clone()));
+                let elsewhere = renamed_from.filter(|from| *from != *addr);
+                let again = if node.class == Class::Durable { Fate::Attach } else { Fate::Reuse };
+                let fate = elsewhere.map_or(again, |from| Fate::Rename(from.clone()));
                 return Ok((id, fate, object.serial));
             }
         }

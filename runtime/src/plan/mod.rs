@@ -6,6 +6,7 @@
 //! numbers, in order), `nodes` (what is planned for each), [`saved`] (a plan as a file). This file has the types and puts the parts together.
 
 mod active;
+pub mod batches;
 pub mod causes;
 mod consent;
 pub mod identity;
@@ -292,6 +293,8 @@ pub struct Options {
     pub replace: Vec<Addr>,
     /// Renames of durables and pointers that were consented to, old to new.
     pub renames: BTreeMap<Addr, Addr>,
+    /// Of what is retained at the old address only the object whose id begins so.
+    pub rename_object: Option<String>,
     /// Apply a graph again that was rolled back from (`--again`).
     pub again: bool,
     /// Jobs that may run although nothing takes their effect back (`--never`).
@@ -319,6 +322,7 @@ impl Options {
             heal: false,
             replace: Vec::new(),
             renames: BTreeMap::new(),
+            rename_object: None,
             again: false,
             never: Vec::new(),
             across: Vec::new(),
@@ -354,7 +358,16 @@ impl Plan {
     pub fn is_empty(&self, state: &State) -> bool {
         let drill = matches!(self.verb, Verb::Drill { .. });
         let ends = self.consents.iter().any(|c| c.kind == ConsentKind::DurableDestroy);
-        !drill && !ends && self.switches.is_empty() && unchanged(state, self.graph_root, &self.nodes)
+        // What was taken over and is not declared goes, also when nothing else is to do.
+        let awaits = |s: &Step| {
+            let of = s.object.and_then(|id| state.objects.get(&id));
+            s.action == Action::Destroy && of.is_some_and(crate::state::Object::awaits)
+        };
+        !drill
+            && !ends
+            && !self.steps.iter().any(awaits)
+            && self.switches.is_empty()
+            && unchanged(state, self.graph_root, &self.nodes)
     }
 
     /// Names the plan: what an approval is for.

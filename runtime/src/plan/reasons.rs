@@ -5,6 +5,7 @@ use super::start::{Effect, Job, Start};
 use super::view::View;
 use super::{Action, Base, Fate, Nodes, Observed, Options, Step, Undo};
 use crate::provider::Observation;
+use crate::state::Object;
 use imm_ir::{Addr, Cause, CauseKind, Class, FieldClass, Loc, Node, ParamFrom};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -59,6 +60,9 @@ pub(super) fn forward(view: &View<'_>, recorded: Base<'_>, observed: &Observed, 
             Fate::Create => {
                 let action = if node.class == Class::External { Action::Read } else { Action::Create };
                 (action, create(recorded, observed, addr, node, nodes, options, &roots))
+            }
+            Fate::Reuse | Fate::Attach if recorded.state.objects.get(&planned.object).is_some_and(Object::awaits) => {
+                (Action::Adopt, vec![Reason::at("it is there already, and was taken over", &node.origin.loc)])
             }
             Fate::Reuse => (Action::Reuse, vec![Reason::plain("still there from an earlier generation")]),
             Fate::Rename(from) => (Action::Rename, vec![Reason::at(format!("was {from}"), &node.origin.loc)]),

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What happens to an object that exists and is not part of the newest generation. `consented`: to the end of its data.
 pub fn tier(object: &Object, warm: bool, consented: bool) -> Option<Action> {
-    if !object.state.exists() {
+    // What nobody can look for may not be there, and nobody could name it.
+    if !object.state.exists() || object.untold() {
         return None;
     }
     match (object.class, object.nature) {
@@ -21,6 +22,7 @@ pub fn tier(object: &Object, warm: bool, consented: bool) -> Option<Action> {
         (Class::External, _) if warm => None,
         (Class::External, _) => Some(Action::Forget),
         (Class::Resource, _) if warm => Some(Action::Warm),
+        (Class::Pointer, _) if warm => Some(Action::Warm),
         (Class::Resource, Nature::Content) => Some(Action::Release),
         (Class::Resource | Class::Pointer, _) => Some(Action::Destroy),
     }
@@ -61,11 +63,18 @@ pub(super) fn steps(
     let older = state.generations.range(..state.current.unwrap_or(0)).rev().take((keep as usize).saturating_sub(1));
     let warm: BTreeSet<ObjectId> = older.flat_map(|(_, g)| g.objects.values().copied()).collect();
     let (in_use, unsound) = (|place| view.in_use(place), state.unsound());
-    let mut leaving: Vec<(&Addr, ObjectId, &Object, Action)> = view
-        .objects()
-        .filter(|(at, ..)| !chosen.has(*at))
+    let stays = |at: usize, id: &ObjectId, o: &Object| match o.class {
+        Class::Pointer => false,
+        _other => ((keep > 0 && in_use(at)) || warm.contains(id)) && !unsound.contains(id),
+    };
+    let left: Vec<_> = view.objects().filter(|(at, _, o)| !chosen.has(*at) && o.state.exists()).collect();
+    // What stays cannot do without the pointers that it was made with.
+    let rests = left.iter().filter(|(at, id, o)| o.class == Class::Resource && stays(*at, id, o));
+    let with = state.made_with(rests.map(|(_, id, _)| *id));
+    let mut leaving: Vec<(&Addr, ObjectId, &Object, Action)> = left
+        .into_iter()
         .filter_map(|(at, id, o)| {
-            let warm = ((keep > 0 && in_use(at)) || warm.contains(&id)) && !unsound.contains(&id);
+            let warm = stays(at, &id, o) || with.contains(&id);
             let action = tier(o, warm, ended.contains(&id))?;
             // Warm already, and warm still: nothing happens to it.
             (action != Action::Warm || in_use(at)).then_some((&o.address, id, o, action))
@@ -76,7 +85,11 @@ pub(super) fn steps(
     let in_base = |id: &ObjectId| state.objects.get_index_of(id).is_some_and(in_use);
     for (addr, id, object, action) in leaving {
         let reason = match action {
+            Action::Warm if object.class == Class::Pointer => {
+                Reason::plain("closed; it stays for what is kept for rollback and was made with it")
+            }
             Action::Warm => Reason::plain(format!("kept for rollback (keep = {keep})")),
+            Action::Destroy if object.awaits() => Reason::plain("it was taken over, and nothing declares it as it is"),
             _ended if ended.contains(&id) => Reason::plain("its data is destroyed, as was consented to"),
             _ended if !view.graph.nodes.contains_key(addr) => Reason::plain("removed from the program"),
             _ended if in_base(&id) => Reason::plain("replaced"),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 const MAGIC: &[u8; 8] = b"immplan\n";
 
 /// The format that this version writes and reads.
-pub const FORMAT: u16 = 2;
+pub const FORMAT: u16 = 3;
 
 /// What a plan file holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

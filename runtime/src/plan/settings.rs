@@ -12,6 +12,7 @@ use crate::state::State;
 use imm_ir::{Addr, Class, FieldClass, Fields, Graph, KindSchema, Nature, Node, Term};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// One move of a pointer, or of the cells of a durable, in the final stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +21,8 @@ pub struct PlannedSwitch {
     pub address: Addr,
     /// Its object.
     pub object: ObjectId,
+    /// Identity of the provider instance that moves it.
+    pub provider: Arc<str>,
     /// What it will point at; empty: closed.
     pub targets: Vec<(Addr, ObjectId)>,
     /// Other inputs, perhaps with holes.
@@ -50,7 +53,7 @@ pub fn inputs(node: &Node, schema: &KindSchema) -> Fields<Term> {
         term.handles(&mut |_| handles = true);
         !handles
     });
-    plain.map(|(name, term)| (std::sync::Arc::from(name), delivered(name, term))).collect()
+    plain.map(|(name, term)| (Arc::from(name), delivered(name, term))).collect()
 }
 
 fn fields<'a>(node: &'a Node, schema: &'a KindSchema, class: FieldClass) -> impl Iterator<Item = (&'a str, &'a Term)> {
@@ -95,6 +98,7 @@ pub(super) fn switches(
         let wanted = PlannedSwitch {
             address: addr.clone(),
             object: planned.object,
+            provider: node.provider.clone(),
             targets: targets(view.graph, node, schema)
                 .into_iter()
                 .filter_map(|a| nodes.get(&a).map(|n| (a.clone(), n.object)))
@@ -121,6 +125,7 @@ pub(super) fn switches(
             found.push(PlannedSwitch {
                 address: object.address.clone(),
                 object: id,
+                provider: object.provider.clone(),
                 targets,
                 inputs,
                 early: false,

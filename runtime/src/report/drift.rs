@@ -1,11 +1,10 @@
 //! What is there against what is recorded.
 
-use crate::id::ObjectId;
+use crate::apply::Stray;
 use crate::plan::Observed;
 use crate::provider::Observation;
 use crate::state::State;
 use serde::Serialize;
-use std::sync::Arc;
 
 /// `imm drift --json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,7 +47,7 @@ impl Drift {
 }
 
 /// Compares a state with what was seen of it. `orphans` have our lineage's tag and no entry.
-pub fn drift(state: &State, seen: &Observed, orphans: &[(ObjectId, Arc<str>)]) -> Drift {
+pub fn drift(state: &State, seen: &Observed, orphans: &[Stray]) -> Drift {
     let known = seen.objects.iter().filter_map(|(id, observation)| {
         let object = state.objects.get(id)?;
         let (word, fields) = match observation {
@@ -67,9 +66,9 @@ pub fn drift(state: &State, seen: &Observed, orphans: &[(ObjectId, Arc<str>)]) -
     });
     let mut objects: Vec<Drifted> = known.collect();
     objects.sort_by(|a, b| (&a.address, &a.object).cmp(&(&b.address, &b.object)));
-    objects.extend(orphans.iter().map(|(id, kind)| Drifted {
-        address: kind.to_string(),
-        object: id.to_string(),
+    objects.extend(orphans.iter().map(|stray| Drifted {
+        address: stray.address.as_ref().map_or_else(|| stray.kind.to_string(), ToString::to_string),
+        object: stray.object.to_string(),
         state: "orphan",
         fields: Vec::new(),
     }));

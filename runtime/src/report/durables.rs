@@ -3,8 +3,9 @@
 use crate::entry::{Body, RetainReason};
 use crate::id::ObjectId;
 use crate::ledger::{Ledger, LedgerError};
+use crate::provider::Handle;
 use crate::state::State;
-use imm_ir::Class;
+use imm_ir::{Class, Value};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -36,10 +37,34 @@ pub struct Durable {
     pub path: Option<String>,
     /// Bytes that it holds now, where that can be seen.
     pub used_bytes: Option<u64>,
+    /// It holds more than was asked for: its platform does not enforce that.
+    pub over: bool,
     /// Who is made from it and exists.
     pub used_by: Vec<String>,
     /// Why it is retained, and since when.
     pub retained: Option<Retained>,
+    /// Copies that were taken of it, oldest first.
+    pub copies: Vec<Copy>,
+}
+
+/// A copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Copy {
+    /// When it was taken.
+    pub at: String,
+    /// Nobody wrote to it meanwhile.
+    pub consistent: bool,
+    /// Where it is.
+    pub path: String,
+}
+
+/// Sees what is on the machine.
+pub trait Eyes {
+    /// Bytes that there are at a path.
+    fn used(&self, path: &str) -> Option<u64>;
+
+    /// Where a copy is, if it is still there: platforms keep the newest ones.
+    fn copy(&self, handle: &Handle) -> Option<String>;
 }
 
 /// Why something is kept that nothing declares.
@@ -51,14 +76,15 @@ pub struct Retained {
     pub since: String,
 }
 
-/// Everything that holds data. `used` answers how much there is at a path.
+/// Everything that holds data.
 ///
 /// # Errors
 /// The ledger cannot be read.
-pub fn durables(ledger: &Ledger, used: &dyn Fn(&str) -> Option<u64>) -> Result<Durables, LedgerError> {
+pub fn durables(ledger: &Ledger, eyes: &dyn Eyes) -> Result<Durables, LedgerError> {
     let state = ledger.state();
     let there: Vec<_> = state.objects.iter().filter(|(_, o)| o.class == Class::Durable && o.state.exists()).collect();
     let mut retained: BTreeMap<ObjectId, Retained> = BTreeMap::new();
+    let mut copies: BTreeMap<ObjectId, Vec<Copy>> = BTreeMap::new();
     if !there.is_empty() {
         for (_, entry) in ledger.entries(1)? {
             match entry.body {
@@ -66,6 +92,16 @@ pub fn durables(ledger: &Ledger, used: &dyn Fn(&str) -> Option<u64>) -> Result<D
                     let since = super::instant(entry.header.at_ms);
                     // The first word of a time without a break.
                     retained.entry(durable).or_insert(Retained { reason: word(reason), since });
+                }
+                Body::Adopted(adopted) => {
+                    let since = super::instant(entry.header.at_ms);
+                    retained.insert(adopted.declared.object, Retained { reason: "it was taken over", since });
+                }
+                Body::SnapshotTaken { durable, snapshot, consistent, .. } => {
+                    if let Some(path) = eyes.copy(&snapshot) {
+                        let at = super::instant(entry.header.at_ms);
+                        copies.entry(durable).or_default().push(Copy { at, consistent, path });
+                    }
                 }
                 Body::Attached { durable, .. } => _ = retained.remove(&durable),
                 _other => {}
@@ -75,19 +111,25 @@ pub fn durables(ledger: &Ledger, used: &dyn Fn(&str) -> Option<u64>) -> Result<D
     let mut volumes: Vec<Durable> = there
         .into_iter()
         .map(|(id, object)| {
-            let path = object.outputs.get("path").and_then(imm_ir::Value::as_text).map(str::to_owned);
-            let size = state.setting(*id).inputs.get("size").map(imm_ir::reduce::shown);
+            let path = object.outputs.get("path").and_then(Value::as_text).map(str::to_owned);
+            let used_bytes = path.as_deref().and_then(|path| eyes.used(path));
+            let setting = state.setting(*id);
+            let size = setting.inputs.get("size");
+            let most =
+                size.and_then(|size| if let Value::Bytes(most) = size { u64::try_from(*most).ok() } else { None });
             Durable {
                 address: object.address.to_string(),
                 object: id.to_string(),
                 kind: object.kind.to_string(),
                 state: object.state.word(),
                 since_generation: object.since,
-                size,
-                used_bytes: path.as_deref().and_then(used),
+                size: size.map(imm_ir::reduce::shown),
+                used_bytes,
+                over: used_bytes.zip(most).is_some_and(|(used, most)| used > most),
                 path,
                 used_by: users(state, *id),
                 retained: retained.remove(id),
+                copies: copies.remove(id).unwrap_or_default(),
             }
         })
         .collect();

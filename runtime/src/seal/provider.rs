@@ -5,7 +5,7 @@ use super::{SealError, Vault};
 use crate::id::ObjectId;
 use crate::provider::{
     Created, Ctx, Error, ErrorKind, Freed, Handle, Happened, Journal, Level, Move, Observation, Provider, Request,
-    Result, Sample, Setting,
+    Result, Sample, Setting, There,
 };
 use async_trait::async_trait;
 use imm_ir::{Digest, Fields, SchemaSet, Value};
@@ -28,6 +28,11 @@ impl Sealed {
     fn created(&self, created: Created) -> Result<Created> {
         let outputs = self.vault.sealed_fields(&created.outputs).map_err(|e| made(&e))?;
         Ok(Created { outputs, ..created })
+    }
+
+    fn setting_of(&self, (epoch, setting): (u64, Setting)) -> Result<(u64, Setting)> {
+        let inputs = self.vault.sealed_fields(&setting.inputs).map_err(|e| before(&e))?;
+        Ok((epoch, Setting { inputs, ..setting }))
     }
 }
 
@@ -66,6 +71,23 @@ impl Provider for Sealed {
 
     async fn find(&self, ctx: &Ctx, kind: &str, object: ObjectId) -> Result<Option<Created>> {
         self.inner.find(ctx, kind, object).await?.map(|found| self.created(found)).transpose()
+    }
+
+    async fn inspect(
+        &self,
+        ctx: &Ctx,
+        kind: &str,
+        object: ObjectId,
+        declared: Option<&Request>,
+    ) -> Result<Option<There>> {
+        let open = |request: &Request| -> Result<Request> {
+            let inputs = self.vault.opened_fields(&request.inputs).map_err(|e| before(&e))?;
+            Ok(Request { inputs, ..request.clone() })
+        };
+        let declared = declared.map(open).transpose()?;
+        let Some(there) = self.inner.inspect(ctx, kind, object, declared.as_ref()).await? else { return Ok(None) };
+        let setting = there.setting.map(|s| self.setting_of(s)).transpose()?;
+        Ok(Some(There { created: self.created(there.created)?, setting, ..there }))
     }
 
     async fn list(&self, ctx: &Ctx) -> Result<Vec<(ObjectId, Arc<str>)>> {
@@ -130,9 +152,7 @@ impl Provider for Sealed {
     }
 
     async fn setting(&self, ctx: &Ctx, object: ObjectId, handle: &Handle) -> Result<Option<(u64, Setting)>> {
-        let Some((epoch, setting)) = self.inner.setting(ctx, object, handle).await? else { return Ok(None) };
-        let inputs = self.vault.sealed_fields(&setting.inputs).map_err(|e| before(&e))?;
-        Ok(Some((epoch, Setting { inputs, ..setting })))
+        self.inner.setting(ctx, object, handle).await?.map(|found| self.setting_of(found)).transpose()
     }
 
     async fn collect(&self, ctx: &Ctx, needed: &BTreeSet<ObjectId>) -> Result<Freed> {

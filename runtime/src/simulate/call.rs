@@ -5,7 +5,7 @@
 use crate::id::ObjectId;
 use crate::provider::{
     Created, Ctx, Error, ErrorKind, Handle, Happened, Level, Move, Observation, Provider, Request, Result, Sample,
-    Setting,
+    Setting, There,
 };
 use async_trait::async_trait;
 use imm_ir::{CreateMode, Digest, Fields, FindMode, Nature, SchemaSet, Value, kinds};
@@ -71,6 +71,7 @@ pub enum Call {
     Announce { head: (u64, Digest) },
     Create(Box<Request>),
     Find { object: ObjectId },
+    Inspect { object: ObjectId, spec: Option<Digest> },
     List,
     Observe { object: ObjectId },
     Health { object: ObjectId },
@@ -93,6 +94,7 @@ pub enum Reply {
     Announced(Option<(u64, Digest)>),
     Created(Created),
     Found(Option<Created>),
+    Inspected(Option<Box<There>>),
     Listed(Vec<(ObjectId, Arc<str>)>),
     Observed(Observation),
     Level(Level),
@@ -112,6 +114,7 @@ impl Call {
             Self::Announce { .. } => "announce",
             Self::Create(_) => "create",
             Self::Find { .. } => "find",
+            Self::Inspect { .. } => "inspect",
             Self::List => "list",
             Self::Observe { .. } => "observe",
             Self::Health { .. } => "health",
@@ -133,6 +136,7 @@ impl Call {
         !matches!(
             self,
             Self::Find { .. }
+                | Self::Inspect { .. }
                 | Self::List
                 | Self::Observe { .. }
                 | Self::Health { .. }
@@ -215,6 +219,19 @@ impl<A: Ask> Provider for Client<A> {
     async fn find(&self, ctx: &Ctx, _kind: &str, object: ObjectId) -> Result<Option<Created>> {
         match self.ask.ask(ctx, Call::Find { object }).await? {
             Reply::Found(found) => Ok(found),
+            other => Err(strange(&other)),
+        }
+    }
+
+    async fn inspect(
+        &self,
+        ctx: &Ctx,
+        _kind: &str,
+        object: ObjectId,
+        declared: Option<&Request>,
+    ) -> Result<Option<There>> {
+        match self.ask.ask(ctx, Call::Inspect { object, spec: declared.map(|request| request.spec) }).await? {
+            Reply::Inspected(there) => Ok(there.map(|there| *there)),
             other => Err(strange(&other)),
         }
     }

@@ -7,19 +7,19 @@ use super::call::{Client, Place};
 use super::life::{Life, Mortal, MortalStore};
 use super::oracle::{self, Evidence, Promise, Span, Violation};
 use super::world::World;
-use crate::apply::{Engine, Limits, Outcome, Providers, Tenure};
+use crate::apply::{Engine, EngineError, Limits, Outcome, Providers, Tenure};
 use crate::clock::Clock;
 use crate::entry::{Actor, Body, Verb};
 use crate::id::{Lineage, ObjectId};
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::saved::Attached;
-use crate::plan::{Action, Fate, Options, Plan, Start, Undo};
+use crate::plan::{Action, Fate, Options, Plan, Start, Step, Undo};
 use crate::provider::{Level, Provider};
 use crate::random::Random;
 use crate::state::State;
 use crate::store::memory::MemoryStore;
 use crate::store::{Record, Store};
-use imm_ir::{Addr, Digest, Graph};
+use imm_ir::{Addr, Class, Digest, Graph};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
@@ -68,6 +68,8 @@ pub enum Command {
     Recover,
     /// Settles it, giving up what is declared at or below this address.
     AcceptLost(Addr),
+    /// Takes over what is, or may be, there: as what this graph declares at the address.
+    Adopt(Addr, Box<Graph>),
 }
 
 impl Command {
@@ -80,6 +82,7 @@ impl Command {
             Self::Destroy => "destroy",
             Self::Recover => "recover",
             Self::AcceptLost(_) => "recover with something given up",
+            Self::Adopt(..) => "adopt",
         }
     }
 }
@@ -95,6 +98,24 @@ pub enum Ended {
     Refused(String),
     /// Its engine died there.
     Died(String),
+}
+
+/// Takes the first thing over that was declared at the address, or that no entry speaks of.
+async fn adopt(engine: &mut Engine, address: &Addr, graph: &Graph) -> Ended {
+    let options = Options::new(engine.schemas());
+    let work = async {
+        let plan = engine.plan(graph, &options)?;
+        let strays = engine.strays().await?;
+        let here = strays.iter().find(|s| s.address.as_ref() == Some(address));
+        let Some(stray) = here.or(strays.first()) else { return Ok(None) };
+        engine.adopt(stray, address, &plan, "simulated").await.map(Some)
+    };
+    let done: Result<_, EngineError> = work.await;
+    match done {
+        Ok(Some(_)) => Ended::Nothing,
+        Ok(None) => Ended::Refused("there is nothing to take over".to_owned()),
+        Err(error) => Ended::Refused(error.to_string()),
+    }
 }
 
 /// The clock of virtual time.
@@ -262,6 +283,7 @@ impl Scene {
                 return Ended::Refused(e.to_string());
             }
             let (graph, verb) = match command {
+                Command::Adopt(address, graph) => return adopt(&mut engine, address, graph).await,
                 Command::Recover | Command::AcceptLost(_) => {
                     return match engine.recover().await {
                         Ok(Some(outcome)) => {
@@ -434,6 +456,12 @@ fn lineage(seed: u64) -> Lineage {
 /// What the oracle may know of a plan.
 pub fn promise(plan: &Plan) -> Promise {
     let of = |action: Action| plan.steps.iter().filter(move |s| s.action == action).filter_map(|s| s.object).collect();
+    // What was taken over is taken into service as if an earlier apply had made it.
+    let taken = |action: Action, durable: bool| {
+        let adopted = |s: &&Step| s.action == Action::Adopt && (s.class == Class::Durable) == durable;
+        let taken = plan.steps.iter().filter(|s| s.action == action || adopted(s));
+        taken.filter_map(|s| s.object).collect()
+    };
     let mut promise = Promise {
         creates: of(Action::Create),
         switches: of(Action::Switch),
@@ -441,8 +469,8 @@ pub fn promise(plan: &Plan) -> Promise {
         activates: of(Action::Activate),
         deactivates: of(Action::Deactivate),
         renames: of(Action::Rename),
-        reuses: of(Action::Reuse),
-        attaches: of(Action::Attach),
+        reuses: taken(Action::Reuse, false),
+        attaches: taken(Action::Attach, true),
         retains: of(Action::Retain),
         releases: of(Action::Release),
         steps: plan.steps.len(),

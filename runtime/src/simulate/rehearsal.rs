@@ -185,7 +185,9 @@ impl Rehearsal {
     /// The objects that a command has at an address, those inside of what was expanded too.
     fn objects_at(&self, command: &Command, at: &Addr) -> BTreeSet<ObjectId> {
         let planned = match command {
-            Command::Apply(graph) => self.plan(graph).map(|plan| plan.nodes).unwrap_or_default(),
+            Command::Apply(graph) | Command::Adopt(_, graph) => {
+                self.plan(graph).map(|plan| plan.nodes).unwrap_or_default()
+            }
             Command::Rollback(_) | Command::Drill(_) | Command::Destroy | Command::Recover | Command::AcceptLost(_) => {
                 Nodes::default()
             }

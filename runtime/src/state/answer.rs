@@ -1,10 +1,23 @@
 //! What can be derived from the state: what may still be pointed at, what stays warm, what a plan is based on.
 
-use super::{Apply, Generation, Object, State};
+use super::{Apply, Generation, Object, ObjectState, State};
 use crate::id::ObjectId;
 use crate::provider::Setting;
-use imm_ir::{Addr, Class, Digest, Encoder};
+use imm_ir::{Addr, Class, CreateMode, Digest, Encoder, FindMode};
 use std::collections::BTreeSet;
+
+impl Object {
+    /// Whether it was taken over and no generation had it yet.
+    pub fn awaits(&self) -> bool {
+        self.adopted && self.since.is_none()
+    }
+
+    /// Whether nobody can tell if it is there: its create was never answered, may not be repeated, and nothing finds it.
+    pub fn untold(&self) -> bool {
+        let open = matches!(self.state, ObjectState::Creating(_) | ObjectState::Unknown(_));
+        open && self.create == CreateMode::Once && self.find == FindMode::None
+    }
+}
 
 impl State {
     /// The apply that has not come to its end.
@@ -58,8 +71,8 @@ impl State {
         self.generation().map(|g| g.objects.values().copied().collect()).unwrap_or_default()
     }
 
-    /// The objects of the `keep` generations before the newest, without those in use. Pointers and durables are never warm:
-    /// one holds a claim, the other is retained.
+    /// The objects of the `keep` generations before the newest, without those in use. Durables are never warm: they are
+    /// retained. A pointer holds a claim: it stays only for what stays and was made with it.
     pub fn warm(&self, keep: u32) -> BTreeSet<ObjectId> {
         let Some(current) = self.current else { return BTreeSet::new() };
         let before: Vec<_> = self.generations.range(..current).rev().take(keep as usize).collect();
@@ -67,14 +80,25 @@ impl State {
             return BTreeSet::new();
         }
         let (in_use, unsound) = (self.in_use(), self.unsound());
-        before
+        let mut warm: BTreeSet<ObjectId> = before
             .into_iter()
             .flat_map(|(_, g)| g.objects.values().copied())
             .filter(|id| {
                 let resource = self.objects.get(id).is_some_and(|o| o.class == Class::Resource);
                 resource && !in_use.contains(id) && !unsound.contains(id)
             })
-            .collect()
+            .collect();
+        let with = self.made_with(warm.iter().copied());
+        warm.extend(with.into_iter().filter(|id| !in_use.contains(id)));
+        warm
+    }
+
+    /// The pointers that these objects were made with and that are there.
+    pub fn made_with(&self, objects: impl Iterator<Item = ObjectId>) -> BTreeSet<ObjectId> {
+        let there = objects.filter_map(|id| self.objects.get(&id)).filter(|o| o.state.exists());
+        let pointer =
+            |id: &&ObjectId| self.objects.get(id).is_some_and(|o| o.class == Class::Pointer && o.state.exists());
+        there.flat_map(|o| o.bindings.iter().filter(pointer)).copied().collect()
     }
 
     /// What was seen missing or changed, and all that is made of that: it never serves again. What an object is made of was

@@ -4,7 +4,7 @@
 use super::object::{self, Illegal, ObjectState, name};
 use super::{Apply, Consist, Generation, Object, Phase, Pointer, Staged, State, phase};
 use crate::entry::{
-    ApplyStarted, Body, Commit, ConsentKind, CreateIntent, Ending, Entry, Header, Moved, Seen, SignalVerb,
+    Adopted, ApplyStarted, Body, Commit, ConsentKind, CreateIntent, Ending, Entry, Header, Moved, Seen, SignalVerb,
     SwitchIntent, Verb, Verdict,
 };
 use crate::id::ObjectId;
@@ -115,6 +115,9 @@ impl State {
             self.objects.insert(intent.object, Object::planned(intent, seq, state, apply));
             return Ok(());
         }
+        if let Body::Adopted(adopted) = body {
+            return self.adopt(seq, body, adopted, header);
+        }
         // All or none: two passes.
         let ids = subjects(body);
         let mut next = Vec::with_capacity(ids.len());
@@ -133,6 +136,33 @@ impl State {
                     object.gone_at_ms = Some(header.at_ms);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// It is as if an earlier apply had made it and no generation had it.
+    fn adopt(&mut self, seq: u64, body: &Body, adopted: &Adopted, header: &Header) -> Result<(), Illegal> {
+        let (id, declared) = (adopted.declared.object, &adopted.declared);
+        let state = object::next(self.objects.get(&id).map_or(ObjectState::Planned, |o| o.state), body)?;
+        let Some(apply) = header.apply.or(self.applies.last().map(|a| a.id)) else {
+            return Err(Illegal::new(name(body), "nothing was applied yet"));
+        };
+        // One that the newest generation has acts for it again; data is attached by the next apply.
+        let serves = declared.class != Class::Durable && self.at(&declared.address).is_some_and(|(at, _)| at == id);
+        let since = self.objects.get(&id).and_then(|o| o.since).filter(|_| serves);
+        let object = Object {
+            adopted: true,
+            since,
+            // What is switched is set right by a switch.
+            drifted: !adopted.differs.is_empty() && declared.class == Class::Resource,
+            made_dormant: false,
+            details: super::objects::Recalled::adopted(adopted, seq),
+            ..Object::planned(declared, seq, state, apply)
+        };
+        self.objects.insert(id, object);
+        if let Some((epoch, setting)) = &adopted.setting {
+            let (setting, confirmed) = (setting.clone(), setting.clone());
+            self.pointers.or_insert_with(id, || Pointer { epoch: *epoch, setting, confirmed, ..Pointer::default() });
         }
         Ok(())
     }
@@ -156,6 +186,15 @@ impl State {
             Body::IntentCreate(intent) => {
                 self.derived.planned(intent.object, &intent.spec, &intent.bindings, intent.serial);
                 self.step(intent.step);
+            }
+            Body::Adopted(adopted) => {
+                let declared = &adopted.declared;
+                self.derived.planned(declared.object, &declared.spec, &declared.bindings, declared.serial);
+            }
+            Body::Attached { durable, generation } => {
+                if let Some(o) = self.objects.get_mut(durable) {
+                    o.since.get_or_insert(*generation);
+                }
             }
             Body::Created { object, .. } => {
                 if let Some(o) = self.objects.get_mut(object) {
@@ -205,7 +244,7 @@ impl State {
                     };
                 }
             }
-            Body::Healed { object, cause, count, .. } => {
+            Body::Healed { object, cause, count, by: None, .. } => {
                 if let Some(o) = self.objects.get_mut(object) {
                     let replaced = o.replaced.get_or_insert_default();
                     replaced.count += count;
@@ -461,6 +500,7 @@ impl Object {
             made_by,
             since: None,
             drifted: false,
+            adopted: false,
             replaced: None,
             gone_at_ms: None,
             details: super::objects::Recalled::planned(intent, seq),
@@ -494,7 +534,6 @@ fn subjects(body: &Body) -> Vec<ObjectId> {
         | Body::Destroyed { object, .. }
         | Body::Released { object }
         | Body::Renamed { object, .. }
-        | Body::Adopted { object, .. }
         | Body::Forgotten { object, .. }
         | Body::Observed { object, .. }
         | Body::Healed { object, .. } => vec![*object],

@@ -105,6 +105,8 @@ pub struct Object {
     pub since: Option<u64>,
     /// It was last seen missing or changed: it is never taken back into service.
     pub drifted: bool,
+    /// It was taken over from outside; what made it is not recorded.
+    pub adopted: bool,
     /// Runs of it that ended by themselves and that its platform replaced.
     pub replaced: Option<Box<Replacements>>,
     /// When it was recorded as gone.

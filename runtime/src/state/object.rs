@@ -1,6 +1,6 @@
 //! The states of an object and the one table of its legal transitions.
 
-use crate::entry::Body;
+use crate::entry::{Adopted, Body};
 use imm_ir::{Class, Nature};
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +86,21 @@ impl ObjectState {
     /// Whether something of it may exist.
     pub fn exists(self) -> bool {
         !matches!(self, Self::Planned | Self::Failed | Self::Gone | Self::Released)
+    }
+
+    /// Of what is ours from here on and that no generation has: as it would be if it had left service.
+    fn adopted(adopted: &Adopted) -> Self {
+        let declared = &adopted.declared;
+        match Family::of(declared.class, declared.nature, false) {
+            Family::Durable => Self::Retained,
+            Family::Pointer => Self::Reserved,
+            Family::Content => Self::Present,
+            // Whether it ran, and how it ended, nobody recorded.
+            Family::Job => Self::Lost,
+            Family::Running | Family::Dormant if declared.nature != Nature::Process => Self::Running,
+            Family::Running | Family::Dormant if adopted.acts => Self::Idle,
+            Family::Running | Family::Dormant => Self::Dormant,
+        }
     }
 
     /// Whether it does what it is for, or may.
@@ -289,7 +304,9 @@ pub fn next(state: ObjectState, body: &Body) -> Result<ObjectState, Illegal> {
             matches!(state, S::Attached | S::Retained).then_some(state)
         }
         Body::Renamed { .. } | Body::Observed { .. } | Body::Healed { .. } => state.exists().then_some(state),
-        Body::Adopted { .. } => matches!(state, S::Planned | S::Unknown(_)).then_some(S::Running),
+        Body::Adopted(adopted) => {
+            matches!(state, S::Planned | S::Unknown(_) | S::Failed | S::Gone).then(|| S::adopted(adopted))
+        }
         Body::Forgotten { .. } => state.exists().then_some(S::Gone),
         Body::Opened { .. }
         | Body::LeaseTaken { .. }

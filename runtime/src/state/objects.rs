@@ -5,7 +5,7 @@
 //! field. What cannot be read then is not there, and [`Recall::failed`] says so: the ledger refuses to go on.
 
 use super::Object;
-use crate::entry::{Body, CreateIntent, Entry};
+use crate::entry::{Adopted, Body, CreateIntent, Entry};
 use crate::id::ObjectId;
 use crate::provider::Handle;
 use imm_ir::{CreateMode, Digest, Fields, FindMode, Value};
@@ -179,6 +179,8 @@ pub struct Details {
     pub create: CreateMode,
     /// How it is found.
     pub find: FindMode,
+    /// In what it is not as it is declared, of what was taken over: name, declared, observed.
+    pub differs: Vec<(String, String, String)>,
 }
 
 static NOTHING: Details = Details {
@@ -190,6 +192,7 @@ static NOTHING: Details = Details {
     cells: Fields::new(),
     create: CreateMode::Once,
     find: FindMode::None,
+    differs: Vec::new(),
 };
 
 impl Details {
@@ -203,6 +206,16 @@ impl Details {
             cells: intent.cells.clone(),
             create: intent.create,
             find: intent.find,
+            differs: Vec::new(),
+        }
+    }
+
+    fn adopted(adopted: &Adopted) -> Self {
+        Self {
+            handle: Some(adopted.handle.clone()),
+            outputs: adopted.outputs.clone(),
+            differs: adopted.differs.clone(),
+            ..Self::planned(&adopted.declared)
         }
     }
 
@@ -243,6 +256,11 @@ pub struct Recalled {
 impl Recalled {
     pub(super) fn planned(intent: &CreateIntent, seq: u64) -> Self {
         Self { known: OnceLock::from(Box::new(Details::planned(intent))), told: [seq, 0, 0], from: None, own: None }
+    }
+
+    pub(super) fn adopted(adopted: &Adopted, seq: u64) -> Self {
+        let known = OnceLock::from(Box::new(Details::adopted(adopted)));
+        Self { known, told: [seq, 0, 0], from: None, own: None }
     }
 
     pub(super) fn restored(written: Written, from: &Arc<Recall>) -> Self {
@@ -286,8 +304,11 @@ impl Recalled {
     fn read(&self) -> Option<Details> {
         let from = self.from.as_ref()?;
         let mut bodies = self.told.iter().filter(|seq| **seq > 0).map(|seq| from.body(*seq));
-        let Some(Some(Body::IntentCreate(intent))) = bodies.next() else { return None };
-        let mut details = Details::planned(&intent);
+        let mut details = match bodies.next()?? {
+            Body::IntentCreate(intent) => Details::planned(&intent),
+            Body::Adopted(adopted) => Details::adopted(&adopted),
+            _other => return None,
+        };
         for body in bodies {
             details.hear(&body?);
         }

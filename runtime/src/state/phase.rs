@@ -159,7 +159,6 @@ pub fn next(phase: Phase, body: &Body, watched: bool) -> Result<Phase, Illegal> 
         | Body::Retained { .. }
         | Body::Attached { .. }
         | Body::Renamed { .. }
-        | Body::Adopted { .. }
         | Body::Observed { .. }
         | Body::Healed { .. }
         | Body::DrillFinished { .. }
@@ -169,6 +168,7 @@ pub fn next(phase: Phase, body: &Body, watched: bool) -> Result<Phase, Illegal> 
         Body::Opened { .. }
         | Body::LeaseTaken { .. }
         | Body::Forgotten { .. }
+        | Body::Adopted(_)
         | Body::OrphanFound { .. }
         | Body::AgentMerged { .. }
         | Body::Expired { .. }

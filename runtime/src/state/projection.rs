@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The format of the rows that this version reads and writes.
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 
 /// An open apply may add so many entries before its state so far is written down.
 pub const LAG: u64 = 20_000;
@@ -104,6 +104,7 @@ struct ObjectRow<'a> {
     made_dormant: bool,
     undone: bool,
     drifted: bool,
+    adopted: bool,
     /// It is in the newest generation, at its address.
     in_use: bool,
     ended: Option<i32>,
@@ -222,6 +223,7 @@ impl<'a> ObjectRow<'a> {
             made_dormant: object.made_dormant,
             undone: object.undone,
             drifted: object.drifted,
+            adopted: object.adopted,
             in_use,
             ended: object.ended,
             claims: object.claims.clone(),
@@ -359,6 +361,7 @@ impl Reading {
             made_by: self.apply(row.made_by)?,
             since: row.since,
             drifted: row.drifted,
+            adopted: row.adopted,
             gone_at_ms: row.gone_at_ms,
             replaced: row.replaced.map(Box::new),
             details: Recalled::restored(row.details, &self.from),

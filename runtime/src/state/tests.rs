@@ -61,6 +61,13 @@ fn intent(class: Class, nature: Nature) -> Body {
     }))
 }
 
+fn adopted(class: Class, nature: Nature, acts: bool) -> Body {
+    let Body::IntentCreate(declared) = intent(class, nature) else { panic!("an intent") };
+    let (handle, outputs, because) = (Handle::default(), Fields::new(), String::new());
+    let (declared, setting, differs) = (*declared, None, Vec::new());
+    Body::Adopted(Box::new(Adopted { declared, handle, outputs, acts, setting, differs, because }))
+}
+
 fn created(tainted: bool) -> Body {
     let tainted = tainted.then(|| "x".to_owned());
     Body::Created { step: 0, object: ID, handle: Handle::default(), outputs: Fields::new(), tainted, found: false }
@@ -110,6 +117,13 @@ fn about_objects() -> Vec<Body> {
         intent(Class::Resource, Nature::Content),
         created(false),
         created(true),
+        adopted(Class::Resource, Nature::Process, true),
+        adopted(Class::Resource, Nature::Process, false),
+        adopted(Class::Resource, Nature::Plain, false),
+        adopted(Class::Resource, Nature::Job, false),
+        adopted(Class::Resource, Nature::Content, false),
+        adopted(Class::Durable, Nature::Plain, false),
+        adopted(Class::Pointer, Nature::Plain, false),
         Body::Unknown { step, object, error: String::new() },
         Body::NotHappened { step, object, proof: Proof::FoundAbsent },
         Body::Verified { step, object, took_ms: 1 },
@@ -161,6 +175,19 @@ fn allowed(body: &Body) -> Vec<(S, S)> {
                 (Family::Pointer, _) => S::Reserved,
             };
             families.into_iter().flat_map(|f| to(&open(f), made(f))).collect()
+        }
+        Body::Adopted(adopted) => {
+            let unknown = families.map(S::Unknown);
+            let from = [&[S::Planned, S::Failed, S::Gone], &unknown[..]].concat();
+            match (adopted.declared.class, adopted.declared.nature, adopted.acts) {
+                (Class::Durable, ..) => to(&from, S::Retained),
+                (Class::Pointer, ..) => to(&from, S::Reserved),
+                (_, Nature::Content, _) => to(&from, S::Present),
+                (_, Nature::Job, _) => to(&from, S::Lost),
+                (_, Nature::Plain, _) => to(&from, S::Running),
+                (_, Nature::Process, true) => to(&from, S::Idle),
+                (_, Nature::Process, false) => to(&from, S::Dormant),
+            }
         }
         Body::Unknown { .. } => {
             let mut all: Vec<_> = families.into_iter().flat_map(|f| to(&open(f), S::Unknown(f))).collect();

@@ -70,6 +70,10 @@ impl Provider for Shelf {
         let there = self.0.lock().unwrap().made.contains_key(&object);
         Ok(there.then(|| Created { handle: Handle(vec![1]), outputs: Fields::new(), tainted: None }))
     }
+    async fn inspect(&self, ctx: &Ctx, kind: &str, object: ObjectId, _: Option<&Request>) -> Result<Option<There>> {
+        let there = |created| There { created, acts: true, setting: None, differs: Vec::new() };
+        Ok(self.find(ctx, kind, object).await?.map(there))
+    }
     async fn list(&self, _: &Ctx) -> Result<Vec<(ObjectId, Arc<str>)>> {
         Ok(self.0.lock().unwrap().made.iter().map(|(id, kind)| (*id, kind.clone())).collect())
     }

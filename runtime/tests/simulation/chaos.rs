@@ -180,7 +180,7 @@ fn word(command: &Command) -> String {
         Command::Rollback(to) => format!("rollback {to}"),
         Command::Drill(of) => format!("drill {of}"),
         Command::AcceptLost(at) => format!("give up {at}"),
-        Command::Destroy | Command::Recover => command.word().to_owned(),
+        Command::Destroy | Command::Recover | Command::Adopt(..) => command.word().to_owned(),
     }
 }
 

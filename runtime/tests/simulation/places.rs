@@ -2,9 +2,10 @@
 
 use crate::crashes::every_other;
 use crate::faults::everything;
-use crate::stage::{apply, in_virtual_time, none};
+use crate::stage::{apply, in_virtual_time, none, scene};
 use imm_runtime::apply::Outcome;
 use imm_runtime::random::Random;
+use imm_runtime::simulate::effect::Deed;
 use imm_runtime::simulate::fault::Faults;
 use imm_runtime::simulate::harness::{Command, Ended, Scene};
 use imm_runtime::simulate::life::Life;
@@ -22,6 +23,33 @@ fn two_providers_move_together() {
     every_other("change on both", &[apply(&afar("one"))], &apply(&afar("two")));
     every_other("back on both", &[apply(&afar("one")), apply(&afar("two"))], &Command::Rollback(1));
     every_other("both destroyed", &[apply(&afar("one"))], &Command::Destroy);
+}
+
+/// The plan says what does not move at one instant, in the order in which it then moves.
+#[test]
+fn a_plan_says_which_pointers_show_the_old_side_meanwhile() {
+    in_virtual_time(async {
+        let mut scene = scene(31, &[apply(&afar("one"))]).await;
+        let (plan, _) = scene.plan(&afar("two").graph()).unwrap();
+        let instants = plan.instants();
+        let pointers: Vec<String> = instants.iter().flat_map(|i| &i.pointers).map(ToString::to_string).collect();
+        assert_eq!(
+            (instants.len(), &*instants[0].provider, &*instants[1].provider),
+            (2, "simulated", "simulated-afar")
+        );
+        assert_eq!(pointers, ["front", "gate"]);
+        let before = scene.world.log().len();
+        scene.run(&apply(&afar("two")), None, &Life::default()).await;
+        let log = scene.world.log();
+        let moved = log[before..].iter().filter_map(|effect| match &effect.deed {
+            Deed::Switched { object, .. } => plan.switches.iter().find(|s| s.object == *object),
+            _other => None,
+        });
+        assert_eq!(moved.map(|switch| switch.address.to_string()).collect::<Vec<_>>(), pointers);
+        // What one provider moves, it moves at once.
+        let (plan, _) = scene.plan(&Program { greeting: "three".into(), ..afar("two") }.graph()).unwrap();
+        assert!(plan.switches.len() == 1 && plan.instants().is_empty(), "{:?}", plan.switches);
+    });
 }
 
 /// What an environment lives through: programs one after the other, with faults, deaths and recoveries.

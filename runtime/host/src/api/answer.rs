@@ -75,6 +75,9 @@ pub struct ObjectReport {
     pub path: Option<String>,
     /// Size in bytes, for files.
     pub size: Option<u64>,
+    /// Bytes that it was made for, for volumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meant_for: Option<u64>,
     /// The end of a job's standard output, once it has ended; not in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stdout: Option<String>,
@@ -91,6 +94,13 @@ pub struct ObjectReport {
     pub isolation: Option<String>,
     /// What could not be done as asked (limits that cannot be set here, …).
     pub warnings: Vec<String>,
+}
+
+/// `POST lineages/L/objects/ID/compare`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compared {
+    /// The fields that are not as they are declared; what may be secret is not shown.
+    pub differs: Vec<ChangedField>,
 }
 
 /// A field that somebody changed.

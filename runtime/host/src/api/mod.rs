@@ -9,8 +9,8 @@ mod manifest;
 mod object;
 
 pub use answer::{
-    AgentReport, ChangedField, Cleared, Drained, Epoch, Health, JournalEntry, JournalPage, Level, LineageReport,
-    LogLine, LogPage, LogQuery, ObjectReport, Revealed, Samples, Snapshot,
+    AgentReport, ChangedField, Cleared, Compared, Drained, Epoch, Health, JournalEntry, JournalPage, Level,
+    LineageReport, LogLine, LogPage, LogQuery, ObjectReport, Revealed, Samples, Snapshot,
 };
 pub use error::{ApiError, Code, Happened};
 pub use manifest::{

@@ -5,9 +5,9 @@ use std::time::Duration;
 use http::Method;
 
 use crate::api::{
-    AgentReport, Announce, Cleared, Confirm, DeleteObject, Drain, Drained, Epoch, Health, JournalEntry, JournalPage,
-    LedgerHead, LineageReport, LogPage, LogQuery, ObjectReport, PutManifest, PutObject, PutPolicy, Renew, Samples,
-    Snapshot, TakeSnapshot, Write,
+    AgentReport, Announce, Cleared, Compared, Confirm, DeleteObject, Drain, Drained, Epoch, Health, JournalEntry,
+    JournalPage, LedgerHead, LineageReport, LogPage, LogQuery, ObjectReport, ObjectSpec, PutManifest, PutObject,
+    PutPolicy, Renew, Samples, Snapshot, TakeSnapshot, Write,
 };
 use crate::percent::encode;
 
@@ -50,6 +50,11 @@ impl Client {
     /// An object.
     pub async fn object(&self, lineage: &str, id: &str) -> Answer<ObjectReport> {
         self.get(&object(lineage, id)).await
+    }
+
+    /// An object next to what it is declared as.
+    pub async fn compare(&self, lineage: &str, id: &str, declared: &ObjectSpec) -> Answer<Compared> {
+        self.send(Method::POST, &format!("{}/compare", object(lineage, id)), declared).await
     }
 
     /// Destroys an object; an unknown id is remembered and never made.

@@ -1,5 +1,7 @@
 //! What this platform names its objects by: `1 ID`, for images and sites `1 MANIFEST`, for endpoints `1 URL`.
 
+use std::path::PathBuf;
+
 use imm_image::ContentDigest;
 use imm_runtime::id::ObjectId;
 use imm_runtime::provider::{Handle, Result};
@@ -28,6 +30,13 @@ pub fn of_endpoint(url: &str) -> Handle {
 /// For a copy of a volume: where it is.
 pub fn of_snapshot(path: &str) -> Handle {
     Handle(format!("{VERSION} {path}").into_bytes())
+}
+
+/// Where a copy was put, by its handle.
+#[must_use]
+pub fn copied_to(handle: &Handle) -> Option<PathBuf> {
+    let text = std::str::from_utf8(&handle.0).ok()?;
+    Some(PathBuf::from(text.strip_prefix(&format!("{VERSION} "))?))
 }
 
 /// What answers when a route leads to the object of this handle.

@@ -15,6 +15,8 @@ mod pointer;
 mod sample;
 mod site;
 
+pub use handle::copied_to;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::future::Future;
@@ -27,6 +29,7 @@ use imm_ir::{Digest, Fields, SchemaSet, Value, kinds};
 use imm_runtime::id::ObjectId;
 use imm_runtime::provider::{
     Bound, Created, Ctx, Freed, Handle, Journal, Level, Move, Observation, Provider, Request, Result, Sample, Setting,
+    There,
 };
 
 use crate::api::{Announce, LedgerHead};
@@ -182,6 +185,23 @@ impl Provider for HostProvider {
             // Nothing was made, so nothing is found.
             "endpoint" => Ok(None),
             "container" | "file" | "job" | "route" | "secret" | "volume" => self.find_object(ctx, object).await,
+            other => Err(not_provided(other)),
+        }
+    }
+
+    async fn inspect(
+        &self,
+        ctx: &Ctx,
+        kind: &str,
+        object: ObjectId,
+        declared: Option<&Request>,
+    ) -> Result<Option<There>> {
+        match kind {
+            "image" | "site" => Ok(self.images.find(ctx, object)?.map(There::at_rest)),
+            "endpoint" => Ok(None),
+            "container" | "file" | "job" | "route" | "secret" | "volume" => {
+                self.inspect_object(ctx, object, declared).await
+            }
             other => Err(not_provided(other)),
         }
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use imm_ir::{Digest, Fields, Value};
 use imm_runtime::id::ObjectId;
-use imm_runtime::provider::{Created, Ctx, Error, ErrorKind, Handle, Happened, Level, Observation, Request, Result};
+use imm_runtime::provider::{
+    Created, Ctx, Error, ErrorKind, Handle, Happened, Level, Observation, Request, Result, Setting, There,
+};
 use tokio::time::Instant;
 
 use crate::api::{self, Code, DeleteObject, Drain, ObjectReport, PutObject, PutPolicy, TakeSnapshot, Write};
@@ -36,6 +38,39 @@ impl HostProvider {
 
     pub(super) async fn find_object(&self, ctx: &Ctx, object: ObjectId) -> Result<Option<Created>> {
         Ok(self.report(ctx, object).await?.map(|report| created(object, &report)))
+    }
+
+    pub(super) async fn inspect_object(
+        &self,
+        ctx: &Ctx,
+        object: ObjectId,
+        declared: Option<&Request>,
+    ) -> Result<Option<There>> {
+        let Some(report) = self.report(ctx, object).await? else { return Ok(None) };
+        let acts = matches!(&*report.kind, "container" | "job") && report.health.level != api::Level::Dormant;
+        let there = There { acts, ..There::at_rest(created(object, &report)) };
+        let setting = match (self.pointer_setting(ctx, object).await?, report.meant_for) {
+            // Never switched: it has what it was made with.
+            (None, Some(bytes)) => {
+                let size = Value::Bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
+                Some((0, Setting { inputs: Fields::from([(Arc::from("size"), size)]), ..Setting::default() }))
+            }
+            (found, _) => found,
+        };
+        let mut differs = match observed(report) {
+            Observation::Changed(fields) => fields,
+            Observation::Intact => Vec::new(),
+            Observation::Missing => return Ok(None),
+        };
+        if let Some(request) = declared {
+            let (lineage, id, spec) = (ctx.lineage.to_string(), object.to_string(), inputs::spec(request)?);
+            let compared = self.ask(ctx, |agent| {
+                let (lineage, id, spec) = (lineage.clone(), id.clone(), spec.clone());
+                async move { agent.compare(&lineage, &id, &spec).await }
+            });
+            differs.extend(compared.await?.differs.into_iter().map(|f| (f.name, f.recorded, f.observed)));
+        }
+        Ok(Some(There { setting, differs, ..there }))
     }
 
     pub(super) async fn list_objects(&self, ctx: &Ctx) -> Result<Vec<(ObjectId, Arc<str>)>> {

@@ -161,6 +161,7 @@ async fn dispatch(api: &Api, request: Request<Incoming>) -> Result<Response<Full
                 [] if head.method == Method::DELETE => json(&lineage.delete_object(id, read(body).await?).await?),
                 ["activate"] if post => json(&lineage.activate(id, read(body).await?).await?),
                 ["deactivate"] if post => json(&lineage.deactivate(id, read(body).await?).await?),
+                ["compare"] if post => json(&lineage.compare(id, &read(body).await?)?),
                 ["snapshot"] if post => json(&lineage.snapshot(id, read(body).await?).await?),
                 ["policy"] if put => json(&lineage.put_policy(id, read(body).await?).await?),
                 ["health"] if get => json(&lineage.health(id, query.wait()?).await?),

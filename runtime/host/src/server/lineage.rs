@@ -14,9 +14,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::api::{
-    Activity, Announce, Answers, ApiError, Code, Confirm, Drained, Epoch, Health, LedgerHead, Level, LineageReport,
-    Manifest, ObjectReport, ObjectSpec, PutManifest, PutPolicy, Renew, Samples, Snapshot, TakeSnapshot, VolumeAccess,
-    Write,
+    Activity, Announce, Answers, ApiError, Code, Compared, Confirm, Drained, Epoch, Health, LedgerHead, Level,
+    LineageReport, Manifest, ObjectReport, ObjectSpec, PutManifest, PutPolicy, Renew, Samples, Snapshot, TakeSnapshot,
+    VolumeAccess, Write,
 };
 
 use super::Site;
@@ -187,6 +187,11 @@ impl Lineage {
                 Err(ApiError::maybe(Code::Unavailable, format!("{} does not end; ask again", object.record().address)))
             }
         }
+    }
+
+    /// An object next to what it is declared as.
+    pub fn compare(&self, id: &str, declared: &ObjectSpec) -> Result<Compared, ApiError> {
+        Ok(Compared { differs: super::compare::differences(&self.object(id)?.record().spec, declared) })
     }
 
     /// Takes a copy of a volume.

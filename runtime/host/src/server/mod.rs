@@ -9,6 +9,7 @@ mod board;
 mod claims;
 mod clock;
 mod collect;
+mod compare;
 mod content;
 mod create;
 mod hand_over;

@@ -352,13 +352,20 @@ impl Object {
                 ObjectSpec::File(_) => path.as_deref().and_then(|path| fs::metadata(path).ok()).map(|meta| meta.len()),
                 _other => None,
             },
+            meant_for: match &record.spec {
+                ObjectSpec::Volume(volume) => Some(volume.size),
+                _other => None,
+            },
             stdout: None,
             value: None,
             lost: false,
             changed: Vec::new(),
             path: path.map(|path| path.to_string_lossy().into_owned()),
             isolation: seen.isolation,
-            warnings: seen.warnings,
+            warnings: match &record.spec {
+                ObjectSpec::Volume(_) => vec![crate::doctor::SIZES.to_owned()],
+                _other => seen.warnings,
+            },
         }
     }
 }

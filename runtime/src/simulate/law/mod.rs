@@ -12,7 +12,7 @@ use super::effect::{Deed, Effect, Made};
 use super::traffic::Traffic;
 use super::world::Behaviour;
 use crate::id::{Lineage, ObjectId};
-use crate::provider::{Created, Ctx, ErrorKind, Handle, Happened, Level, Observation, Request, Result};
+use crate::provider::{Created, Ctx, ErrorKind, Handle, Happened, Level, Observation, Request, Result, There};
 use imm_ir::{Addr, CreateMode, Digest, Fields, FindMode, Key, Nature, Value};
 use pointer::Pointer;
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,6 +106,7 @@ impl Things {
             }
             Call::Create(request) => self.create(caller, request, taint),
             Call::Find { object } => self.look(caller.place, *object),
+            Call::Inspect { object, spec } => Ok(Reply::Inspected(self.inspect(*object, *spec).map(Box::new))),
             Call::List => {
                 let ours = self.objects.iter().filter(|(_, o)| o.owner == owner && !o.lost);
                 Ok(Reply::Listed(ours.map(|(id, o)| (*id, Arc::clone(&o.made.kind))).collect()))
@@ -283,6 +284,18 @@ impl Things {
             return Err(error(ErrorKind::Permanent, Happened::No, message));
         }
         Ok(Reply::Found(self.found(object).filter(|_| self.shows(object))))
+    }
+
+    /// What somebody sees who knows where to look.
+    fn inspect(&self, object: ObjectId, spec: Option<Digest>) -> Option<There> {
+        let there = self.there(object)?;
+        let other = spec.filter(|spec| *spec != there.made.spec);
+        Some(There {
+            created: self.found(object)?,
+            acts: there.acts_since_ms.is_some(),
+            setting: self.pointers.get(&object).map(|p| (p.epoch, p.setting.clone())),
+            differs: other.map(|spec| ("spec".to_owned(), spec.hex(), there.made.spec.hex())).into_iter().collect(),
+        })
     }
 
     /// Whether a look finds it by now.

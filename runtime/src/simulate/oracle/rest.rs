@@ -17,7 +17,7 @@ pub fn judge(evidence: &Evidence, world: &World, degraded: &BTreeSet<ObjectId>) 
     let current: BTreeMap<_, _> = generations.last().map(|(_, _, objects)| objects.clone()).unwrap_or_default();
 
     let mut open = None;
-    let mut classes = BTreeMap::new();
+    let (mut classes, mut binds) = (BTreeMap::new(), BTreeMap::new());
     // What acts without being pointed at, or holds something alone.
     let mut alone = BTreeSet::new();
     let mut facts = BTreeSet::new();
@@ -38,6 +38,7 @@ pub fn judge(evidence: &Evidence, world: &World, degraded: &BTreeSet<ObjectId>) 
             }
             Body::IntentCreate(intent) => {
                 classes.insert(intent.object, (intent.class, intent.nature, intent.address.clone()));
+                binds.insert(intent.object, intent.bindings.clone());
                 if intent.find == FindMode::None {
                     unknown.insert(intent.object);
                 }
@@ -55,6 +56,7 @@ pub fn judge(evidence: &Evidence, world: &World, degraded: &BTreeSet<ObjectId>) 
                 keep = asked;
             }
             Body::JobFinished { object, .. } => facts.extend([*object]),
+            Body::Adopted(adopted) => _ = unknown.remove(&adopted.declared.object),
             Body::Created { object, .. } | Body::NotHappened { object, .. } => _ = unknown.remove(object),
             Body::Retained { durable, .. } => retained.extend([*durable]),
             Body::Attached { durable, .. } => retained.retain(|d| d != durable),
@@ -109,12 +111,16 @@ pub fn judge(evidence: &Evidence, world: &World, degraded: &BTreeSet<ObjectId>) 
             findings.add("I7", format!("{} is of no generation in force and is {level:?}", object.short()));
         }
     }
+    // A pointer stays for what stays and was made with it.
+    let with: BTreeSet<ObjectId> =
+        warm.iter().filter(|o| there.contains(o)).filter_map(|o| binds.get(o)).flatten().copied().collect();
     for object in &there {
         let known = classes.get(object);
         let content = known.is_some_and(|(_, nature, _)| *nature == Nature::Content);
         let stays = content
             || in_use.contains(object)
             || (warm.contains(object) && known.is_some_and(|(class, ..)| *class == Class::Resource))
+            || (with.contains(object) && known.is_some_and(|(class, ..)| *class == Class::Pointer))
             || retained.contains(object)
             || leftovers.contains(object)
             || unknown.contains(object);

@@ -3,15 +3,18 @@
 //!
 //! A pair of providers that lead to each other has no such order: then the first by name goes first.
 
+use super::{Plan, PlannedSwitch};
 use crate::id::ObjectId;
+use imm_ir::Addr;
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The moves of one provider, each of a pointer.
-pub(super) type Batch<T> = Vec<(ObjectId, T)>;
+pub(crate) type Batch<T> = Vec<(ObjectId, T)>;
 
 /// Moves of each provider, in the order in which they are sent. `leads` answers where a pointer leads after its move.
-pub(super) fn inner_first<T>(
+pub(crate) fn inner_first<T>(
     mut open: BTreeMap<Arc<str>, Batch<T>>,
     leads: impl Fn(&ObjectId, &T) -> Vec<ObjectId>,
 ) -> Vec<(Arc<str>, Batch<T>)> {
@@ -28,6 +31,35 @@ pub(super) fn inner_first<T>(
         }
     }
     ordered
+}
+
+/// What moves at one instant, when not everything does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Instant {
+    /// Identity of the provider instance.
+    pub provider: Arc<str>,
+    /// Its pointers that move.
+    pub pointers: Vec<Addr>,
+}
+
+impl Plan {
+    /// The instants at which pointers move that were there before, in their order. Nothing for one or none: then there is no
+    /// time at which some of them are moved and others are not.
+    pub fn instants(&self) -> Vec<Instant> {
+        let mut open: BTreeMap<Arc<str>, Batch<&PlannedSwitch>> = BTreeMap::new();
+        for switch in self.switches.iter().filter(|switch| !switch.early) {
+            open.entry(switch.provider.clone()).or_default().push((switch.object, switch));
+        }
+        if open.len() < 2 {
+            return Vec::new();
+        }
+        let leads = |_: &ObjectId, switch: &&PlannedSwitch| switch.targets.iter().map(|(_, id)| *id).collect();
+        let instant = |(provider, batch): (Arc<str>, Batch<&PlannedSwitch>)| Instant {
+            provider,
+            pointers: batch.into_iter().map(|(_, switch)| switch.address.clone()).collect(),
+        };
+        inner_first(open, leads).into_iter().map(instant).collect()
+    }
 }
 
 #[cfg(test)]
