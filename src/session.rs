@@ -292,6 +292,19 @@ impl Session {
         graph.ok_or_else(|| self.failure(EngineError::NoGeneration(generation)))
     }
 
+    /// What is recorded beside a generation: its sources and params, the commit that it was made from. When that was committed
+    /// is left out: going back delivers nothing new.
+    pub fn attached(&self, generation: Option<u64>, because: Option<String>) -> Attached {
+        let (state, ledger) = (self.engine.state(), self.engine.ledger());
+        let made = generation.and_then(|g| state.generations.get(&g));
+        let started = made.and_then(|g| state.applies.iter().find(|a| a.id == g.apply)).map(|a| &a.started);
+        let Some(started) = started else { return Attached { because, ..Attached::default() } };
+        // What has expired is not recorded again.
+        let sources = started.sources.and_then(|blob| ledger.load(&blob).ok()).unwrap_or_default();
+        let params = started.params.and_then(|blob| ledger.load(&blob).ok()).unwrap_or_default();
+        Attached { sources, params, commit: started.commit.clone(), commit_at_ms: None, because }
+    }
+
     /// How a recovery ended, in words.
     pub fn settled_words(&self, outcome: &Outcome) -> String {
         match (outcome, self.engine.state().current) {

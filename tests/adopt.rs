@@ -2,6 +2,7 @@
 //! declares is ended by a plan.
 
 use crate::harness::Bench;
+use std::path::Path;
 
 fn orphans(bench: &Bench) -> Vec<serde_json::Value> {
     let drift = bench.json(&["drift"]);
@@ -13,6 +14,87 @@ fn actions(bench: &Bench, at: &str) -> Vec<String> {
     let plan = bench.json(&["plan"]);
     let here = plan["actions"].as_array().unwrap().iter().filter(|a| a["address"] == at);
     here.map(|a| a["action"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn data_that_no_entry_speaks_of_is_taken_over() {
+    let bench = Bench::example("hello");
+    let said = bench.imm(&["adopt", "uploads", "--because", "x"]);
+    assert!(said.code == 1 && said.err.contains("nothing was applied yet"), "{said:?}");
+    bench.ok(&["apply", "--yes"]);
+    let said = bench.imm(&["adopt", "uploads", "--because", "x"]);
+    assert!(said.code == 1 && said.err.contains("nothing to take over"), "{said:?}");
+    assert_eq!(bench.imm(&["adopt", "uploads"]).code, 2, "wants a reason");
+
+    let first = bench.json(&["volume", "ls"])["volumes"][0].clone();
+    let file = Path::new(first["path"].as_str().unwrap()).join("kept.txt");
+    std::fs::write(&file, "data").unwrap();
+    bench.ok(&["forget", "uploads", "--because", "by mistake"]);
+    let found = orphans(&bench);
+    assert_eq!((found.len(), &found[0]["address"], &found[0]["object"]), (1, &first["address"], &first["object"]));
+    assert!(bench.ok(&["drift"]).contains("imm adopt ADDR --object ID"));
+    // Not the kind that is declared there, or not there at all.
+    let id = first["object"].as_str().unwrap();
+    let said = bench.imm(&["adopt", "app", "--object", &id[..8], "--because", "x"]);
+    assert!(
+        said.code == 1 && said.err.contains("app is declared as image of host, and this is volume of host"),
+        "{said:?}"
+    );
+    let said = bench.imm(&["adopt", "web", "--because", "x"]);
+    assert!(
+        said.code == 1 && said.err.contains(&format!("--object ID: volume {} (was uploads)", &id[..10])),
+        "{said:?}"
+    );
+
+    // Declared larger: that is a switch, and its data is what it was.
+    bench.edit("size = 1GiB", "size = 2GiB");
+    let told = bench.json(&["adopt", "uploads", "--because", "it was there all the time"]);
+    assert_eq!(
+        (&told["object"], &told["declared"], &told["fields"]),
+        (&first["object"], &true.into(), &serde_json::json!([]))
+    );
+    assert!(orphans(&bench).is_empty());
+    assert!(bench.ok(&["volume"]).contains("it was taken over, since "));
+    assert_eq!(actions(&bench, "uploads"), ["adopt", "switch"]);
+    bench.ok(&["apply", "--yes"]);
+    let again = bench.json(&["volume", "show", "uploads"])["volumes"][0].clone();
+    assert_eq!(
+        (&again["object"], &again["size"], &again["state"]),
+        (&first["object"], &"2GiB".into(), &"attached".into())
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "data");
+    assert_eq!(bench.imm(&["plan", "--exit-code"]).code, 0, "nothing is left to do");
+    assert!(bench.json(&["drift"])["objects"].as_array().unwrap().iter().all(|o| o["state"] == "intact"));
+    let entries = bench.ok(&["audit", "export"]);
+    assert!(entries.contains("OrphanFound") && entries.contains("it was there all the time"));
+    bench.ok(&["audit", "verify"]);
+    bench.ok(&["audit", "rebuild", "--check"]);
+}
+
+#[test]
+fn what_differs_is_drift_at_once_and_says_in_what() {
+    let bench = Bench::example("hello");
+    bench.ok(&["apply", "--yes"]);
+    bench.ok(&["forget", "uploads", "--because", "by mistake"]);
+    bench.edit("size = 1GiB", "size = 1GiB, owner = \"4242\"");
+    let out = bench.ok(&["adopt", "uploads", "--because", "found again"]);
+    assert!(out.contains("owner is 65532, not 4242") && out.contains("drift"), "{out}");
+    let said = bench.imm(&["apply", "--yes"]);
+    assert!(
+        said.code == 1 && said.err.contains("uploads was changed from outside: owner is 65532, not 4242"),
+        "{said:?}"
+    );
+    bench.ok(&["apply", "--yes", "--heal"]);
+    assert_eq!(bench.json(&["volume", "ls"])["volumes"][0]["state"], "attached");
+    let drift = bench.json(&["drift"]);
+    let found: Vec<_> = drift["objects"].as_array().unwrap().iter().filter(|o| o["state"] != "intact").collect();
+    assert_eq!(found.len(), 1, "{drift}");
+    assert_eq!((&found[0]["address"], &found[0]["fields"][0]["name"]), (&"uploads".into(), &"owner".into()));
+    let said = bench.imm(&["apply", "--yes", "--param", "greeting=Hi"]);
+    assert!(
+        said.code == 1 && said.err.contains("uploads was changed from outside: owner is 65532, not 4242"),
+        "{said:?}"
+    );
 }
 
 #[test]

@@ -7,7 +7,6 @@ use crate::project::Project;
 use crate::records;
 use crate::session::Session;
 use crate::ui::{self, Style};
-use imm_runtime::plan::saved::Attached;
 
 /// Replaces what drifted; what was seen is recorded first.
 pub fn run(global: &Global, args: &Heal) -> Outcome {
@@ -21,7 +20,7 @@ pub fn run(global: &Global, args: &Heal) -> Outcome {
         let mut session = Session::open(project, global.watcher(args.answer.json)).await?;
         session.settled().await?;
         let plan = session.plan_heal().await?;
-        let attached = Attached { because: args.because.clone(), ..Attached::default() };
+        let attached = session.attached(session.engine().state().current, args.because.clone());
         session.carry_out(&plan, &attached, &args.answer).await
     })?
 }

@@ -9,7 +9,6 @@ use crate::records;
 use crate::session::Session;
 use crate::ui::Style;
 use imm_runtime::entry::Verb;
-use imm_runtime::plan::saved::Attached;
 
 /// Goes back to a generation; without a number to the newest one that differs and was never rolled back from.
 pub fn run(global: &Global, args: &Rollback) -> Outcome {
@@ -34,7 +33,7 @@ pub fn run(global: &Global, args: &Rollback) -> Outcome {
             (options.across, options.never, options.because) = (across, never, because);
         });
         let plan = plan.await?;
-        let attached = Attached { because: args.because.clone(), ..Attached::default() };
+        let attached = session.attached(Some(to), args.because.clone());
         session.carry_out(&plan, &attached, &args.answer).await
     })?
 }

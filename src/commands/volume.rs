@@ -148,7 +148,7 @@ fn remove(global: &Global, args: &VolumeRm) -> Outcome {
             options.because.clone_from(&args.because);
         });
         let plan = plan.await?;
-        let attached = Attached { because: Some(args.because.clone()), ..Attached::default() };
+        let attached = session.attached(session.engine().state().current, Some(args.because.clone()));
         session.carry_out(&plan, &attached, &args.answer).await
     })?
 }
