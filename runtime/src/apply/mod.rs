@@ -2,6 +2,7 @@
 //!
 //! In order: `build` (create, verify, bind new pointers early), `handover` (old ones give way to new ones), `job` (runs that
 //! are never repeated), `stage` (levels, active set, switch, commit), `window` (a stage while it is held and judged), `drill` (a rollback that is taken down again), `forward` (confirm, drain, retire), `vigil` (what was committed is watched, and the old one kept), `back` (unwind);
+//! `recover` settles what another engine left; `tenure` is the lease as providers see it, `heed` what a running apply is told;
 //! `demolish` ends objects for both, `active` lets them act and stops them, `call` makes one provider call with its retries,
 //! `fill` fills holes. `forward` and `back` work from recorded state alone, so a recovery runs the same code as the apply
 //! that was interrupted. Single-threaded; all waiting is on tokio's timer.
@@ -18,36 +19,39 @@ mod fill;
 mod forward;
 mod gc;
 mod handover;
+mod heed;
 mod job;
 mod outcome;
 mod outside;
 mod progress;
+mod recover;
 mod stage;
+mod tenure;
 mod vigil;
 mod window;
 
 pub use adopt::{Adoption, Stray};
 pub use event::{Event, Side, Traffic};
 pub use gc::Collected;
+pub use heed::Canceller;
 pub use outcome::{EngineError, Outcome};
+pub use tenure::Tenure;
 
-use crate::entry::{ApplyStarted, Body, ConsentKind, SignalVerb, UnwindCause, Verb, Verdict};
+use crate::entry::{ApplyStarted, Body, UnwindCause, Verb};
 use crate::generation::Recollection;
 use crate::id::{ApplyId, ObjectId};
-use crate::lease::{Holder, TookOver};
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::saved::{self, Attached};
 use crate::plan::{Observed, Options, Plan, Shared, plan_on};
-use crate::provider::{Ctx, Error, ErrorKind, Observation, Provider};
+use crate::provider::{Error, ErrorKind, Observation, Provider};
 use crate::random::Random;
 use crate::seal::provider::Sealed;
 use crate::state::{Apply, State};
-use crate::store::StoreError;
 use futures_util::stream::{StreamExt, TryStreamExt};
-use imm_ir::{Addr, Digest, Graph, SchemaSet};
+use imm_ir::{Graph, SchemaSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -88,28 +92,6 @@ impl Default for Limits {
             paused: Duration::from_secs(3600),
             approval: Duration::from_secs(24 * 3600),
         }
-    }
-}
-
-/// Who runs the command: its lease.
-#[derive(Clone, Debug, Default)]
-pub struct Tenure {
-    /// This process.
-    pub holder: Holder,
-    /// Whom it took over from.
-    pub took_over: Option<TookOver>,
-    /// Why, when that one was alive.
-    pub because: Option<String>,
-}
-
-/// Tells a running apply to stop: once to unwind, twice to stop at once.
-#[derive(Clone, Debug)]
-pub struct Canceller(Arc<watch::Sender<u8>>);
-
-impl Canceller {
-    /// One more signal.
-    pub fn signal(&self) {
-        self.0.send_modify(|n| *n = n.saturating_add(1));
     }
 }
 
@@ -204,16 +186,6 @@ impl Engine {
     /// Somebody said yes to the plan that is applied next: who, and how.
     pub fn approved(&mut self, by: String) {
         self.approval = Some(by);
-    }
-
-    /// For signal handlers.
-    pub fn canceller(&self) -> Canceller {
-        self.canceller.clone()
-    }
-
-    /// Ends when the process was told to stop.
-    pub fn told_to_stop(&self) -> impl Future<Output = ()> + use<> {
-        self.signalled(1)
     }
 
     /// The ledger.
@@ -328,88 +300,6 @@ impl Engine {
         Ok(outcome)
     }
 
-    /// Why the newest generation is to be rolled back from, when its watch failed and nobody has begun to.
-    fn owed_return(&self) -> Option<String> {
-        let last = self.state().applies.last().filter(|a| a.watched == Some(Verdict::Fail))?;
-        last.error.clone().filter(|_| last.generation == self.state().current)
-    }
-
-    /// Why an apply was going back by itself that was interrupted and has just been undone: it is begun again.
-    fn unfinished_return(&self, outcome: &Outcome) -> Option<String> {
-        let last = self.state().applies.last()?;
-        let returning = matches!(last.started.verb, Verb::AutoRollback { of } if Some(of) == self.state().current);
-        let undone = matches!(outcome, Outcome::RolledBack { .. }) && returning;
-        undone.then(|| last.started.because.clone()).flatten()
-    }
-
-    /// What was committed failed its watch: an apply of its own goes back to what was in force before.
-    async fn go_back(&mut self, outcome: Outcome, why: String) -> Result<Outcome, EngineError> {
-        let Some(plan) = self.plan_back()? else { return Ok(outcome) };
-        let failed = self.state().current.unwrap_or(0);
-        let attached = Attached { because: Some(why.clone()), ..Attached::default() };
-        Ok(match self.carry_out(&plan, &attached).await? {
-            Outcome::Committed { generation, leftovers, took_ms, .. } => {
-                Outcome::Reverted { failed, generation, error: why, leftovers, took_ms }
-            }
-            other => other,
-        })
-    }
-
-    /// Settles what an interrupted apply left: before its commit it is undone, after it goes on; a rollback that a failed watch
-    /// asked for is carried out. `None`: nothing was open.
-    ///
-    /// # Errors
-    /// A provider refuses the fence, or recording is impossible.
-    pub async fn recover(&mut self) -> Result<Option<Outcome>, EngineError> {
-        let Some(forward) = self.state().open_apply().map(|a| a.phase.forward()) else {
-            let Some(why) = self.owed_return() else { return Ok(None) };
-            self.announce().await?;
-            return self.go_back(Outcome::NothingToDo, why).await.map(Some);
-        };
-        self.announce().await?;
-        let began = Instant::now();
-        let tenure = self.tenure_entry();
-        self.ledger.append(None, vec![tenure], true)?;
-        let heart = self.heartbeat();
-        let settle = async {
-            if forward {
-                self.forward(began).await
-            } else {
-                self.unwind(UnwindCause::Crash, "interrupted", began).await
-            }
-        };
-        let outcome = tokio::select! {
-            biased;
-            outcome = settle => outcome?,
-            () = heart => return Err(EngineError::Interrupted),
-        };
-        match self.failed_watch.take().or_else(|| self.unfinished_return(&outcome)) {
-            Some(why) => self.go_back(outcome, why).await.map(Some),
-            None => Ok(Some(outcome)),
-        }
-    }
-
-    /// Gives up what holds an interrupted apply, in so many words: the next [`recover`](Self::recover) leaves it as it is.
-    /// Answers how many objects of that apply are declared there.
-    ///
-    /// # Errors
-    /// No apply is open, or recording is impossible.
-    pub fn accept_lost(&mut self, address: &Addr, because: &str) -> Result<usize, EngineError> {
-        let apply = self.state().open_apply().ok_or(EngineError::NothingOpen)?;
-        let (id, plan) = (apply.id, apply.started.plan_digest);
-        let touched = |object: &ObjectId, made_by: ApplyId| {
-            made_by == id || apply.acted.contains_key(object) || apply.before.contains_key(object)
-        };
-        let at = self.state().objects.iter().filter(|(_, o)| o.address.is_within(address) && o.state.exists());
-        let subjects: Vec<ObjectId> = at.filter(|(id, o)| touched(id, o.made_by)).map(|(id, _)| *id).collect();
-        let count = subjects.len();
-        if count > 0 {
-            let (kind, because) = (ConsentKind::AcceptLost, because.to_owned());
-            self.ledger.append(Some(id), vec![Body::Consented { plan, kind, subjects, because }], true)?;
-        }
-        Ok(count)
-    }
-
     async fn drive(&mut self, plan: &Plan, began: Instant) -> Result<Outcome, EngineError> {
         let stop = self.signalled(1);
         let drill = if let Verb::Drill { of } = plan.verb { Some(of) } else { None };
@@ -437,16 +327,6 @@ impl Engine {
                 self.unwind(cause, &error, began).await
             }
             Err(Stop::Fatal(error)) => Err(error),
-        }
-    }
-
-    /// Ends when the process was told to stop so many times.
-    fn signalled(&self, times: u8) -> impl Future<Output = ()> + use<> {
-        let mut cancel = self.cancel.clone();
-        async move {
-            if cancel.wait_for(|n| *n >= times).await.is_err() {
-                std::future::pending::<()>().await;
-            }
         }
     }
 
@@ -488,94 +368,6 @@ impl Engine {
         Ok(())
     }
 
-    fn tenure_entry(&self) -> Body {
-        let took_over = self.tenure.took_over.as_ref().map(|t| crate::entry::Takeover {
-            fence: t.fence,
-            holder: t.holder.clone(),
-            lock_free: self.tenure.because.is_none(),
-            because: self.tenure.because.clone(),
-        });
-        Body::LeaseTaken { holder: self.tenure.holder.clone(), took_over }
-    }
-
-    /// The first act of every apply and recovery: from here on no provider listens to an older engine.
-    async fn announce(&mut self) -> Result<(), EngineError> {
-        if self.announced {
-            return Ok(());
-        }
-        // A provider remembers the head: an entry that a power cut could still take would look like a forked ledger.
-        self.ledger.settle()?;
-        // Looked at first: what is refused must not have told its fence to anybody.
-        self.check_forks().await?;
-        let (ctx, head) = (self.ctx(self.limits.call_timeout), self.ledger.head());
-        for (name, provider) in self.providers.clone() {
-            let seen = self.retry(0, 3, || provider.announce(&ctx, head)).await.map_err(EngineError::Provider)?;
-            self.check_forked(&name, seen)?;
-        }
-        self.announced = true;
-        Ok(())
-    }
-
-    /// Refuses when a provider saw another ledger of this lineage go further than this one, or otherwise. Tells them nothing.
-    ///
-    /// # Errors
-    /// This is a copy, or a provider cannot be asked.
-    pub async fn check_forks(&self) -> Result<(), EngineError> {
-        let ctx = self.ctx(self.limits.call_timeout);
-        for (name, provider) in &self.providers {
-            let seen = self.retry(0, 3, || provider.seen(&ctx)).await.map_err(EngineError::Provider)?;
-            self.check_forked(name, seen)?;
-        }
-        Ok(())
-    }
-
-    /// A later entry than our last, or another entry at its place: this is not the ledger that was seen.
-    fn check_forked(&self, provider: &str, seen: Option<(u64, Digest)>) -> Result<(), EngineError> {
-        let Some((seq, hash)) = seen.filter(|(seq, _)| *seq > 0) else { return Ok(()) };
-        let head = self.ledger.head().0;
-        if seq > head || self.ledger.hash_at(seq)? != Some(hash) {
-            return Err(EngineError::Forked { provider: provider.to_owned(), seq, head });
-        }
-        Ok(())
-    }
-
-    /// Leaves the head with every provider, so that a copy, or what is cut off here later, is found. A provider that does
-    /// not answer has the head of the beginning.
-    pub async fn anchor(&self) {
-        let (ctx, head) = (self.ctx(self.limits.call_timeout), self.ledger.head());
-        for provider in self.providers.values() {
-            drop(provider.announce(&ctx, head).await);
-        }
-    }
-
-    fn ctx(&self, timeout: Duration) -> Ctx {
-        let state = self.state();
-        // The number the open apply will commit, or has.
-        let generation = match state.open_apply() {
-            Some(apply) if apply.generation.is_none() => state.current.unwrap_or(0) + 1,
-            _other => state.current.unwrap_or(0),
-        };
-        let lineage = state.lineage.unwrap_or(crate::id::Lineage([0; 16]));
-        Ctx { lineage, fence: self.ledger.fence(), generation, timeout }
-    }
-
-    /// Keeps provisional settings alive; never ends.
-    fn heartbeat(&self) -> impl Future<Output = ()> + use<> {
-        let (providers, ctx) = (self.providers.clone(), self.ctx(self.limits.call_timeout));
-        let (ttl, provisional) = (self.limits.ttl, Arc::clone(&self.provisional));
-        async move {
-            loop {
-                tokio::time::sleep(ttl / 3).await;
-                if provisional.load(Ordering::Relaxed) {
-                    for provider in providers.values() {
-                        // A missed beat is no failure: the next one, or the provider's own return, follows.
-                        drop(provider.renew(&ctx, ttl).await);
-                    }
-                }
-            }
-        }
-    }
-
     fn open(&self) -> Result<&Apply, EngineError> {
         self.state().open_apply().ok_or(EngineError::Interrupted)
     }
@@ -602,39 +394,6 @@ impl Engine {
         self.state().open_apply().map_or(0, |a| a.next_step)
     }
 
-    /// Unwinds when somebody asked for it; takes note of what else was said.
-    fn check_stop(&mut self) -> Step<()> {
-        if *self.cancel.borrow() > 0 {
-            return Err(Stop::Unwind(UnwindCause::Signal, "stopped by a signal".to_owned()));
-        }
-        let heard = self.unheard()?;
-        let abort = heard.iter().find_map(|body| match body {
-            Body::Signalled { verb: SignalVerb::Abort, by, .. } => Some(format!("aborted by {by}")),
-            _other => None,
-        });
-        for body in &heard {
-            if let Body::Signalled { verb, .. } = body {
-                self.orders.hear(*verb);
-            }
-        }
-        self.append(heard, false)?;
-        abort.map_or(Ok(()), |why| Err(Stop::Unwind(UnwindCause::Aborted, why)))
-    }
-
-    /// Words of other processes that are not recorded yet.
-    fn unheard(&self) -> Result<Vec<Body>, EngineError> {
-        let word = |s: crate::store::Signal| {
-            let verb = match s.verb.as_str() {
-                "pause" => SignalVerb::Pause,
-                "promote" => SignalVerb::Promote,
-                // Whatever else is said to a running apply, stopping is the safe way to hear it.
-                _abort => SignalVerb::Abort,
-            };
-            Body::Signalled { signal: s.seq, verb, by: s.by }
-        };
-        Ok(self.ledger.signals()?.into_iter().map(word).collect())
-    }
-
     /// A failed provider call, before the commit.
     fn failed(what: &str, error: &Error) -> Stop {
         let help = error.help.as_deref().map_or_else(String::new, |h| format!(" ({h})"));
@@ -650,13 +409,5 @@ impl Engine {
             return Stop::Fatal(EngineError::Provider(error.clone()));
         }
         Stop::Unwind(cause, format!("{what}: {}{help}", error.message))
-    }
-}
-
-/// An abort that won the race to the commit.
-fn aborted(error: &LedgerError) -> Option<String> {
-    match error {
-        LedgerError::Store(StoreError::Aborted { by, .. }) => Some(format!("aborted by {by}")),
-        _other => None,
     }
 }

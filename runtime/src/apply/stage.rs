@@ -1,8 +1,9 @@
 //! From built to committed: levels, late asserts, the stages of the rollout, the one transaction that commits.
 
 use super::call::doubted;
+use super::heed::aborted;
 use super::window::Window;
-use super::{Engine, EngineError, Event, Step, Stop, aborted};
+use super::{Engine, EngineError, Event, Step, Stop};
 use crate::entry::{Body, Commit, Moved, RecordedMove, SwitchIntent, UnwindCause};
 use crate::id::ObjectId;
 use crate::plan::batches::{Batch, inner_first};
