@@ -37,6 +37,23 @@ struct Reverted {
 
 /// The counterfactual of a step, if a change of the program makes it go away.
 pub(super) fn unless(q: &Question<'_>, step: &Step, causes: &[Root]) -> Option<Unless> {
+    named(q, step, causes).or_else(|| whole(q, step))
+}
+
+/// Nothing less than the program as it was: what is named cannot be turned back without the rest.
+fn whole(q: &Question<'_>, step: &Step) -> Option<Unless> {
+    let (now, before) = (&q.plan.graph, q.recorded.graph?);
+    let addrs = now.nodes.keys().chain(before.nodes.keys());
+    let nodes: BTreeSet<Addr> = addrs.filter(|at| now.nodes.get(*at) != before.nodes.get(*at)).cloned().collect();
+    let graph = revert(now, Some(before), &nodes);
+    let options = Options { again: true, ..q.options.clone() };
+    let again = plan(&Arc::new(graph), q.recorded, q.observed, &options).ok()?;
+    let text = "the program were as before".to_owned();
+    let nodes = nodes.iter().map(ToString::to_string).collect();
+    left(&again, step).is_none().then_some(Unless { text, params: Vec::new(), nodes, keep: None, intact: false })
+}
+
+fn named(q: &Question<'_>, step: &Step, causes: &[Root]) -> Option<Unless> {
     let mut reverted = Reverted::default();
     let mut roots = causes.to_vec();
     let mut all: Vec<Root> = Vec::new();
