@@ -5,13 +5,14 @@
 
 mod engine;
 
+use imm_runtime::entry::Body;
 use imm_runtime::provider::Level;
 use imm_runtime::random::Random;
 use imm_runtime::simulate::oracle::{self, Evidence};
 use imm_runtime::simulate::remote::serve;
 use imm_runtime::simulate::world::World;
-use imm_runtime::store::Store;
 use imm_runtime::store::sqlite::SqliteStore;
+use imm_runtime::store::{Record, Store};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
@@ -83,8 +84,20 @@ impl Environment {
         (killed, calls.unwrap())
     }
 
+    fn records(&self) -> Vec<Record> {
+        SqliteStore::open_read_only(&self.folder.path().join("ledger.db")).unwrap().read(1).unwrap()
+    }
+
+    /// The last apply has committed and not come to its end.
+    fn goes_forward(&self) -> bool {
+        let entries = oracle::entries(&self.records());
+        let decides = |body: &Body| matches!(body, Body::ApplyStarted(_) | Body::Committed(_) | Body::Finished { .. });
+        let last = entries.iter().rev().find(|(_, entry)| decides(&entry.body));
+        last.is_some_and(|(_, entry)| matches!(entry.body, Body::Committed(_)))
+    }
+
     fn judge(&self, when: &str) {
-        let records = SqliteStore::open_read_only(&self.folder.path().join("ledger.db")).unwrap().read(1).unwrap();
+        let records = self.records();
         let evidence = Evidence { records, effects: self.world.log(), ..Evidence::default() };
         let mut found = oracle::judge(&evidence);
         found.extend(oracle::rest::judge(&evidence, &self.world, &BTreeSet::new()));
@@ -111,13 +124,22 @@ fn open(path: &Path) -> Option<SqliteStore> {
     SqliteStore::open_read_only(path).ok()
 }
 
-/// Kills engines in one environment; answers how many.
-async fn kill_some(seed: u64, kills: u64) -> u64 {
+/// How many engines were killed, and of them after their commit.
+#[derive(Clone, Copy, Debug, Default)]
+struct Killed {
+    all: u64,
+    committed: u64,
+}
+
+/// Kills engines in one environment.
+async fn kill_some(seed: u64, kills: u64) -> Killed {
     let mut environment = Environment::new(seed);
-    let (_, calls) = environment.engine("apply 0 2", None).await;
+    let (_, first) = environment.engine("apply 0 2", None).await;
     environment.judge("first apply");
-    let (mut killed, mut version) = (0, 0);
-    while killed < kills {
+    // One that replaces has more calls, those of retiring last.
+    let (_, second) = environment.engine("apply 1 3", None).await;
+    let (calls, mut version, mut killed) = (first.max(second), 1, Killed::default());
+    while killed.all < kills {
         version += 1;
         let random = &mut environment.random;
         let command = match random.below(8) {
@@ -131,12 +153,13 @@ async fn kill_some(seed: u64, kills: u64) -> u64 {
         };
         let when = format!("seed {seed}, `{command}` killed at {instant:?}");
         let (dead, _) = environment.engine(&command, Some(instant)).await;
-        killed += u64::from(dead);
+        killed.all += u64::from(dead);
+        killed.committed += u64::from(dead && environment.goes_forward());
         // One recovery in four is killed, too.
         if environment.random.below(4) == 0 {
             let instant = Instant { call: 1 + environment.random.below(6), after: Duration::ZERO };
             let (dead, _) = environment.engine("recover", Some(instant)).await;
-            killed += u64::from(dead);
+            killed.all += u64::from(dead);
         }
         environment.engine("recover", None).await;
         environment.judge(&when);
@@ -150,12 +173,14 @@ async fn kill_some(seed: u64, kills: u64) -> u64 {
 #[test]
 fn two_hundred_kills() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let killed: u64 = runtime.block_on(async {
+    let killed = runtime.block_on(async {
         // All at once, each with its own folder, world and seed: most of the time they wait for the disk.
-        let killed = futures_util::future::join_all((0..10).map(|seed| kill_some(seed, 20))).await;
-        killed.iter().sum()
+        futures_util::future::join_all((0..10).map(|seed| kill_some(seed, 20))).await
     });
-    assert!(killed >= 200, "{killed}");
+    let sum = |of: fn(&Killed) -> u64| killed.iter().map(of).sum::<u64>();
+    let (all, committed) = (sum(|k| k.all), sum(|k| k.committed));
+    println!("{all} engines were killed, {committed} of them between their commit and their end");
+    assert!(all >= 200 && committed >= 20, "{all} killed, {committed} after their commit");
 }
 
 /// The socket carries what the world says.
