@@ -37,7 +37,7 @@ pub(super) fn given(
     }
     for (id, job) in crossed(state, nodes, options) {
         if !options.across.contains(&job.address) {
-            return Err(refuse_across(&job.address, &options.verb));
+            return Err(refuse_across(&job.address, goes_back_to(state, &options.verb).unwrap_or_default()));
         }
         found.push(consent(ConsentKind::AcrossJob, vec![id]));
     }
@@ -145,9 +145,18 @@ fn refuse_never(graph: &Graph, addr: &Addr) -> PlanError {
     }
 }
 
+/// The generation that a rollback goes to. By itself it goes to the one before; nobody is there who could consent.
+fn goes_back_to(state: &State, verb: &Verb) -> Option<u64> {
+    match verb {
+        Verb::Rollback { to } => Some(*to),
+        Verb::AutoRollback { of } => state.generations.get(of)?.parent,
+        Verb::Apply | Verb::Destroy | Verb::Heal | Verb::Drill { .. } | Verb::RecoverOnly => None,
+    }
+}
+
 /// Jobs that ran since the generation that a rollback goes to, and broke what it relies on.
 fn crossed<'a>(state: &'a State, nodes: &Nodes, options: &Options) -> Vec<(ObjectId, &'a Object)> {
-    let Verb::Rollback { to } = options.verb else { return Vec::new() };
+    let Some(to) = goes_back_to(state, &options.verb) else { return Vec::new() };
     let chosen: BTreeSet<ObjectId> = nodes.values().map(|n| n.object).collect();
     let broke = |o: &Object| {
         let job = super::start::Job::read(|name| o.cells.get(name));
@@ -157,11 +166,12 @@ fn crossed<'a>(state: &'a State, nodes: &Nodes, options: &Options) -> Vec<(Objec
     since.filter(|(id, _)| !chosen.contains(id)).map(|(id, o)| (*id, o)).collect()
 }
 
-fn refuse_across(job: &Addr, verb: &Verb) -> PlanError {
-    let to = if let Verb::Rollback { to } = verb { format!("generation {to}") } else { "this".to_owned() };
+fn refuse_across(job: &Addr, to: u64) -> PlanError {
     PlanError {
         code: "across-job",
-        message: format!("{job} ran after {to} was in force, and its effect is breaking: {to} may not work any more"),
+        message: format!(
+            "{job} ran after generation {to} was in force, and its effect is breaking: generation {to} may not work any more"
+        ),
         help: Some(format!("if it does, consent with `--across {job} --because TEXT`")),
         loc: None,
     }

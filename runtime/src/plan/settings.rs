@@ -104,7 +104,7 @@ pub(super) fn switches(
                 .filter_map(|a| nodes.get(&a).map(|n| (a.clone(), n.object)))
                 .collect(),
             inputs: inputs(node, schema),
-            early: planned.fate == Fate::Create && early(),
+            early: matches!(planned.fate, Fate::Create | Fate::Reuse) && early(),
             closes: false,
         };
         // Somebody else moved it: healing moves it back.

@@ -10,7 +10,7 @@ use imm_runtime::simulate::effect::Deed;
 use imm_runtime::simulate::harness::{Command, Ended, Scene};
 use imm_runtime::simulate::life::Life;
 use imm_runtime::simulate::oracle;
-use imm_runtime::simulate::shapes::{Program, Rollout};
+use imm_runtime::simulate::shapes::{Migration, Program, Rollout};
 use imm_runtime::simulate::traffic::Quality;
 use imm_runtime::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
@@ -190,6 +190,46 @@ fn an_engine_that_dies_after_a_failed_watch_goes_back_when_it_is_recovered() {
             assert_eq!(scene.judge_at_rest(), [], "{when}");
         });
     }
+}
+
+/// What was in force before had a port that the failed one does without. The route there was closed and is opened again.
+#[test]
+fn going_back_takes_back_a_route_that_was_not_ended_yet() {
+    let watched = |text| Program { watch_ms: 60_000, ..program(text, Rollout::Canary(vec![], 100)) };
+    let first = Program { database: Some("16".into()), ..watched("one") };
+    in_virtual_time(async {
+        let mut scene = scene(9, &[apply(&first)]).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let route = scene.state().unwrap().at(&Addr::root("db")).unwrap().0;
+        scene.world.answer(spec(&watched("two")), Quality { errors_ppm: 200_000, ..Quality::default() });
+        let outcome = run(&mut scene, &watched("two")).await;
+        assert!(matches!(outcome, Outcome::Reverted { failed: 2, generation: 3, .. }), "{outcome:?}");
+        assert_eq!(scene.state().unwrap().at(&Addr::root("db")).unwrap().0, route);
+        assert_eq!(scene.judge_at_rest(), []);
+    });
+}
+
+/// Going back by itself would cross what cannot be undone: that is for people to decide, and keeps nobody from going on.
+#[test]
+fn a_way_back_that_is_refused_is_not_owed() {
+    let watched = |text: &str| {
+        let migration = Migration { effect: "breaking", ..Migration::compatible(text) };
+        let migration = Some(migration).filter(|_| text != "one");
+        Program { watch_ms: 60_000, migration, ..program(text, Rollout::Canary(vec![], 100)) }
+    };
+    in_virtual_time(async {
+        let mut scene = scene(10, &[apply(&watched("one"))]).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        scene.world.answer(spec(&watched("two")), Quality { errors_ppm: 200_000, ..Quality::default() });
+        let ended = scene.run(&apply(&watched("two")), None, &Life::default()).await;
+        let Ended::Refused(why) = &ended else { panic!("{ended:?}") };
+        assert!(why.starts_with("the gate of front failed: ") && why.contains("it stays in force"), "{why}");
+        let again = scene.run(&Command::Recover, None, &Life::default()).await;
+        assert!(matches!(again, Ended::Nothing), "{again:?}");
+        assert_eq!(scene.judge_at_rest(), []);
+        assert!(matches!(run(&mut scene, &watched("three")).await, Outcome::Committed { generation: 3, .. }));
+        assert_eq!(scene.judge_at_rest(), []);
+    });
 }
 
 #[test]
