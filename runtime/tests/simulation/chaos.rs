@@ -1,14 +1,17 @@
 //! Five hundred seeds: programs, faults, late calls and deaths in any order. And: the same seed gives the same bytes.
+//!
+//! `IMM_SOAK_TELL=1 tests/soak/histories 1 SEED` prints all that was written and happened, if it violates something.
 
 use crate::coverage::Coverage;
 use crate::stage::{in_virtual_time, none};
-use imm_ir::Addr;
+use imm_ir::{Addr, Digest, Graph, Nature};
 use imm_runtime::apply::Outcome;
 use imm_runtime::random::Random;
 use imm_runtime::simulate::fault::Faults;
 use imm_runtime::simulate::harness::{Command, Ended, Scene};
 use imm_runtime::simulate::life::Life;
-use imm_runtime::simulate::shapes::{Program, SECRET};
+use imm_runtime::simulate::oracle::{self, Violation};
+use imm_runtime::simulate::shapes::{Migration, Program, SECRET};
 use imm_runtime::simulate::world::Behaviour;
 use imm_runtime::store::Record;
 use std::time::Duration;
@@ -20,6 +23,14 @@ struct Lived {
     scene: Scene,
     coverage: Coverage,
     story: String,
+    /// How much its data may hold by now.
+    size: i64,
+    /// Its migrations cannot be undone.
+    crosses: bool,
+    /// What was rolled back from.
+    left: Option<Box<Graph>>,
+    /// What was made sick, until the next command.
+    sick: Vec<Digest>,
 }
 
 impl Lived {
@@ -32,8 +43,48 @@ impl Lived {
         match self.below(10) {
             0 => Command::Destroy,
             1 if generations > 0 && self.below(3) == 0 => Command::Drill(1 + self.below(generations)),
-            1 | 2 if generations > 0 => Command::Rollback(1 + self.below(generations)),
-            _more => Command::Apply(Box::new(Program::random(&mut self.random).graph())),
+            1 | 2 if generations > 1 => {
+                self.left = self.scene.graph().ok().flatten().map(Box::new);
+                Command::Rollback(1 + self.below(generations - 1))
+            }
+            // Somebody does not believe it.
+            3 | 4 if self.left.is_some() => self.left.take().map_or(Command::Destroy, Command::Apply),
+            _more => {
+                let mut program = Program::random(&mut self.random);
+                // Data only grows; one that shrinks is refused, which is soon told.
+                if self.below(8) > 0 {
+                    program.size = program.size.max(self.size);
+                }
+                self.size = self.size.max(program.size);
+                if self.crosses {
+                    let text = format!("step {}", self.below(6));
+                    let undo = self.below(4) == 0;
+                    program.migration = Some(Migration { effect: "breaking", undo, ..Migration::compatible(&text) });
+                }
+                Command::Apply(Box::new(program.graph()))
+            }
+        }
+    }
+
+    /// Something that serves or is to serve dies, and stays dead until the next command.
+    fn dies(&mut self, at: u64) -> Life {
+        let Ok(state) = self.scene.state() else { return Life::default() };
+        let processes: Vec<Digest> =
+            state.objects.values().filter(|o| o.nature == Nature::Process && o.state.acts()).map(|o| o.spec).collect();
+        if processes.is_empty() {
+            return Life::default();
+        }
+        let spec = processes[self.below(processes.len() as u64) as usize];
+        self.sick.push(spec);
+        self.coverage.count("a target died");
+        let world = self.scene.world.clone();
+        Life::doing_at(at, move || world.behave(spec, Behaviour::DiesAfter(0)))
+    }
+
+    /// What was made sick is well.
+    fn heal(&mut self) {
+        for spec in self.sick.drain(..) {
+            self.scene.world.behave(spec, Behaviour::HealthyAfter(0));
         }
     }
 
@@ -57,6 +108,7 @@ impl Lived {
                 let mut disk = self.scene.disk.clone();
                 Life::doing_at(at, move || drop(imm_runtime::store::Store::signal(&mut disk, "abort", "somebody")))
             }
+            12 => self.dies(at),
             _nothing => Life::default(),
         }
     }
@@ -90,6 +142,7 @@ impl Lived {
         for attempt in 0.. {
             if attempt == 3 {
                 self.scene.world.set_faults(Faults::default());
+                self.heal();
             }
             assert!(attempt < 7, "seed {}: recovery does not end\n{}", self.seed, self.story);
             let dies = (attempt < 3 && self.below(3) == 0).then(|| 1 + self.below(60));
@@ -122,7 +175,34 @@ impl Lived {
     }
 
     fn judged(&self) {
-        none(&self.scene.judge(), &format!("seed {}\n{}", self.seed, self.story));
+        self.expect(&self.scene.judge());
+    }
+
+    #[track_caller]
+    fn expect(&self, violations: &[Violation]) {
+        if !violations.is_empty() && std::env::var_os("IMM_SOAK_TELL").is_some() {
+            self.tell();
+        }
+        none(violations, &format!("seed {}\n{}", self.seed, self.story));
+    }
+
+    /// Everything that was written and that happened, in the order in which it did: to find out why.
+    fn tell(&self) {
+        let entries = oracle::entries(&self.scene.records());
+        let mut entries = entries.iter().peekable();
+        for effect in self.scene.world.log() {
+            while let Some((seq, entry)) = entries.next_if(|(seq, _)| *seq <= effect.durable) {
+                eprintln!("{seq:>6} fence {} {:?}", entry.header.fence, entry.body);
+            }
+            eprintln!(
+                "at {:>7} ms fence {}{} {:?}",
+                effect.at_ms,
+                effect.fence,
+                if effect.late { " late" } else { "" },
+                effect.deed
+            );
+        }
+        entries.for_each(|(seq, entry)| eprintln!("{seq:>6} fence {} {:?}", entry.header.fence, entry.body));
     }
 }
 
@@ -134,8 +214,10 @@ fn history(seed: u64) -> (Vec<Record>, Coverage) {
         scene.keeps_secret(SECRET);
         scene.world.behave_with("BROKEN", Behaviour::NeverHealthy(300));
         let (random, coverage, story) = (Random::seeded(seed), Coverage::default(), String::new());
-        let mut lived = Lived { seed, random, scene, coverage, story };
+        let (crosses, left, sick) = (false, None, Vec::new());
+        let mut lived = Lived { seed, random, scene, coverage, story, size: 1, crosses, left, sick };
         let wild = lived.below(4) == 0;
+        lived.crosses = lived.below(5) == 0;
         lived.scene.wild_clock(wild);
         for _ in 0..4 + lived.below(4) {
             let calm = lived.below(4) == 0;
@@ -153,6 +235,7 @@ fn history(seed: u64) -> (Vec<Record>, Coverage) {
             lived.run(&next, Some(keep), &life).await;
             lived.judged();
             lived.recover().await;
+            lived.heal();
             lived.judged();
         }
         // Faults have stopped: one good apply brings it to rest. A pointer that somebody moved fails the first one.
@@ -168,7 +251,7 @@ fn history(seed: u64) -> (Vec<Record>, Coverage) {
         }
         let good = matches!(ended, Ended::Outcome(Outcome::Committed { .. }));
         assert!(good, "seed {seed}\n{}", lived.story);
-        none(&lived.scene.judge_at_rest(), &format!("seed {seed}\n{}", lived.story));
+        lived.expect(&lived.scene.judge_at_rest());
         lived.coverage.entries(&lived.scene);
         (lived.scene.records(), lived.coverage)
     })

@@ -123,8 +123,14 @@ impl Coverage {
 
     /// Everything occurred that has to.
     pub fn is_wide(&self) {
-        let consents =
-            [ConsentKind::NeverStep, ConsentKind::AcceptLost, ConsentKind::DurableReplace, ConsentKind::Rename];
+        let consents = [
+            ConsentKind::NeverStep,
+            ConsentKind::AcceptLost,
+            ConsentKind::DurableReplace,
+            ConsentKind::Rename,
+            ConsentKind::AcrossJob,
+            ConsentKind::RolledBackRoot,
+        ];
         let consents = consents.map(|kind| format!("consent: {kind:?}"));
         let wanted = ENTRIES.iter().chain(&ENDS).map(|name| (*name).to_owned()).chain(consents);
         let missing: Vec<String> = wanted.filter(|name| self.of(name) == 0).collect();

@@ -252,10 +252,15 @@ fn an_unattended_setting_goes_back() {
 /// wakes up. Nothing that it does has an effect any more.
 #[test]
 fn an_engine_that_wakes_up_after_a_take_over() {
-    let hello = [apply(&Program::hello())];
+    wakes_up(|text| apply(&greeting(text)));
+    wakes_up(|text| apply(&crate::faults::everything(text)));
+}
+
+fn wakes_up(version: impl Fn(&str) -> Command) {
+    let hello = [version("Hello")];
     let names = in_virtual_time(async {
         let life = Life::default();
-        scene(7, &hello).await.run(&apply(&greeting("Hi")), None, &life).await;
+        scene(7, &hello).await.run(&version("Hi"), None, &life).await;
         life.names()
     });
     // What comes after the last entry only tells providers about it.
@@ -272,14 +277,14 @@ fn an_engine_that_wakes_up_after_a_take_over() {
                 asleep.pause().await;
                 let recovered = other.run(&Command::Recover, None, &Life::default()).await;
                 assert!(!matches!(recovered, Ended::Refused(_)), "{name}: {recovered:?}");
-                let applied = other.run(&apply(&greeting("Hey")), None, &Life::default()).await;
+                let applied = other.run(&version("Hey"), None, &Life::default()).await;
                 assert!(matches!(applied, Ended::Outcome(Outcome::Committed { .. })), "{name}: {applied:?}");
                 none(&other.judge_at_rest(), name);
                 let effects = other.world.log().len();
                 asleep.resume();
                 (other, effects)
             };
-            let hi = apply(&greeting("Hi"));
+            let hi = version("Hi");
             let (woken, (other, effects)) = tokio::join!(sleeper.run(&hi, None, &life), takes_over);
             match woken {
                 Ended::Refused(_) => refused += 1,
