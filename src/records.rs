@@ -133,7 +133,7 @@ fn open(project: &Project, mut lease: Lease, tenure: Tenure) -> Result<Writer, F
     let seen = ledger.state().fence;
     if seen >= lease.fence() {
         let failed = |e: std::io::Error| Failure::new(format!("cannot write the lease: {}", crate::project::plain(&e)));
-        lease.raise(seen + 1).map_err(failed)?;
+        lease.rise_above(seen).map_err(failed)?;
         ledger = open(lease.fence()).map_err(|e| unreadable(project, &e))?;
     }
     let random =

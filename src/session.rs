@@ -181,10 +181,10 @@ impl Session {
         self.engine.collect(retain, because).await.map_err(|e| self.failure(e))
     }
 
-    /// Makes the fence at least this high.
-    pub fn raise(&mut self, fence: u64) -> Result<(), Failure> {
+    /// Rises above a fence that the platform has heard.
+    pub fn rise_above(&mut self, fence: u64) -> Result<(), Failure> {
         let failed = |e: std::io::Error| Failure::new(format!("cannot write the lease: {}", crate::project::plain(&e)));
-        self.lease.raise(fence).map_err(failed)?;
+        self.lease.rise_above(fence).map_err(failed)?;
         self.engine.raise(self.lease.fence());
         Ok(())
     }
@@ -449,6 +449,9 @@ pub fn failure(project: &Project, open: bool, error: EngineError) -> Failure {
     let to_settle = |failure: Failure| Failure { exit: Exit::Open, ..failure };
     match error {
         EngineError::Plan(e) => plan_failure(&e),
+        EngineError::NoWayBack { refused, .. } => Failure::new(message).help(
+            refused.help.unwrap_or_else(|| "`imm rollback` plans it again".to_owned()),
+        ),
         EngineError::Refused(_) => Failure::new(message).help("make the plan again: imm plan --out FILE"),
         EngineError::NothingOpen => Failure::new(message),
         EngineError::Expired(_) => Failure::new(message)
@@ -457,6 +460,7 @@ pub fn failure(project: &Project, open: bool, error: EngineError) -> Failure {
         EngineError::Forked { .. } => Failure::new(message).help(
             "use the ledger that was used last; or `imm lineage take --because TEXT` to go on with this one, `imm lineage fork --because TEXT` to begin anew beside it",
         ),
+        EngineError::Provider(_) if open => to_settle(Failure::new(message)).help("run `imm recover`"),
         EngineError::Provider(e) => e.help.iter().fold(Failure::new(message), |f, help| f.help(help.clone())),
         EngineError::Ledger(LedgerError::Store(StoreError::DiskFull(_))) if open => {
             to_settle(Failure::new(message)).help("make room, then run `imm recover`")

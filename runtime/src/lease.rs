@@ -3,6 +3,9 @@
 //! An OS lock on an open file description is held for the process's life, so a dead holder's lease is free at once and a
 //! paused one keeps it. The fence in the same file rises at each take-over; every append and provider call carries it, so
 //! an engine that was paused and overtaken can do no harm when it wakes. Who holds it is written beside, for messages.
+//!
+//! A lease has a run of [`TURNS`] fences: its holder rises within it when it turns back, so that what it sent before has no
+//! effect any more; whoever takes over begins above all of them.
 
 use nix::fcntl::{FcntlArg, fcntl};
 use serde::{Deserialize, Serialize};
@@ -10,6 +13,20 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+/// Fences of one lease: the first, and one for each time that its holder turns back or begins anew.
+pub const TURNS: u64 = 16;
+
+/// The next fence of the same lease. The last one stays: no command turns so often.
+#[must_use]
+pub fn turned(fence: u64) -> u64 {
+    if (fence + 1).is_multiple_of(TURNS) { fence } else { fence + 1 }
+}
+
+/// The first fence of the lease after the one that this fence is of.
+fn next(fence: u64) -> u64 {
+    (fence / TURNS + 1) * TURNS
+}
 
 /// Who holds a lease.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +130,7 @@ impl Lease {
             Err(e) => return Err(fail(&e)),
         }
         let took_over = before.holder.map(|holder| TookOver { fence: before.fence, holder });
-        let mut lease = Self { file, fence: before.fence + 1 };
+        let mut lease = Self { file, fence: next(before.fence) };
         lease.write(Some(holder)).map_err(|e| fail(&e))?;
         Ok((lease, took_over))
     }
@@ -136,7 +153,7 @@ impl Lease {
         let file = options.read(true).write(true).create(true).truncate(true).mode(0o600).open(&aside);
         let file = file.map_err(|e| fail(&e))?;
         lock(&file).map_err(|e| fail(&e))?;
-        let mut lease = Self { file, fence: before.fence + 1 };
+        let mut lease = Self { file, fence: next(before.fence) };
         lease.write(Some(holder)).map_err(|e| fail(&e))?;
         std::fs::rename(&aside, &path).map_err(|e| fail(&e))?;
         Ok((lease, before.holder.map(|holder| TookOver { fence: before.fence, holder })))
@@ -153,13 +170,13 @@ impl Lease {
         self.fence
     }
 
-    /// Makes the fence at least this high: that of a ledger whose lease file was lost.
+    /// Rises above this fence, which somebody had: of a ledger whose lease file was lost.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn raise(&mut self, fence: u64) -> std::io::Result<()> {
-        if fence > self.fence {
-            self.fence = fence;
+    pub fn rise_above(&mut self, fence: u64) -> std::io::Result<()> {
+        if fence >= self.fence {
+            self.fence = next(fence);
             self.write(Some(Holder::current()))?;
         }
         Ok(())
@@ -212,7 +229,7 @@ mod tests {
     fn one_at_a_time_and_the_fence_rises() {
         let dir = tempfile::tempdir().unwrap();
         let (first, took) = Lease::take(dir.path(), Holder::current()).unwrap();
-        assert_eq!((first.fence(), took), (1, None));
+        assert_eq!((first.fence(), took), (TURNS, None));
         assert!(Lease::held(dir.path()));
         match Lease::take(dir.path(), Holder::current()) {
             Err(LeaseError::Held(holder)) => assert_eq!(holder, Holder::current()),
@@ -220,7 +237,7 @@ mod tests {
         }
         drop(first);
         let (second, took) = Lease::take(dir.path(), Holder::current()).unwrap();
-        assert_eq!((second.fence(), took), (2, None));
+        assert_eq!((second.fence(), took), (2 * TURNS, None));
     }
 
     #[test]
@@ -234,8 +251,8 @@ mod tests {
         drop(lease);
         std::fs::write(dir.path().join("lease"), unlocked).unwrap();
         let (next, took) = Lease::take(dir.path(), Holder::current()).unwrap();
-        assert_eq!(took, Some(TookOver { fence: 1, holder: dead }));
-        assert_eq!(next.fence(), 2);
+        assert_eq!(took, Some(TookOver { fence: TURNS, holder: dead }));
+        assert_eq!(next.fence(), 2 * TURNS);
     }
 
     #[test]
@@ -243,19 +260,34 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (silent, _) = Lease::take(dir.path(), Holder::current()).unwrap();
         let (next, took) = Lease::take_over(dir.path(), Holder::current()).unwrap();
-        assert_eq!((next.fence(), took.unwrap().fence), (2, 1));
+        assert_eq!((next.fence(), took.unwrap().fence), (2 * TURNS, TURNS));
         drop(silent);
         assert!(matches!(Lease::take(dir.path(), Holder::current()), Err(LeaseError::Held(_))));
         drop(next);
-        assert_eq!(Lease::take(dir.path(), Holder::current()).unwrap().0.fence(), 3);
+        assert_eq!(Lease::take(dir.path(), Holder::current()).unwrap().0.fence(), 3 * TURNS);
     }
 
     #[test]
     fn a_lost_file_does_not_lower_the_fence() {
         let dir = tempfile::tempdir().unwrap();
         let (mut lease, _) = Lease::take(dir.path(), Holder::current()).unwrap();
-        lease.raise(9).unwrap();
+        lease.rise_above(9 * TURNS + 3).unwrap();
+        assert_eq!(lease.fence(), 10 * TURNS);
         drop(lease);
-        assert_eq!(Lease::take(dir.path(), Holder::current()).unwrap().0.fence(), 10);
+        assert_eq!(Lease::take(dir.path(), Holder::current()).unwrap().0.fence(), 11 * TURNS);
+    }
+
+    #[test]
+    fn a_holder_turns_below_whoever_takes_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let (lease, _) = Lease::take(dir.path(), Holder::current()).unwrap();
+        let mut fence = lease.fence();
+        for _more_than_it_has in 0..2 * TURNS {
+            let before = fence;
+            fence = turned(before);
+            assert!(fence > before || fence == 2 * TURNS - 1, "{before} to {fence}");
+        }
+        let (next, _) = Lease::take_over(dir.path(), Holder::current()).unwrap();
+        assert!(fence < next.fence(), "{fence}");
     }
 }

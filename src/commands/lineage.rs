@@ -76,7 +76,7 @@ fn take(global: &Global, project: Project, style: Style, because: &str) -> Outco
     })??;
     platform::block_on(async {
         let mut session = Session::open(project, global.watcher(false)).await?;
-        session.raise(fence + 1)?;
+        session.rise_above(fence)?;
         let (head, fence) = (session.engine().ledger().head(), session.engine().ledger().fence());
         platform::take(&home, &lineage, fence, head).await?;
         let gone = session.take_lineage(because).await?;

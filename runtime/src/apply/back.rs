@@ -35,7 +35,12 @@ impl Engine {
         began: Instant,
     ) -> Result<Outcome, EngineError> {
         (self.events)(Event::Unwinding);
+        let mut unheard = None;
         if self.open()?.phase != Phase::Unwinding {
+            match self.turn().await {
+                Err(error) if error.kind == ErrorKind::Fenced => return Err(EngineError::Provider(error)),
+                told => unheard = told.err(),
+            }
             // Durable with the first intent of undoing, so that traffic need not wait for it.
             self.append(vec![Body::UnwindStarted { cause, error: error.to_owned() }], false)?;
         }
@@ -44,9 +49,9 @@ impl Engine {
         let undone = tokio::select! {
             biased;
             () = second => return Err(EngineError::Interrupted),
-            undone = self.undo() => undone?,
+            undone = self.undo(unheard) => undone?,
         };
-        self.provisional.store(false, Ordering::Relaxed);
+        self.pulse.provisional.store(false, Ordering::Relaxed);
         let error = self.open()?.error.clone().unwrap_or_else(|| error.to_owned());
         let took_ms = super::build::millis(began.elapsed());
         match undone {
@@ -69,9 +74,15 @@ impl Engine {
     }
 
     /// In the reverse of the order in which it was done. The inner error is what could not be settled: nothing more is
-    /// destroyed after it.
-    async fn undo(&mut self) -> Result<Result<Vec<Leftover>, (String, Vec<Leftover>)>, EngineError> {
+    /// destroyed after it. `unheard`: a provider does not know that what it was told before is over.
+    async fn undo(
+        &mut self,
+        unheard: Option<Error>,
+    ) -> Result<Result<Vec<Leftover>, (String, Vec<Leftover>)>, EngineError> {
         let mut lost = Vec::new();
+        if let Some(error) = unheard {
+            return self.given_up(error);
+        }
         // First what users meet. What a job was run on stays in force until its effect is taken back.
         let staged = self.open()?.staged.clone();
         let (staged, others) = self.open()?.before.keys().copied().partition(|id| staged.contains(id));
@@ -90,9 +101,9 @@ impl Engine {
         if let Err(error) = self.pointers_back(&others).await? {
             return self.given_up(error);
         }
-        let before: BTreeSet<ObjectId> =
-            self.open()?.before.values().flat_map(|s| s.targets.iter().map(|t| t.object)).collect();
-        let exposed: BTreeSet<ObjectId> = self.open()?.exposed.difference(&before).copied().collect();
+        // What serves is asked still, be it by a pointer that this apply never touched.
+        let left = |id: &ObjectId| !self.state().may_point(*id);
+        let exposed: BTreeSet<ObjectId> = self.open()?.exposed.iter().copied().filter(left).collect();
         let undrained = self.drain(&exposed).await?;
         if let Some(stuck) = self.holds_up(undrained, &mut lost) {
             return Ok(Err(stuck));

@@ -5,8 +5,8 @@ use super::{Engine, EngineError, Event, Outcome};
 use crate::entry::{Body, ConsentKind, Ending, Leftover, RetainReason, Verb, Verdict};
 use crate::id::ObjectId;
 use crate::plan::{Action, retire};
-use crate::provider::{Error, Setting};
-use crate::state::Phase;
+use crate::provider::{Error, ErrorKind, Setting};
+use crate::state::{Object, Phase};
 use imm_ir::{Class, Fields, Nature};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ impl Engine {
             )?;
             return Ok(Outcome::Stuck { error: String::new(), why, committed: true });
         }
-        self.provisional.store(false, Ordering::Relaxed);
+        self.pulse.provisional.store(false, Ordering::Relaxed);
         if self.open()?.phase == Phase::Watching {
             self.failed_watch = self.watch().await?;
         } else if self.open()?.watched == Some(Verdict::Fail) {
@@ -85,45 +85,50 @@ impl Engine {
             self.append(vec![Body::Confirmed { provider, remaining: 0 }], true)?;
         }
         for name in providers {
-            let Some(provider) = self.providers.get(&name).cloned() else { continue };
-            let mut moves: Vec<(ObjectId, u64, Setting)> = Vec::new();
-            let wanted: Vec<_> = self
-                .state()
-                .pointers
-                .iter()
-                .filter(|(id, p)| {
-                    let there = self.state().objects.get(id).is_some_and(|o| o.provider == name && o.state.exists());
-                    there && p.provisional
-                })
-                .map(|(id, p)| (*id, p.epoch, p.setting.clone()))
-                .collect();
-            let ctx = self.ctx(self.limits.call_timeout);
-            for (id, epoch, setting) in wanted {
-                let handle = self.handle(id);
-                let patience = self.patience(self.limits.settle_retries);
-                match patience.call(|| provider.setting(&ctx, id, &handle)).await {
-                    Ok(now) => {
-                        let now = now.map_or(0, |(now, _)| now);
-                        if now != epoch {
-                            moves.push((id, now, setting));
-                        }
-                    }
-                    Err(error) => return Ok(Err(error)),
+            let mut confirmed = self.confirm_one(&name).await?;
+            if matches!(&confirmed, Err(error) if error.kind == ErrorKind::Fenced) {
+                // It went back by itself and listens to nothing of before. If it is another engine that took over, it says so again.
+                if let Err(error) = self.turn().await {
+                    return Ok(Err(error));
                 }
+                confirmed = self.confirm_one(&name).await?;
             }
-            if !moves.is_empty()
-                && let Err(error) = self.move_batch(&name, None, moves, self.limits.settle_retries).await?
-            {
-                return Ok(Err(error));
-            }
-            let patience = self.patience(self.limits.settle_retries);
-            if let Err(error) = patience.call(|| provider.confirm(&ctx)).await {
+            if let Err(error) = confirmed {
                 return Ok(Err(error));
             }
             remaining = remaining.saturating_sub(1);
             self.append(vec![Body::Confirmed { provider: name, remaining }], true)?;
         }
         Ok(Ok(()))
+    }
+
+    async fn confirm_one(&mut self, name: &Arc<str>) -> Result<Result<(), Error>, EngineError> {
+        let Some(provider) = self.providers.get(name).cloned() else { return Ok(Ok(())) };
+        let mut moves: Vec<(ObjectId, u64, Setting)> = Vec::new();
+        let there =
+            |id: &ObjectId| self.state().objects.get(id).is_some_and(|o| o.provider == *name && o.state.exists());
+        let open = self.state().pointers.iter().filter(|(id, p)| p.provisional && there(id));
+        let wanted: Vec<_> = open.map(|(id, p)| (*id, p.epoch, p.setting.clone())).collect();
+        let (ctx, patience) = (self.ctx(self.limits.call_timeout), self.patience(self.limits.settle_retries));
+        for (id, epoch, setting) in wanted {
+            let handle = self.handle(id);
+            match patience.call(|| provider.setting(&ctx, id, &handle)).await {
+                Ok(now) => {
+                    let now = now.map_or(0, |(now, _)| now);
+                    if now != epoch {
+                        moves.push((id, now, setting));
+                    }
+                }
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        if !moves.is_empty()
+            && let Err(error) = self.move_batch(name, None, moves, self.limits.settle_retries).await?
+        {
+            return Ok(Err(error));
+        }
+        let patience = self.patience(self.limits.settle_retries);
+        Ok(patience.call(|| provider.confirm(&ctx)).await)
     }
 
     /// What is to leave now, by tier.
@@ -136,6 +141,10 @@ impl Engine {
         };
         let (in_use, warm) = (self.state().in_use(), self.state().warm(keep));
         let consented = |id: &ObjectId| self.state().consents.contains(&(ConsentKind::DurableDestroy, *id));
+        let alone = |o: &Object| {
+            let holds = o.made_dormant || o.claims.iter().any(|c| c.exclusive);
+            holds && o.nature == Nature::Process && o.state.acts()
+        };
         let mut leaving = Leaving::default();
         for (id, object) in self.state().objects.iter().filter(|(id, _)| !in_use.contains(id)) {
             match retire::tier(object, warm.contains(id), consented(id)) {
@@ -143,8 +152,7 @@ impl Engine {
                 Some(Action::Release | Action::Forget) => leaving.released.push(*id),
                 Some(Action::Warm) => {
                     leaving.drain.insert(*id);
-                    let alone = object.made_dormant || object.claims.iter().any(|c| c.exclusive);
-                    if alone && object.nature == Nature::Process && object.state.acts() {
+                    if alone(object) {
                         leaving.rest.push(*id);
                     }
                 }
@@ -155,6 +163,9 @@ impl Engine {
                     }
                     leaving.drain.insert(*id);
                     leaving.end.insert(*id);
+                    if alone(object) {
+                        leaving.rest.push(*id);
+                    }
                 }
                 Some(_) | None => {}
             }
@@ -177,9 +188,13 @@ impl Engine {
             end.remove(&leftover.object);
             rest.retain(|object| *object != leftover.object);
         }
-        // What stays warm and would act by itself, or holds something alone, rests.
-        let failed = self.set_acting(&rest, false, self.limits.settle_retries).await?;
-        leftovers.extend(failed.into_iter().map(|(object, error)| Leftover { object, why: error.message }));
+        // What acts by itself, or holds something alone, rests: if it stays warm, and if its end fails. Else it would go on
+        // beside its successor.
+        rest.retain(|object| !self.state().may_point(*object));
+        for (object, error) in self.set_acting(&rest, false, self.limits.settle_retries).await? {
+            end.remove(&object);
+            leftovers.push(Leftover { object, why: error.message });
+        }
         leftovers.extend(self.demolish(end).await?);
         // Content goes last: nothing that binds it is there any more, unless it was left over.
         let free = |object: &ObjectId| self.state().bound_by(*object).is_none();
@@ -198,7 +213,7 @@ struct Leaving {
     released: Vec<ObjectId>,
     /// What nothing must be in flight to.
     drain: BTreeSet<ObjectId>,
-    /// Of it, what stays and must not act.
+    /// Of it, what must not act by itself any more.
     rest: Vec<ObjectId>,
     /// Of it, what is destroyed.
     end: BTreeSet<ObjectId>,

@@ -48,10 +48,9 @@ use crate::random::Random;
 use crate::seal::provider::Sealed;
 use crate::state::{Apply, State};
 use futures_util::stream::{StreamExt, TryStreamExt};
-use imm_ir::{Graph, SchemaSet};
+use imm_ir::{Digest, Graph, SchemaSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -105,9 +104,9 @@ pub struct Engine {
     events: Box<dyn Fn(Event) + Send>,
     cancel: watch::Receiver<u8>,
     canceller: Canceller,
-    /// A setting in force is provisional: the heartbeat beats.
-    provisional: Arc<AtomicBool>,
-    announced: bool,
+    pulse: Arc<tenure::Pulse>,
+    /// The head that providers were told; 0: nothing yet.
+    announced: (u64, Digest),
     /// Longest outage that a handover of this command made, milliseconds.
     outage_ms: u64,
     /// Since when nobody serves, in a handover that has not come to its end.
@@ -124,6 +123,8 @@ pub struct Engine {
     failed_watch: Option<String>,
     /// Who said yes to the plan that is to be applied, and how.
     approval: Option<String>,
+    /// The plan of that rollback.
+    way_back: Option<Arc<Plan>>,
 }
 
 /// Why the forward part of an apply ends before the commit.
@@ -163,8 +164,8 @@ impl Engine {
             events: Box::new(drop),
             cancel,
             canceller: Canceller(Arc::new(sender)),
-            provisional: Arc::default(),
-            announced: false,
+            pulse: Arc::default(),
+            announced: (0, Digest([0; 32])),
             outage_ms: 0,
             dark_since: None,
             copied: BTreeSet::new(),
@@ -173,6 +174,7 @@ impl Engine {
             committed_here: false,
             failed_watch: None,
             approval: None,
+            way_back: None,
         }
     }
 
@@ -325,6 +327,11 @@ impl Engine {
             Err(Stop::Unwind(cause, error)) => {
                 (self.events)(Event::Failed { error: error.clone() });
                 self.unwind(cause, &error, began).await
+            }
+            // Whoever holds the lease may go on: a provider also stops to listen when a setting was not renewed in time. If
+            // there is another holder, undoing finds out before it has begun.
+            Err(Stop::Fatal(EngineError::Provider(error))) if error.kind == ErrorKind::Fenced => {
+                self.unwind(UnwindCause::LeaseLost, &error.message, began).await
             }
             Err(Stop::Fatal(error)) => Err(error),
         }

@@ -88,6 +88,14 @@ pub enum EngineError {
     /// Nothing was changed: the plan does not fit.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// What was committed failed its watch and stays in force: there is no plan of going back.
+    #[error("{why}; it stays in force, since going back is refused: {refused}")]
+    NoWayBack {
+        /// Why it failed.
+        why: String,
+        /// Why there is no plan.
+        refused: PlanError,
+    },
     /// There is no such generation.
     #[error("there is no generation {0}")]
     NoGeneration(u64),

@@ -4,8 +4,10 @@
 use super::{Engine, EngineError, Outcome};
 use crate::entry::{Body, ConsentKind, UnwindCause, Verb, Verdict};
 use crate::id::{ApplyId, ObjectId};
+use crate::plan::Plan;
 use crate::plan::saved::Attached;
 use imm_ir::Addr;
+use std::sync::Arc;
 use tokio::time::Instant;
 
 impl Engine {
@@ -17,6 +19,10 @@ impl Engine {
     pub async fn recover(&mut self) -> Result<Option<Outcome>, EngineError> {
         let Some(forward) = self.state().open_apply().map(|a| a.phase.forward()) else {
             let Some(why) = self.owed_return() else { return Ok(None) };
+            // What going back would need, a consent or room, is for people to give: they were told.
+            if let Err(EngineError::Plan(_)) = self.plan_back() {
+                return Ok(None);
+            }
             self.announce().await?;
             return self.go_back(Outcome::NothingToDo, why).await.map(Some);
         };
@@ -59,15 +65,28 @@ impl Engine {
 
     /// What was committed failed its watch: an apply of its own goes back to what was in force before.
     pub(super) async fn go_back(&mut self, outcome: Outcome, why: String) -> Result<Outcome, EngineError> {
-        let Some(plan) = self.plan_back()? else { return Ok(outcome) };
+        let plan = match self.plan_back() {
+            Err(EngineError::Plan(refused)) => return Err(EngineError::NoWayBack { why, refused }),
+            plan => plan?,
+        };
+        let Some(plan) = plan else { return Ok(outcome) };
+        // What was committed may have confirmations and ends under way.
+        self.turn().await.map_err(EngineError::Provider)?;
         let failed = self.state().current.unwrap_or(0);
         let attached = Attached { because: Some(why.clone()), ..Attached::default() };
+        let plan = Arc::new(plan);
+        self.way_back = Some(Arc::clone(&plan));
         Ok(match self.carry_out(&plan, &attached).await? {
             Outcome::Committed { generation, leftovers, took_ms, .. } => {
                 Outcome::Reverted { failed, generation, error: why, leftovers, took_ms }
             }
             other => other,
         })
+    }
+
+    /// The plan by which it went back by itself, or is on its way to.
+    pub fn way_back(&self) -> Option<&Plan> {
+        self.way_back.as_deref()
     }
 
     /// Gives up what holds an interrupted apply, in so many words: the next [`recover`](Self::recover) leaves it as it is.

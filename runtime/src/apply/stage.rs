@@ -227,7 +227,7 @@ impl Engine {
             })
             .collect();
         self.append(vec![Body::IntentSwitch(Box::new(intent))], true)?;
-        self.provisional.store(true, Ordering::Relaxed);
+        self.pulse.provisional.store(true, Ordering::Relaxed);
         let first = moves.first().map(|(object, ..)| *object);
         match self.call_switch(&target, &calls, ttl, retries).await {
             Ok(epochs) => {

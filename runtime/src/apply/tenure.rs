@@ -3,11 +3,11 @@
 
 use super::{Engine, EngineError};
 use crate::entry::Body;
-use crate::lease::{Holder, TookOver};
-use crate::provider::Ctx;
+use crate::lease::{self, Holder, TookOver};
+use crate::provider::{Ctx, Error};
 use imm_ir::Digest;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Who runs the command: its lease.
@@ -19,6 +19,15 @@ pub struct Tenure {
     pub took_over: Option<TookOver>,
     /// Why, when that one was alive.
     pub because: Option<String>,
+}
+
+/// What the beat goes by.
+#[derive(Debug, Default)]
+pub(super) struct Pulse {
+    /// A setting in force is provisional: it beats.
+    pub provisional: AtomicBool,
+    /// The fence in force.
+    pub fence: AtomicU64,
 }
 
 impl Engine {
@@ -34,7 +43,7 @@ impl Engine {
 
     /// The first act of every apply and recovery: from here on no provider listens to an older engine.
     pub(super) async fn announce(&mut self) -> Result<(), EngineError> {
-        if self.announced {
+        if self.announced.0 > 0 {
             return Ok(());
         }
         // A provider remembers the head: an entry that a power cut could still take would look like a forked ledger.
@@ -46,7 +55,7 @@ impl Engine {
             let seen = self.retry(0, 3, || provider.announce(&ctx, head)).await.map_err(EngineError::Provider)?;
             self.check_forked(&name, seen)?;
         }
-        self.announced = true;
+        self.announced = head;
         Ok(())
     }
 
@@ -82,6 +91,19 @@ impl Engine {
         }
     }
 
+    /// What this engine sent up to now has no effect from here on, wherever it is: calls that nobody waits for any more may
+    /// still be on their way, and would undo what follows. As for whoever takes over, this is the first thing that providers
+    /// hear. The head is the one that they know: what was written since may not be on the disk yet.
+    pub(super) async fn turn(&mut self) -> Result<(), Error> {
+        self.ledger.raise(lease::turned(self.ledger.fence()));
+        let (ctx, head) = (&self.ctx(self.limits.call_timeout), self.announced);
+        let patience = self.patience(self.limits.settle_retries);
+        let told = self.providers.values().map(async |provider| patience.call(|| provider.announce(ctx, head)).await);
+        futures_util::future::join_all(told).await.into_iter().try_for_each(|told| told.map(drop))?;
+        self.pulse.fence.store(ctx.fence, Ordering::Relaxed);
+        Ok(())
+    }
+
     pub(super) fn ctx(&self, timeout: Duration) -> Ctx {
         let state = self.state();
         // The number the open apply will commit, or has.
@@ -96,11 +118,13 @@ impl Engine {
     /// Keeps provisional settings alive; never ends.
     pub(super) fn heartbeat(&self) -> impl Future<Output = ()> + use<> {
         let (providers, ctx) = (self.providers.clone(), self.ctx(self.limits.call_timeout));
-        let (ttl, provisional) = (self.limits.ttl, Arc::clone(&self.provisional));
+        let (ttl, pulse) = (self.limits.ttl, Arc::clone(&self.pulse));
+        pulse.fence.store(ctx.fence, Ordering::Relaxed);
         async move {
             loop {
                 tokio::time::sleep(ttl / 3).await;
-                if provisional.load(Ordering::Relaxed) {
+                if pulse.provisional.load(Ordering::Relaxed) {
+                    let ctx = Ctx { fence: pulse.fence.load(Ordering::Relaxed), ..ctx.clone() };
                     for provider in providers.values() {
                         // A missed beat is no failure: the next one, or the provider's own return, follows.
                         drop(provider.renew(&ctx, ttl).await);

@@ -66,6 +66,8 @@ pub enum What {
     VerifyFails,
     /// A switch fails before its effect, and may be tried again.
     SwitchFails,
+    /// An end fails before its effect, and will fail again.
+    EndFails,
     /// A create takes so many milliseconds.
     Slow(u64),
 }

@@ -1,21 +1,23 @@
 //! Runs the real engine in a simulated world, lets it die anywhere, recovers, and asks the oracle.
 //!
 //! Made for a single-threaded runtime with paused time; then a scene is a function of its seed. A scene outlives its
-//! engines: each command is a new one, with the next fence, on the same disk and world.
+//! engines: each command is a new one, with the next lease, on the same disk and world.
 
 use super::call::{Client, Place};
 use super::life::{Life, Mortal, MortalStore};
-use super::oracle::{self, Evidence, Promise, Span, Violation};
+use super::oracle::{self, Evidence, Promise, Span, Turn, Violation};
 use super::world::World;
 use crate::apply::{Engine, EngineError, Limits, Outcome, Providers, Tenure};
 use crate::clock::Clock;
 use crate::entry::{Actor, Body, Verb};
 use crate::id::{Lineage, ObjectId};
+use crate::lease::TURNS;
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::saved::Attached;
 use crate::plan::{Action, Fate, Options, Plan, Start, Step, Undo};
 use crate::provider::{Level, Provider};
 use crate::random::Random;
+use crate::rollout;
 use crate::state::State;
 use crate::store::memory::MemoryStore;
 use crate::store::{Record, Store};
@@ -27,6 +29,9 @@ use tokio::time::Instant;
 /// Names and texts.
 type Told = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
+/// What plans promised, by their digests; those that work on the same ledger know of each other's.
+type Promises = Arc<Mutex<Vec<(Digest, Promise)>>>;
+
 /// One environment and its world.
 #[derive(Debug)]
 pub struct Scene {
@@ -35,9 +40,9 @@ pub struct Scene {
     /// The ledger's disk.
     pub disk: MemoryStore,
     seed: u64,
-    fence: u64,
+    lease: u64,
     began: Instant,
-    promises: Vec<(Digest, Promise)>,
+    promises: Promises,
     spans: Vec<Span>,
     /// Its clock says anything.
     wild: bool,
@@ -150,9 +155,9 @@ impl Scene {
             world,
             disk,
             seed,
-            fence: 0,
+            lease: 0,
             began: Instant::now(),
-            promises: Vec::new(),
+            promises: Promises::default(),
             spans: Vec::new(),
             wild: false,
             afar: false,
@@ -163,14 +168,14 @@ impl Scene {
         }
     }
 
-    /// The same environment as another process sees it: same disk, same world, later fences.
+    /// The same environment as another process sees it: same disk, same world, later leases.
     #[must_use]
     pub fn beside(&self) -> Self {
         Self {
             world: self.world.clone(),
             disk: self.disk.clone(),
-            fence: self.fence + 1,
-            promises: self.promises.clone(),
+            lease: self.lease + 1,
+            promises: Arc::clone(&self.promises),
             spans: self.spans.clone(),
             secrets: self.secrets.clone(),
             told: Arc::clone(&self.told),
@@ -193,6 +198,10 @@ impl Scene {
     /// How long each command took.
     pub fn spans(&self) -> &[Span] {
         &self.spans
+    }
+
+    fn promised(&self) -> std::sync::MutexGuard<'_, Vec<(Digest, Promise)>> {
+        self.promises.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, name: &str, what: impl FnOnce() -> Vec<u8>) {
@@ -250,17 +259,18 @@ impl Scene {
             Ended::Outcome(Outcome::Stuck { why, .. }) => Some(why.clone()),
             _other => None,
         };
+        let steps = self.promised().last().map_or(0, |(_, promise)| promise.steps);
         self.spans.push(Span {
-            what: format!("{} (number {})", command.word(), self.fence),
+            what: format!("{} (number {})", command.word(), self.lease),
             took_ms: self.world.now_ms() - began,
-            steps: self.promises.last().map_or(0, |(_, promise)| promise.steps),
+            steps,
             question,
         });
         ended
     }
 
     async fn one(&mut self, command: &Command, keep: Option<u32>, life: &Life) -> Ended {
-        self.fence += 1;
+        self.lease += 1;
         let opened = match self.open(life) {
             Ok(engine) => engine,
             Err(_) if life.ended().is_some() => return Ended::Died(life.ended().unwrap_or_default()),
@@ -275,7 +285,7 @@ impl Scene {
                 told.lock().unwrap_or_else(PoisonError::into_inner).push(("an event".to_owned(), text));
             });
         }
-        let mut planned = None;
+        let promises = Arc::clone(&self.promises);
         let work = async {
             if let Command::AcceptLost(address) = command
                 && let Err(e) = engine.accept_lost(address, "simulated")
@@ -317,7 +327,7 @@ impl Scene {
                 Ok(plan) => plan,
                 Err(e) => return Ended::Refused(e.to_string()),
             };
-            planned = Some((plan.digest(), promise(&plan)));
+            promises.lock().unwrap_or_else(PoisonError::into_inner).push((plan.digest(), promise(&plan)));
             if !self.secrets.is_empty() {
                 let text = postcard::to_stdvec(&plan).unwrap_or_default();
                 self.told.lock().unwrap_or_else(PoisonError::into_inner).push(("a plan".to_owned(), text));
@@ -336,7 +346,7 @@ impl Scene {
             () = life.end() => Ended::Died(String::new()),
             ended = work => ended,
         };
-        self.promises.extend(planned);
+        self.promised().extend(engine.way_back().map(|plan| (plan.digest(), promise(plan))));
         match life.ended() {
             Some(instant) => Ended::Died(instant),
             None => ended,
@@ -385,9 +395,10 @@ impl Scene {
         let lineage = Some(lineage(self.seed));
         let mut evidence =
             Evidence { effects: self.world.log(), lineage, spans: self.spans.clone(), ..Evidence::default() };
+        let promised = self.promised();
         for (_, entry) in oracle::entries(&records) {
             let (Body::ApplyStarted(started), Some(id)) = (&entry.body, entry.header.apply) else { continue };
-            let promise = self.promises.iter().find(|(digest, _)| *digest == started.plan_digest);
+            let promise = promised.iter().find(|(digest, _)| *digest == started.plan_digest);
             evidence.promises.extend(promise.map(|(_, promise)| (id, promise.clone())));
         }
         evidence.records = records;
@@ -429,10 +440,10 @@ impl Scene {
 
     fn open(&self, life: &Life) -> Result<Engine, LedgerError> {
         let store = MortalStore { disk: self.disk.clone(), life: life.clone() };
-        let wild = self.wild.then(|| Mutex::new(Random::seeded(self.fence)));
+        let wild = self.wild.then(|| Mutex::new(Random::seeded(self.lease)));
         let clock = Arc::new(Virtual { began: self.began, wild });
         let actor = Actor { user: "simulated".into(), host: "simulated".into(), tool_version: "0".into() };
-        let mut ledger = Ledger::open(Box::new(store), clock, actor, self.fence)?;
+        let mut ledger = Ledger::open(Box::new(store), clock, actor, self.lease * TURNS)?;
         ledger.initialize(lineage(self.seed), "simulated")?;
         let mut providers = Providers::new();
         for place in [Place::Here, Place::Afar].into_iter().filter(|place| self.afar || *place == Place::Here) {
@@ -441,7 +452,7 @@ impl Scene {
             providers.insert(Arc::from(place.identity()), provider);
         }
         let tenure = Tenure::default();
-        let random = Random::seeded(self.seed.wrapping_mul(1_000_003).wrapping_add(self.fence));
+        let random = Random::seeded(self.seed.wrapping_mul(1_000_003).wrapping_add(self.lease));
         Ok(Engine::new(ledger, providers, Limits::default(), tenure, random))
     }
 }
@@ -451,6 +462,14 @@ fn lineage(seed: u64) -> Lineage {
     let mut lineage = [0; 16];
     lineage.iter_mut().zip(seed.to_le_bytes()).for_each(|(to, from)| *to = from);
     Lineage(lineage)
+}
+
+fn turns(turns: &[rollout::Turn]) -> BTreeMap<ObjectId, Turn> {
+    let turn = |turn: &rollout::Turn| {
+        let targets = turn.targets.iter().map(|share| (share.object, share.weight)).collect();
+        (turn.pointer, Turn { weight: turn.weight, targets })
+    };
+    turns.iter().map(turn).collect()
 }
 
 /// What the oracle may know of a plan.
@@ -473,6 +492,8 @@ pub fn promise(plan: &Plan) -> Promise {
         attaches: taken(Action::Attach, true),
         retains: of(Action::Retain),
         releases: of(Action::Release),
+        stages: plan.rollout.stages.iter().rev().skip(1).rev().map(|stage| turns(&stage.turns)).collect(),
+        finals: plan.switches.iter().map(|s| (s.object, s.targets.iter().map(|(_, id)| *id).collect())).collect(),
         steps: plan.steps.len(),
         outage_ms: plan.steps.iter().map(|s| s.outage_ms).max().unwrap_or(0),
         ..Promise::default()

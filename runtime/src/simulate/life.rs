@@ -1,12 +1,12 @@
 //! The life of one simulated engine, and when it ends. Every append and every provider call has an instant before and one
 //! after it; an engine can be made to die at any of them, and from then on nothing it does has an effect.
 
-use super::call::{Ask, Call, Reply};
+use super::call::{Ask, Call, Reply, error};
 use super::world::World;
 use crate::apply::Canceller;
 use crate::entry::Body;
 use crate::id::ObjectId;
-use crate::provider::{Ctx, Result};
+use crate::provider::{Ctx, ErrorKind, Happened, Result};
 use crate::store::memory::MemoryStore;
 use crate::store::{Batch, Reader, Record, Signal, Store, StoreError};
 use async_trait::async_trait;
@@ -42,6 +42,8 @@ struct Span {
     /// Names of the entries about these that it did not end after.
     lived_through: BTreeSet<String>,
     pauses_at: Option<u64>,
+    /// It stands still.
+    stands: bool,
     /// Happens at an instant.
     does_at: Option<(u64, Action)>,
     /// From this instant on there is no room on the disk.
@@ -151,11 +153,14 @@ impl Life {
         let now = {
             let mut span = self.span();
             let passed = span.passed;
-            span.pauses_at.take_if(|at| *at == passed).is_some()
+            let now = span.pauses_at.take_if(|at| *at == passed).is_some();
+            span.stands |= now;
+            now
         };
         if now {
             self.inner.paused.notify_one();
             self.inner.resumed.notified().await;
+            self.span().stands = false;
         }
     }
 
@@ -256,6 +261,10 @@ pub struct Mortal {
 impl Ask for Mortal {
     async fn ask(&self, ctx: &Ctx, call: Call) -> Result<Reply> {
         let name = call.name();
+        // Nor does it keep alive what it has set.
+        if matches!(call, Call::Renew { .. }) && self.life.span().stands {
+            return Err(error(ErrorKind::Transient, Happened::No, format!("{name}: nobody asks")));
+        }
         if !self.life.pass(|| format!("before call {name}")) {
             // It was on its way when its sender died: it may still arrive.
             self.world.leave_behind(ctx, call);

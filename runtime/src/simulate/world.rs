@@ -238,7 +238,9 @@ impl World {
             let (slow, troubled) = inner.troubled(&call);
             (wait + slow, troubled.unwrap_or(fate))
         };
+        let on_its_way = OnItsWay { world: self, ctx, call: Some(&call) };
         self.pause(wait).await;
+        on_its_way.arrives();
         let name = call.name();
         let no =
             |kind| Err(error(kind, Happened::No, format!("{name}: the simulated world failed it before its effect")));
@@ -289,7 +291,7 @@ impl World {
         }
     }
 
-    /// A call whose sender died: it may be lost, or arrive before or after another engine takes over.
+    /// A call whose sender died or gave it up: it may be lost, or arrive before or after another engine takes over.
     pub fn leave_behind(&self, ctx: &Ctx, call: Call) {
         if !call.has_effect() || matches!(call, Call::Announce { .. }) {
             return;
@@ -390,6 +392,27 @@ impl World {
     }
 }
 
+/// A call between its sender and the world. Whoever gives it up before it arrives does not know whether it will.
+struct OnItsWay<'a> {
+    world: &'a World,
+    ctx: &'a Ctx,
+    call: Option<&'a Call>,
+}
+
+impl OnItsWay<'_> {
+    fn arrives(mut self) {
+        self.call = None;
+    }
+}
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        if let Some(call) = self.call {
+            self.world.leave_behind(self.ctx, call.clone());
+        }
+    }
+}
+
 impl Inner {
     /// What trouble does to a call: how long it takes, and how it ends.
     fn troubled(&mut self, call: &Call) -> (u64, Option<Fate>) {
@@ -405,6 +428,11 @@ impl Inner {
                 }
                 (What::SwitchFails, Call::Switch { moves, .. }) if moves.iter().any(|m| m.address.is_within(at)) => {
                     fate = Some(Fate::Transient);
+                }
+                (What::EndFails, Call::Destroy { object, .. })
+                    if self.things.address(*object).is_some_and(|address| address.is_within(at)) =>
+                {
+                    fate = Some(Fate::Permanent);
                 }
                 (What::Slow(by), Call::Create(request)) if request.address.is_within(at) => {
                     slow += by;

@@ -375,10 +375,7 @@ impl State {
         self.derived.moving(&intent.moves);
         for m in &intent.moves {
             for target in &m.to.targets {
-                // Drained by an earlier stage, and asked again from here on.
-                if let Some(object) = self.objects.get_mut(&target.object).filter(|o| o.state == ObjectState::Idle) {
-                    object.state = ObjectState::Running;
-                }
+                self.asked_again(target.object);
             }
             let pointer = self.pointers.or_insert_with(m.object, || Pointer {
                 epoch: m.from_epoch,
@@ -406,11 +403,19 @@ impl State {
 
     fn reverted(&mut self, moved: &[Moved]) {
         for m in moved {
-            if let Some(pointer) = self.pointers.get_mut(&m.object) {
-                pointer.epoch = m.epoch;
-                pointer.setting = pointer.confirmed.clone();
-                pointer.provisional = false;
-            }
+            let Some(pointer) = self.pointers.get_mut(&m.object) else { continue };
+            pointer.epoch = m.epoch;
+            pointer.setting = pointer.confirmed.clone();
+            pointer.provisional = false;
+            let targets: Vec<ObjectId> = pointer.setting.targets.iter().map(|t| t.object).collect();
+            targets.into_iter().for_each(|target| self.asked_again(target));
+        }
+    }
+
+    /// Drained by an earlier stage, and asked again from here on.
+    fn asked_again(&mut self, target: ObjectId) {
+        if let Some(object) = self.objects.get_mut(&target).filter(|o| o.state == ObjectState::Idle) {
+            object.state = ObjectState::Running;
         }
     }
 

@@ -42,7 +42,7 @@ struct Bench {
 
 impl Bench {
     fn engine(&mut self) -> Engine {
-        self.fence += 1;
+        self.fence += imm_runtime::lease::TURNS;
         let store = Box::new(self.store.clone());
         let mut ledger = Ledger::open(store, Arc::new(Noon), Actor::default(), self.fence).unwrap();
         ledger.initialize(Lineage([7; 16]), "local").unwrap();

@@ -35,11 +35,10 @@ fn engine() {
         socket.set_nonblocking(true).unwrap();
         let remote = Remote::new(tokio::net::UnixStream::from_std(socket).unwrap());
         let provider: Arc<dyn Provider> = Arc::new(Client::new(remote));
-        let (mut lease, took_over) = Lease::take(&folder, Holder::current()).unwrap();
+        let (lease, took_over) = Lease::take(&folder, Holder::current()).unwrap();
         let store = SqliteStore::open(&folder.join("ledger.db")).unwrap();
         let actor = Actor { user: "u".into(), host: "h".into(), tool_version: "0".into() };
         let mut ledger = Ledger::open(Box::new(store), Arc::new(SystemClock), actor, lease.fence()).unwrap();
-        lease.raise(ledger.state().fence).unwrap();
         ledger.initialize(Lineage([7; 16]), "killed").unwrap();
         let providers = Providers::from([(Arc::from(IDENTITY), provider)]);
         let tenure = Tenure { holder: Holder::current(), took_over, because: None };

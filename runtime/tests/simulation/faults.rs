@@ -5,6 +5,7 @@ use crate::stage::{apply, in_virtual_time, none, scene};
 use imm_ir::Addr;
 use imm_runtime::apply::Outcome;
 use imm_runtime::id::ObjectId;
+use imm_runtime::lease::TURNS;
 use imm_runtime::provider::Level;
 use imm_runtime::simulate::effect::Deed;
 use imm_runtime::simulate::harness::{Command, Ended, Scene};
@@ -78,7 +79,7 @@ fn the_lease_is_lost_at_any_append() {
     for (instant, name) in (1..).zip(&names).filter(|(_, name)| name.starts_with("before append")) {
         in_virtual_time(async {
             let mut scene = scene(21, &before).await;
-            let (mut disk, fence) = (scene.disk.clone(), scene.disk.fence() + 2);
+            let (mut disk, fence) = (scene.disk.clone(), scene.disk.fence() + 2 * TURNS);
             let take = move || disk.append(Batch { fence, sync: true, ..Batch::default() }).unwrap();
             let ended = scene.run(&command, None, &Life::doing_at(instant, take)).await;
             let Ended::Refused(why) = &ended else { panic!("{name}: {ended:?}") };
@@ -137,6 +138,27 @@ fn a_rolling_rollout_is_stopped_at_any_instant() {
             let when = format!("stopped {}", names[instant as usize - 1]);
             assert!(matches!(ended, Ended::Outcome(_)), "{when}: {ended:?}");
             settled(&mut scene, &command, &when).await;
+        });
+    }
+}
+
+/// A second route to what is kept is taken back. What it led to serves on behind the first one, and is drained when it goes.
+#[test]
+fn a_route_to_what_is_kept_is_taken_back() {
+    let program = |text: &str, second_route: bool| {
+        apply(&Program { greeting: text.into(), replicas: 1, second_route, volume: false, ..Program::hello() })
+    };
+    let (before, command) = ([program("one", false)], program("one", true));
+    let names = instants(&before, &command);
+    for instant in 1..=names.len() as u64 {
+        in_virtual_time(async {
+            let mut scene = scene(25, &before).await;
+            let ended = scene.run(&command, None, &Life::signalled_at(vec![instant])).await;
+            let when = format!("stopped {}", names[instant as usize - 1]);
+            assert!(matches!(ended, Ended::Outcome(_)), "{when}: {ended:?}");
+            let ended = scene.run(&program("two", false), Some(0), &Life::default()).await;
+            assert!(matches!(ended, Ended::Outcome(Outcome::Committed { .. })), "{when}: {ended:?}");
+            none(&scene.judge_at_rest(), &when);
         });
     }
 }

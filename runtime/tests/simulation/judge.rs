@@ -3,7 +3,7 @@
 //! | | judged in | on | caught here by |
 //! |--|--|--|--|
 //! | I1, I2, I9, I10 | `oracle::effects` | every effect | `i1_…`, `i2_…`, `i9_…`, `i10_…` |
-//! | I3, I5, I16 | `oracle::effects` | every move of a pointer, and all time between | `i3_…`, `i5_…`, `i16_…` |
+//! | I3, I5, I16 | `oracle::effects`; I5 of each stage in `oracle::weights` | every move of a pointer, and all time between | `i3_…`, `i5_…`, `i16_…` |
 //! | I4 | `oracle::effects`, `oracle::applies` | everything that ends or stops | `i4_…` |
 //! | I6, I7 | `oracle::effects`; I7 at rest, too | everything that begins to act, other environments' too | `i6_…`, `i7_…` |
 //! | I8 | `oracle::effects` (ends, copies), `oracle::data` (who wrote what) | every write, and what is there in the end | `i8_…` |
@@ -29,7 +29,7 @@ use imm_runtime::simulate::effect::{Deed, Effect, Made};
 use imm_runtime::simulate::harness::Command;
 use imm_runtime::simulate::life::Life;
 use imm_runtime::simulate::oracle::{Evidence, judge};
-use imm_runtime::simulate::shapes::{Migration, Program};
+use imm_runtime::simulate::shapes::{Migration, Program, Rollout};
 use imm_runtime::store::Record;
 
 /// What two good applies left.
@@ -167,6 +167,42 @@ fn i5_a_target_of_no_generation() {
         let effect = Effect { deed: Deed::Confirmed, ..effects[at].clone() };
         effects.insert(at + 1, effect);
     });
+}
+
+#[test]
+fn i5_a_stage_deals_out_otherwise_than_planned() {
+    let canary = |text: &str| Program { rollout: Some(Rollout::Canary(vec![10, 50], 100)), ..greeting(text) };
+    let evidence =
+        in_virtual_time(async { scene(3, &[apply(&canary("one")), apply(&canary("two"))]).await.evidence() });
+    assert_eq!(judge(&evidence), []);
+    for stage in 1..=3 {
+        for spoil in 0..3 {
+            let mut evidence = evidence.clone();
+            let mut all = entries(&evidence);
+            for entry in &mut all {
+                match &mut entry.body {
+                    // A part of the requests goes elsewhere, or nowhere.
+                    Body::IntentSwitch(intent) if intent.stage == Some(stage) && spoil < 2 => {
+                        let targets = &mut intent.moves[0].to.targets;
+                        targets[0].weight -= 1_000;
+                        targets[1].weight += if spoil == 0 { 1_000 } else { 0 };
+                    }
+                    Body::StageEntered { stage: now, of, .. } if *now == stage && spoil == 2 => *of += 1,
+                    _other => {}
+                }
+            }
+            evidence.records = rechain(&all);
+            expect("I5", &evidence);
+        }
+    }
+    // The provider is told something else than was written down.
+    let mut evidence = evidence;
+    let told =
+        |d: &Deed| matches!(d, Deed::Switched { to, .. } if to.targets.iter().any(|t| t.fresh && t.weight < 100_000));
+    let at = position(&evidence.effects, told);
+    let Deed::Switched { to, .. } = &mut evidence.effects[at].deed else { unreachable!() };
+    to.targets[0].weight += 1;
+    expect("I1", &evidence);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod coverage;
 mod crashes;
 mod faults;
 mod judge;
+mod late;
 mod places;
 mod quiet;
 mod rollouts;

@@ -94,7 +94,7 @@ impl Things {
         let (fence, anchor) = self.fences.get(&owner).copied().unwrap_or((0, (0, Digest([0; 32]))));
         // What is made elsewhere was taken when it was asked for, and shows later.
         let taken = caller.late && caller.place == Place::Afar && matches!(call, Call::Create(_));
-        if caller.fence < fence && !taken {
+        if caller.fence < fence && call.has_effect() && !taken {
             let message = format!("fence {} was superseded by {fence}", caller.fence);
             return Err(error(ErrorKind::Fenced, Happened::No, message));
         }

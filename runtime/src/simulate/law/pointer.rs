@@ -2,10 +2,12 @@
 
 use super::{Caller, Things};
 use crate::id::{Lineage, ObjectId};
+use crate::lease;
 use crate::provider::{ErrorKind, Happened, Move, Result, Setting};
 use crate::simulate::call::{Place, Reply, error};
 use crate::simulate::effect::Deed;
 use imm_ir::Nature;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 #[derive(Debug, Default)]
@@ -65,6 +67,14 @@ impl Things {
                 pointer.setting = pointer.confirmed.clone();
                 resting.extend(pointer.setting.targets.iter().map(|t| (pointer.owner, t.object)));
                 reverted.push((pointer.owner, *id, pointer.epoch, pointer.setting.clone()));
+            }
+        }
+        // Whoever let it run out is not listened to any more: what it said before may still be on its way, and would stop what
+        // is in force again.
+        let left: BTreeSet<_> = reverted.iter().filter_map(|(owner, ..)| *owner).collect();
+        for owner in left {
+            if let Some((fence, _)) = self.fences.get_mut(&owner) {
+                *fence = lease::turned(*fence);
             }
         }
         // What it goes back to acts again, unless somebody else may hold what it needs alone.

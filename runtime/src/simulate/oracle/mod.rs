@@ -1,7 +1,7 @@
 //! The oracle: judges what an engine did from the world's log and the ledger's durable records alone.
 //!
 //! It folds both on its own and shares no code with state, plan or executor; of the engine it knows only how an entry is
-//! decoded. To read: `chain` (I10, I11: the records themselves), `applies` (I12, I13: entries by apply), `steps` (I14),
+//! decoded. To read: `chain` (I10, I11: the records themselves), `applies` (I12, I13: entries by apply), `steps` (I14), `weights` (I5 of each stage),
 //! `effects` (everything that relates an effect to the entries before it), `data` (I8: what durables hold), `secrets` (I17),
 //! `bounds` (Q11, Q12), [`rest`] (Q1 to Q3: what is there once all is quiet), [`why`] (Q9: what undoes a step).
 //!
@@ -16,6 +16,7 @@ mod record;
 pub mod rest;
 mod secrets;
 mod steps;
+mod weights;
 pub mod why;
 
 use super::effect::Effect;
@@ -94,8 +95,21 @@ pub struct Promise {
     pub retains: BTreeSet<ObjectId>,
     /// Content that is left to the collector.
     pub releases: BTreeSet<ObjectId>,
+    /// What each stage but the last one sets pointers to.
+    pub stages: Vec<BTreeMap<ObjectId, Turn>>,
+    /// The targets of each pointer that moves, once everything has.
+    pub finals: BTreeMap<ObjectId, BTreeSet<ObjectId>>,
     /// How many steps it has.
     pub steps: usize,
+}
+
+/// What a pointer is set to in a stage, parts per million.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// What the new side has of it.
+    pub weight: u32,
+    /// What each target has.
+    pub targets: BTreeMap<ObjectId, u32>,
 }
 
 /// A sentence about what was violated.
@@ -132,6 +146,7 @@ pub fn judge(evidence: &Evidence) -> Vec<Violation> {
     let entries = chain::read(&evidence.records, &mut findings);
     applies::judge(&entries, &evidence.promises, &mut findings);
     steps::judge(&entries, &evidence.promises, &mut findings);
+    weights::judge(&entries, &evidence.promises, &mut findings);
     effects::judge(&entries, evidence, &mut findings);
     data::judge(&entries, evidence, &mut findings);
     secrets::judge(evidence, &mut findings);

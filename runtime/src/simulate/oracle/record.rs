@@ -21,8 +21,8 @@ pub(super) struct Recorded<'a> {
     pub activates: BTreeSet<ObjectId>,
     pub deactivates: BTreeSet<ObjectId>,
     pub drains: BTreeSet<ObjectId>,
-    /// Pointer, epoch before, targets after.
-    pub switches: BTreeSet<(ObjectId, u64, BTreeSet<ObjectId>)>,
+    /// Pointer, epoch before, targets after with their parts.
+    pub switches: BTreeSet<(ObjectId, u64, BTreeMap<ObjectId, u32>)>,
     /// Creates that were answered.
     pub acknowledged: BTreeSet<ObjectId>,
     /// Durables that may be destroyed.
@@ -88,7 +88,7 @@ impl<'a> Recorded<'a> {
             Body::IntentDrain { object, .. } => self.drains.extend([*object]),
             Body::IntentSwitch(intent) => {
                 for m in &intent.moves {
-                    let targets = m.to.targets.iter().map(|t| t.object).collect();
+                    let targets = m.to.targets.iter().map(|t| (t.object, t.weight)).collect();
                     self.switches.insert((m.object, m.from_epoch, targets));
                 }
             }

@@ -32,8 +32,6 @@ struct Pointer {
     setting: Setting,
     back: Setting,
     until_ms: Option<u64>,
-    /// The world took it back by itself, and nobody has set it since.
-    alone: bool,
     /// Since when none of its targets acts.
     dark_since_ms: Option<u64>,
 }
@@ -146,19 +144,19 @@ impl Fold<'_> {
             Deed::Destroyed { object, missing } => self.destroyed(*object, *missing, &at, findings),
             Deed::Switched { object, from_epoch, to, until_ms, .. } => {
                 self.switched(*object, *from_epoch, to, &at, findings);
-                self.set(*object, effect.place, to, Some(*until_ms), false);
+                self.set(*object, effect.place, to, Some(*until_ms));
                 self.dangling(&at, findings);
             }
             Deed::Reverted { object, to, .. } => {
                 if self.pointers.get(object).map(|p| &p.back) != Some(to) {
                     findings.add("I16", format!("{at} {} went back to what was never confirmed", object.short()));
                 }
-                self.set(*object, effect.place, to, None, true);
+                self.set(*object, effect.place, to, None);
                 self.dangling(&at, findings);
             }
             Deed::Meddled { object, to, .. } => {
-                let (until_ms, alone) = self.pointers.get(object).map_or((None, false), |p| (p.until_ms, p.alone));
-                self.set(*object, effect.place, to, until_ms, alone);
+                let until_ms = self.pointers.get(object).and_then(|p| p.until_ms);
+                self.set(*object, effect.place, to, until_ms);
             }
             Deed::Renewed { until_ms } => {
                 let here = |p: &&mut Pointer| p.place == effect.place && p.until_ms.is_some();

@@ -6,7 +6,7 @@ use crate::provider::Setting;
 use crate::simulate::call::Place;
 use crate::simulate::effect::Effect;
 use imm_ir::Nature;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 impl Fold<'_> {
     pub(super) fn switched(
@@ -18,11 +18,11 @@ impl Fold<'_> {
         findings: &mut Findings,
     ) {
         let what = self.named(object);
-        let targets: BTreeSet<ObjectId> = to.targets.iter().map(|t| t.object).collect();
+        let targets: BTreeMap<ObjectId, u32> = to.targets.iter().map(|t| (t.object, t.weight)).collect();
         if !self.recorded.switches.contains(&(object, from_epoch, targets.clone())) {
             findings.add("I1", format!("{at} {what} was switched without an intent on disk"));
         }
-        for target in &targets {
+        for target in targets.keys() {
             if !self.things.get(target).is_some_and(|t| t.proven) {
                 findings.add(
                     "I3",
@@ -38,10 +38,10 @@ impl Fold<'_> {
     }
 
     /// A pointer has another setting now. Requests are under way to the targets that left it.
-    pub(super) fn set(&mut self, object: ObjectId, place: Place, to: &Setting, until_ms: Option<u64>, alone: bool) {
+    pub(super) fn set(&mut self, object: ObjectId, place: Place, to: &Setting, until_ms: Option<u64>) {
         let pointer = self.pointers.entry(object).or_default();
         let before = std::mem::replace(&mut pointer.setting, to.clone());
-        (pointer.place, pointer.until_ms, pointer.alone) = (place, until_ms, alone);
+        (pointer.place, pointer.until_ms) = (place, until_ms);
         let acts = |id: &ObjectId| self.things.get(id).is_some_and(|t| t.there && t.acts);
         self.busy.extend(before.targets.iter().map(|t| t.object).filter(acts));
         let in_force = self.pointers.values().flat_map(|p| &p.setting.targets);
@@ -86,13 +86,11 @@ impl Fold<'_> {
     }
 
     /// Every target in force, and every one that may come back, is there and acts; in a handover it may have given way, and
-    /// one that may come back may rest, as a batch that was taken over from does. So may one that has come back by itself: a
-    /// dead engine's last word may reach it before the next engine does.
+    /// one that may come back may rest, as a batch that was taken over from does.
     pub(super) fn dangling(&mut self, at: &str, findings: &mut Findings) {
         for (id, pointer) in &self.pointers {
             let back = if pointer.until_ms.is_some() { pointer.back.targets.as_slice() } else { &[] };
-            let sides =
-                pointer.setting.targets.iter().map(|t| (t, pointer.alone)).chain(back.iter().map(|t| (t, true)));
+            let sides = pointer.setting.targets.iter().map(|t| (t, false)).chain(back.iter().map(|t| (t, true)));
             for (target, back) in sides {
                 let gives_way = self.recorded.promise.gives_way.contains(&target.object)
                     || (back && self.recorded.may_stop(target.object));
