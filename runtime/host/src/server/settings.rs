@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use imm_runtime::lease;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -139,7 +140,8 @@ impl Settings {
             return Err(ApiError::no(
                 Code::Fence,
                 format!(
-                    "fence {fence} is over: a newer holder of this lineage's lease announced {}; end this command",
+                    "fence {fence} is over, {} is in force: a newer holder of this lineage's lease announced it, or a setting was \
+                     not renewed in time and was taken back",
                     self.stored.fence
                 ),
             ));
@@ -209,6 +211,9 @@ impl Settings {
         }
         let mut next = self.next();
         next.stored.epoch += 1;
+        // Whoever let it run out is not listened to any more: what it said before may still be on its way, and would stop what
+        // is in force again.
+        next.stored.fence = lease::turned(next.stored.fence);
         let mut manifest = next.stored.confirmed.clone();
         self.stamp(&mut manifest, next.stored.epoch);
         next.confirm_as(manifest);
@@ -350,8 +355,10 @@ mod tests {
         settings.write(back).unwrap();
         assert_eq!((settings.manifest(), settings.epoch(), settings.returns_to()), (&active("old"), 4, None));
         assert!(settings.overdue().is_none());
-        // Whoever believes in the provisional one learns that it is gone.
-        assert_eq!(settings.confirm(0, 3).unwrap_err().code, Code::Epoch);
+        // Whoever let it run out is not listened to, and whoever believes in it learns that it is gone.
+        assert_eq!(settings.confirm(0, 4).unwrap_err().code, Code::Fence);
+        assert_eq!(settings.check_fence(0).unwrap_err().code, Code::Fence);
+        assert_eq!(settings.confirm(1, 3).unwrap_err().code, Code::Epoch);
     }
 
     #[tokio::test(start_paused = true)]

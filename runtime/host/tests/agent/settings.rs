@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use imm_host::api::{Code, Confirm, DeleteObject, Drain, Level, Manifest, Renew, Write};
+use imm_host::api::{Announce, Code, Confirm, DeleteObject, Drain, Level, Manifest, Renew, Write};
 
 use crate::Test;
 use crate::fixture::{World, acting, get, leading, put_manifest, refusal, until, with_agent};
@@ -10,6 +10,7 @@ use crate::fixture::{World, acting, get, leading, put_manifest, refusal, until, 
 pub const TESTS: &[Test] = &[
     ("a_route_follows_the_setting", || with_agent(a_route_follows_the_setting)),
     ("a_provisional_setting_reverts_by_itself", || with_agent(a_provisional_setting_reverts_by_itself)),
+    ("what_was_sent_before_a_turn_has_no_effect", || with_agent(what_was_sent_before_a_turn_has_no_effect)),
     ("the_active_set_is_part_of_the_setting", || with_agent(the_active_set_is_part_of_the_setting)),
     ("what_is_wrong_is_refused_whole", || with_agent(what_is_wrong_is_refused_whole)),
 ];
@@ -51,16 +52,37 @@ async fn a_route_follows_the_setting(world: World) {
 
 async fn a_provisional_setting_reverts_by_itself(world: World) {
     let port = two(&world).await;
+    world.announce("l", 1).await;
     world.agent.put_manifest("l", &put_manifest(0, leading("r", &["a"]), None)).await.unwrap();
     world.agent.put_manifest("l", &put_manifest(1, leading("r", &["b"]), Some(30_000))).await.unwrap();
     assert_eq!(get(port, "/").await.unwrap(), "new");
     world.agent.renew("l", &Renew { fence: 1, epoch: 2, ttl_ms: 50 }).await.unwrap();
     until("the old setting is in force", || async { world.agent.lineage("l").await.unwrap().epoch == 3 }).await;
     assert_eq!(get(port, "/").await.unwrap(), "old");
-    assert_eq!(refusal(world.agent.confirm("l", &Confirm { fence: 1, epoch: 2 }).await).code, Code::Epoch);
+    // The last word of who let it run out would stop what is in force again.
+    let late = Write { fence: 1, deadline_ms: None };
+    assert_eq!(refusal(world.agent.deactivate("l", "a", &late).await).code, Code::Fence);
+    assert_eq!(refusal(world.agent.confirm("l", &Confirm { fence: 1, epoch: 2 }).await).code, Code::Fence);
+    assert_eq!(refusal(world.agent.confirm("l", &Confirm { fence: 2, epoch: 2 }).await).code, Code::Epoch);
+    assert_eq!(get(port, "/").await.unwrap(), "old");
     let journal = world.agent.journal("l", 0).await.unwrap();
     let last = journal.last().unwrap();
     assert_eq!((last.event.as_str(), last.number), ("reverted", 3));
+}
+
+/// An engine that turns back says so first. What it had asked for before, and arrives after what it asks for now, is refused.
+async fn what_was_sent_before_a_turn_has_no_effect(world: World) {
+    let container = imm_host::api::ObjectSpec::Container(Box::new(world.container(&[])));
+    world.put_as("l", "a", container, true).await.unwrap();
+    let (before, after) = (Write { fence: 1, deadline_ms: None }, Write { fence: 2, deadline_ms: None });
+    world.agent.activate("l", "a", &before).await.unwrap();
+    world.level("l", "a", Level::Healthy).await;
+    world.agent.announce("l", &Announce { fence: 2, head: None, take: false }).await.unwrap();
+    world.agent.deactivate("l", "a", &after).await.unwrap();
+    assert_eq!(refusal(world.agent.activate("l", "a", &before).await).code, Code::Fence);
+    assert_eq!(world.agent.health("l", "a", Duration::ZERO).await.unwrap().level, Level::Dormant);
+    world.agent.activate("l", "a", &after).await.unwrap();
+    world.level("l", "a", Level::Healthy).await;
 }
 
 async fn the_active_set_is_part_of_the_setting(world: World) {
