@@ -96,7 +96,7 @@ fn repaired(
 
 fn is_balanced(tokens: &[Token]) -> bool {
     let mut stack = Vec::new();
-    for token in tokens {
+    for token in tokens.iter().filter(|token| token.kind.is_bracket()) {
         if let Some(closer) = token.kind.closer() {
             stack.push(closer);
         } else if token.kind.is_closer() && stack.pop() != Some(token.kind) {

@@ -2,6 +2,7 @@
 //! ones without width. In strings and comments they could hide code from its reviewers (CVE-2021-42574), so there they
 //! are written as escapes or not at all; elsewhere the lexer refuses them like any other character without a meaning.
 
+use crate::parse::ENOUGH;
 use crate::token::{Tok, Token};
 use imm_ir::{Applicability, Diagnostic, FileId, Span, code};
 
@@ -23,6 +24,9 @@ pub(crate) fn check(file: FileId, text: &str, tokens: &[Token], comments: &[Toke
         )
     };
     for token in tokens.iter().chain(comments).filter(quoted) {
+        if diagnostics.len() >= ENOUGH {
+            break;
+        }
         let found = token.text(text).char_indices().find(|(_, c)| deceives(*c));
         let Some((at, c)) = found else { continue };
         let start = token.start as usize + at;

@@ -28,14 +28,14 @@ pub(crate) struct Slice {
     pub(crate) too_deep: Option<Token>,
 }
 
-/// Applies the rules for new lines and finds the items.
-pub(crate) fn lay_out(file: FileId, text: &str, tokens: &[Token]) -> Layout {
-    let out = Layout { tokens: Vec::with_capacity(tokens.len()), ..Layout::default() };
+/// Applies the rules for new lines and finds the items. In place: what is kept is never more than what was read, and a
+/// second vector of a large program's tokens would be megabytes.
+pub(crate) fn lay_out(file: FileId, text: &str, tokens: Vec<Token>) -> Layout {
     let mut pass = Pass {
         file,
         text,
-        input: tokens,
-        out,
+        kept: 0,
+        out: Layout { tokens, ..Layout::default() },
         stack: Vec::new(),
         levels: vec![0],
         depth: 0,
@@ -50,8 +50,9 @@ pub(crate) fn lay_out(file: FileId, text: &str, tokens: &[Token]) -> Layout {
 struct Pass<'a> {
     file: FileId,
     text: &'a str,
-    input: &'a [Token],
+    /// The tokens: what is laid out, up to `kept`, and behind the one at hand what is to be read.
     out: Layout,
+    kept: usize,
     stack: Vec<Tok>,
     /// What the current expression of each open bracket adds to the depth.
     levels: Vec<usize>,
@@ -63,7 +64,19 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     fn kind(&self, index: usize) -> Option<Tok> {
-        self.input.get(index).map(|t| t.kind)
+        self.out.tokens.get(index).map(|t| t.kind)
+    }
+
+    fn keep(&mut self, token: Token) {
+        if let Some(place) = self.out.tokens.get_mut(self.kept) {
+            *place = token;
+            self.kept += 1;
+        }
+    }
+
+    /// The token that was kept so many before the next one.
+    fn before(&self, count: usize) -> Option<Tok> {
+        self.kind(self.kept.checked_sub(count)?)
     }
 
     fn starts_item(&self, index: usize) -> bool {
@@ -75,7 +88,7 @@ impl Pass<'_> {
         let mut index = 0;
         let mut newline: Option<Token> = None;
         let mut fresh = true;
-        while let Some(token) = self.input.get(index).copied() {
+        while let Some(token) = self.out.tokens.get(index).copied() {
             match token.kind {
                 Tok::Newline => {
                     newline = newline.or(Some(token));
@@ -87,33 +100,34 @@ impl Pass<'_> {
                     if fresh && self.in_braces() && self.starts_item(end) {
                         self.separate(newline.take(), true);
                         for at in index..end {
-                            if let Some(doc) = self.input.get(at).filter(|t| t.kind == Tok::Doc) {
-                                self.out.tokens.push(*doc);
+                            if let Some(doc) = self.out.tokens.get(at).copied().filter(|t| t.kind == Tok::Doc) {
+                                self.keep(doc);
                             }
                         }
                         fresh = false;
                         index = end;
                         continue;
                     }
-                    newline = newline.or_else(|| self.input.get(index + 1).filter(|t| t.kind == Tok::Newline).copied());
+                    let ends = self.out.tokens.get(index + 1).filter(|t| t.kind == Tok::Newline);
+                    newline = newline.or(ends.copied());
                     index = end;
                     continue;
                 }
                 kind if newline.is_none() && kind.is_leaf() => {
                     fresh = false;
-                    self.out.tokens.push(token);
+                    self.keep(token);
                 }
                 _ => {
                     if newline.is_some() {
                         let starts_item = self.starts_item(index) && self.in_braces();
-                        let after_docs = self.out.tokens.last().is_some_and(|t| t.kind == Tok::Doc);
+                        let after_docs = self.before(1) == Some(Tok::Doc);
                         if !after_docs && (starts_item || self.keeps(index)) {
                             self.separate(newline, starts_item);
                         }
                     }
                     newline = None;
                     fresh = false;
-                    self.token(token);
+                    self.token(token, index);
                 }
             }
             index += 1;
@@ -122,7 +136,7 @@ impl Pass<'_> {
 
     /// The first token after a run of docs and new lines.
     fn end_of_docs(&self, from: usize) -> usize {
-        let run = self.input.get(from..).unwrap_or(&[]);
+        let run = self.out.tokens.get(from..).unwrap_or(&[]);
         from + run.iter().take_while(|t| t.kind == Tok::Doc || t.kind == Tok::Newline).count()
     }
 
@@ -134,13 +148,11 @@ impl Pass<'_> {
     /// Whether a new line before this token separates.
     fn keeps(&self, index: usize) -> bool {
         let Some(next) = self.kind(index) else { return false };
-        let previous = self.out.tokens.last().map(|t| t.kind);
-        let Some(last) = previous else { return false };
+        let Some(last) = self.before(1) else { return false };
         if !self.in_braces() {
             return false;
         }
-        let before_last = self.out.tokens.len().checked_sub(2).and_then(|i| self.out.tokens.get(i)).map(|t| t.kind);
-        let after_dot = matches!(before_last, Some(Tok::Dot | Tok::QuestionDot));
+        let after_dot = matches!(self.before(2), Some(Tok::Dot | Tok::QuestionDot));
         let opens = matches!(last, Tok::Assign | Tok::FatArrow | Tok::Arrow | Tok::Comma | Tok::Colon | Tok::Pipe)
             || last.closer().is_some()
             || last.is_binary_operator() && !(last == Tok::In && after_dot)
@@ -159,13 +171,13 @@ impl Pass<'_> {
         let Some(newline) = newline else { return };
         if starts_item && self.stack.is_empty() {
             self.end_item();
-        } else if !matches!(self.out.tokens.last().map(|t| t.kind), None | Some(Tok::LBrace | Tok::Newline)) {
-            self.out.tokens.push(newline);
+        } else if !matches!(self.before(1), None | Some(Tok::LBrace | Tok::Newline)) {
+            self.keep(newline);
         }
     }
 
     fn end_item(&mut self) {
-        let end = self.out.tokens.len();
+        let end = self.kept;
         if end > self.start {
             self.out.items.push(Slice { range: self.start..end, too_deep: self.too_deep.take() });
         }
@@ -173,17 +185,17 @@ impl Pass<'_> {
         self.too_deep = None;
     }
 
-    fn token(&mut self, token: Token) {
+    fn token(&mut self, token: Token, index: usize) {
         let mut token = token;
         let kind = token.kind;
         if kind == Tok::Semicolon {
-            self.semicolon(&mut token);
+            self.semicolon(&mut token, index);
             if token.kind == Tok::Semicolon {
                 return;
             }
         }
         if kind.is_leaf() {
-            self.out.tokens.push(token);
+            self.keep(token);
             return;
         }
         if kind.closer().is_some() {
@@ -206,7 +218,7 @@ impl Pass<'_> {
         if self.depth > MAX_DEPTH && self.too_deep.is_none() {
             self.too_deep = Some(token);
         }
-        self.out.tokens.push(token);
+        self.keep(token);
     }
 
     /// Another expression begins inside the same bracket.
@@ -226,9 +238,8 @@ impl Pass<'_> {
     }
 
     /// `;` is no separator; a new line or a comma takes its place. It stays a semicolon where it is simply left out.
-    fn semicolon(&mut self, token: &mut Token) {
-        let at = self.input.partition_point(|t| t.start < token.start);
-        let ends_line = matches!(self.kind(at + 1), None | Some(Tok::Newline | Tok::RBrace));
+    fn semicolon(&mut self, token: &mut Token, index: usize) {
+        let ends_line = matches!(self.kind(index + 1), None | Some(Tok::Newline | Tok::RBrace));
         let span = token.span(self.file);
         let diagnostic = Diagnostic::error(code::SYNTAX, span, "nothing ends with `;` here");
         let in_brace = self.stack.last() == Some(&Tok::LBrace);
@@ -246,8 +257,7 @@ impl Pass<'_> {
                 diagnostic.help("start a new line").fix("start a new line", Applicability::Maybe, span, "\n")
             });
         }
-        let separated =
-            matches!(self.out.tokens.last().map(|t| t.kind), None | Some(Tok::Comma | Tok::Newline | Tok::LBrace));
+        let separated = matches!(self.before(1), None | Some(Tok::Comma | Tok::Newline | Tok::LBrace));
         if !ends_line && !separated {
             token.kind = if in_brace { Tok::Comma } else { Tok::Newline };
         }
@@ -255,6 +265,7 @@ impl Pass<'_> {
 
     fn finish(mut self) -> Layout {
         self.end_item();
+        self.out.tokens.truncate(self.kept);
         let first = self.module_docs.first().copied();
         let last = self.module_docs.last().copied();
         if let (Some(first), Some(last)) = (first, last) {

@@ -4,6 +4,7 @@
 //! boundaries; whatever has no value (a broken string, a number that does not fit) is reported here once and becomes
 //! [`Tok::Error`]. Does not know about lines and brackets: see `layout` and `brackets`.
 
+use crate::parse::ENOUGH;
 use crate::token::{Tok, Token};
 use crate::{number, scan, string};
 use imm_ir::{Applicability, Diagnostic, FileId, Label, Span, code};
@@ -63,9 +64,8 @@ impl<'a> Lexer<'a> {
 
     fn run(mut self) -> Finished {
         let mut runaway = false;
-        while let Some((kind, start, end)) = scan::next(self.text, self.at) {
-            self.at = end;
-            let token = Token::new(kind, start, end);
+        while let Some(token) = scan::next(self.text, self.at) {
+            self.at = token.end as usize;
             match token.kind {
                 kind if kind.is_plain() => self.out.tokens.push(token),
                 Tok::StrOpen => runaway |= self.open_string(token),
@@ -91,6 +91,13 @@ impl<'a> Lexer<'a> {
         Span::new(self.file, start, end)
     }
 
+    /// Notes a problem. A file that is no program at all has one every other byte.
+    fn report(&mut self, diagnostic: Diagnostic) {
+        if self.out.diagnostics.len() < ENOUGH {
+            self.out.diagnostics.push(diagnostic);
+        }
+    }
+
     fn push(&mut self, kind: Tok, start: usize, end: usize) {
         self.out.tokens.push(Token::new(kind, start, end));
     }
@@ -106,7 +113,7 @@ impl<'a> Lexer<'a> {
                 Tok::Hash => {
                     self.out.comments.push(token);
                     let mark = self.span(span.range().start, span.range().start + 1);
-                    self.out.diagnostics.push(
+                    self.report(
                         Diagnostic::error(code::SYNTAX, mark, "`#` does not start a comment here")
                             .help("write `//`")
                             .fix("write `//`", Applicability::Safe, mark, "//"),
@@ -134,7 +141,7 @@ impl<'a> Lexer<'a> {
                     let diagnostic = Diagnostic::error(code::SYNTAX, span, "strings are written in double quotes");
                     let simple = !inner.contains(['"', '\\', '$']);
                     let fixed = format!("\"{inner}\"");
-                    self.out.diagnostics.push(if simple {
+                    self.report(if simple {
                         diagnostic.help(format!("write `{fixed}`")).fix(
                             "use double quotes",
                             Applicability::Safe,
@@ -184,7 +191,7 @@ impl<'a> Lexer<'a> {
             text if text.chars().all(char::is_whitespace) => {
                 let what = text.escape_unicode();
                 let title = "write an ordinary space";
-                self.out.diagnostics.push(
+                self.report(
                     Diagnostic::error(code::SYNTAX, span, format!("this is not an ordinary space but `{what}`"))
                         .help(title)
                         .fix(title, Applicability::Safe, span, " "),
@@ -201,7 +208,7 @@ impl<'a> Lexer<'a> {
                 .help("the remainder is `a.mod(b)`; a ratio is a number directly followed by `%`"),
             "&" => {
                 let title = "write `&&`";
-                self.out.diagnostics.push(
+                self.report(
                     Diagnostic::error(code::SYNTAX, span, "there is no operator `&`").help(title).fix(
                         title,
                         Applicability::Safe,
@@ -235,7 +242,7 @@ impl<'a> Lexer<'a> {
                     fix.edits.extend(more);
                 }
             }
-            None => self.out.diagnostics.push(diagnostic),
+            None => self.report(diagnostic),
         }
     }
 
@@ -263,7 +270,7 @@ impl<'a> Lexer<'a> {
         }
         let (start, end) = (sign.start as usize, sign.end as usize + line.len());
         self.at = end;
-        self.out.diagnostics.push(
+        self.report(
             Diagnostic::error(code::SYNTAX, self.span(start, end), "there are no decorators")
                 .help("what an item is for stands above it as `/// text`, what a param may be behind it as `where`"),
         );
@@ -289,7 +296,7 @@ impl<'a> Lexer<'a> {
             let fixed = format!("\"{inner}\"");
             diagnostic.help(format!("write `{fixed}`")).fix("use double quotes", Applicability::Safe, span, fixed)
         };
-        self.out.diagnostics.push(diagnostic);
+        self.report(diagnostic);
         self.push(Tok::Error, start, end);
         true
     }
@@ -304,7 +311,7 @@ impl<'a> Lexer<'a> {
             _ => number::quantity(text).err(),
         };
         let Some(error) = error else { return token.kind };
-        self.out.diagnostics.push(bad_number(error, text, span));
+        self.report(bad_number(error, text, span));
         Tok::Error
     }
 
@@ -333,7 +340,7 @@ impl<'a> Lexer<'a> {
             for (offset, slot) in self.out.tokens.iter_mut().skip(range.start).take(range.len()).enumerate() {
                 *slot = if offset == 0 { token } else { Token { kind: Tok::Comment, ..*slot } };
             }
-            self.out.diagnostics.push(
+            self.report(
                 Diagnostic::error(code::BAD_QUANTITY, token.span(self.file), "a digit must follow the dot of a number")
                     .help(format!("write `{0}` or `{0}.0`", first.text(self.text))),
             );
@@ -417,7 +424,7 @@ impl<'a> Lexer<'a> {
         if end > start {
             self.push(Tok::StrText, start, end);
             let text = self.text.get(start..end).unwrap_or("");
-            string::check_escapes(text, self.span(start, end), &mut self.out.diagnostics);
+            string::check_escapes(text, self.span(start, end), &mut |diagnostic| self.report(diagnostic));
         }
     }
 
@@ -429,8 +436,8 @@ impl<'a> Lexer<'a> {
             let diagnostic = Diagnostic::error(code::UNCLOSED_BRACKET, open.hole, "this `${` is never closed")
                 .label("opened here")
                 .help("close the hole with `}`; write `\\${` for the two characters themselves");
-            self.out.diagnostics.push(diagnostic);
             let index = open.token;
+            self.report(diagnostic);
             self.out.tokens.truncate(index);
             self.push(Tok::Error, start, end);
         }
@@ -483,7 +490,7 @@ impl<'a> Lexer<'a> {
                 quotes,
             )
         };
-        self.out.diagnostics.push(diagnostic);
+        self.report(diagnostic);
         self.push(Tok::Error, start, end);
     }
 

@@ -18,6 +18,8 @@ use std::ops::Range;
 
 /// More errors than this are not reported for one file.
 pub const MAX_ERRORS: usize = 20;
+/// More than this are not even kept: what is shown of them is the first few that no other one explains.
+pub(crate) const ENOUGH: usize = 20 * MAX_ERRORS;
 
 /// A tree and what was wrong with the text.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -97,7 +99,7 @@ impl<'a> Front<'a> {
         let torn = diagnostics.iter().filter(|d| tears.contains(&d.code)).map(Diagnostic::span);
         let torn: Vec<Span> = torn.collect();
         let Balanced { tokens, unclosed, stray } = balance(file, text, tokens, &torn);
-        let mut layout = lay_out(file, text, &tokens);
+        let mut layout = lay_out(file, text, tokens);
         let unpaired =
             unclosed.iter().chain(&stray).map(|d| d.span().start).chain(torn.iter().map(|s| s.start)).collect();
         diagnostics.extend(unclosed);
@@ -110,7 +112,7 @@ impl<'a> Front<'a> {
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {
-        if self.diagnostics.len() <= 20 * MAX_ERRORS {
+        if self.diagnostics.len() < ENOUGH {
             self.diagnostics.push(diagnostic);
         }
     }

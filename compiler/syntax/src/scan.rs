@@ -3,14 +3,14 @@
 //! By hand: a token is found in some fifty instructions, where a generated state machine took two hundred. What a
 //! string with holes holds, and what has no value, is for `lexer`.
 
-use crate::token::{Tok, keyword};
+use crate::token::{Tok, Token, keyword};
 
-/// The token that begins at or after a place, where it begins and where it ends; white space is passed over.
-pub(crate) fn next(text: &str, from: usize) -> Option<(Tok, usize, usize)> {
+/// The token that begins at or after a place; white space is passed over.
+pub(crate) fn next(text: &str, from: usize) -> Option<Token> {
     let bytes = text.as_bytes();
     let (mut at, mut first) = (from, *bytes.get(from)?);
     if first == b'\r' && bytes.get(at + 1) == Some(&b'\n') {
-        return Some((Tok::Newline, at, at + 2));
+        return Some(Token::new(Tok::Newline, at, at + 2));
     }
     loop {
         match first {
@@ -21,7 +21,7 @@ pub(crate) fn next(text: &str, from: usize) -> Option<(Tok, usize, usize)> {
         first = *bytes.get(at)?;
     }
     let (kind, len) = begun(text, bytes.get(at..)?, first, at);
-    Some((kind, at, at + len))
+    Some(Token::new(kind, at, at + len))
 }
 
 /// The token that `rest` begins with, and its length.
@@ -91,11 +91,8 @@ fn string(rest: &[u8]) -> (Tok, usize) {
     if rest.starts_with(b"\"\"\"") {
         return (Tok::StrOpen, 3);
     }
-    let stop = rest.iter().skip(1).position(|byte| matches!(byte, b'"' | b'$' | b'\\' | b'\n'));
-    match stop.map(|stop| stop + 1) {
-        Some(stop) if rest.get(stop) == Some(&b'"') => (Tok::Str, stop + 1),
-        _longer => (Tok::StrOpen, 1),
-    }
+    let stop = 1 + run(rest.get(1..).unwrap_or_default(), &TEXT);
+    if rest.get(stop) == Some(&b'"') { (Tok::Str, stop + 1) } else { (Tok::StrOpen, 1) }
 }
 
 /// `r"…"` has no escapes; without an end its first quote is a token, which is reported.
@@ -131,17 +128,30 @@ fn number(rest: &[u8]) -> (Tok, usize) {
 
 /// How many bytes a word has.
 fn letters(rest: &[u8]) -> usize {
-    #[expect(clippy::indexing_slicing, reason = "a byte is below 256, and this runs in the compiler")]
-    const LETTER: [bool; 256] = {
-        let mut letter = [false; 256];
-        let mut byte = 0u8;
-        while byte < 128 {
-            letter[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_';
-            byte += 1;
-        }
-        letter
-    };
-    rest.iter().position(|byte| !LETTER.get(usize::from(*byte)).is_some_and(|yes| *yes)).unwrap_or(rest.len())
+    run(rest, &LETTER)
+}
+
+/// How many of the first bytes are of a set.
+fn run(rest: &[u8], set: &[bool; 256]) -> usize {
+    rest.iter().position(|byte| !set.get(usize::from(*byte)).is_some_and(|yes| *yes)).unwrap_or(rest.len())
+}
+
+/// What words are made of.
+const LETTER: [bool; 256] = set(true);
+/// What the text of a string without escapes and holes is made of.
+const TEXT: [bool; 256] = set(false);
+
+#[expect(clippy::indexing_slicing, reason = "a byte is below 256, and this runs in the compiler")]
+const fn set(of_words: bool) -> [bool; 256] {
+    let mut set = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let letter = byte < 128 && (byte as u8).is_ascii_alphanumeric() || byte == b'_' as usize;
+        let ends = byte == b'"' as usize || byte == b'$' as usize || byte == b'\\' as usize || byte == b'\n' as usize;
+        set[byte] = if of_words { letter } else { !ends };
+        byte += 1;
+    }
+    set
 }
 
 #[cfg(test)]
@@ -151,9 +161,9 @@ mod tests {
     fn all(text: &str) -> Vec<(Tok, &str)> {
         let mut found = Vec::new();
         let mut at = 0;
-        while let Some((kind, start, end)) = next(text, at) {
-            found.push((kind, &text[start..end]));
-            at = end;
+        while let Some(token) = next(text, at) {
+            at = token.end as usize;
+            found.push((token.kind, &text[token.start as usize..at]));
         }
         found
     }
@@ -230,8 +240,8 @@ mod tests {
                 (Upper, "A1")
             ]
         );
-        assert_eq!(next("\"a\\n\"", 0), Option::Some((StrOpen, 0, 1)));
-        assert_eq!(next("\"\"\"a", 0), Option::Some((StrOpen, 0, 3)));
+        assert_eq!(next("\"a\\n\"", 0), Option::Some(Token::new(StrOpen, 0, 1)));
+        assert_eq!(next("\"\"\"a", 0), Option::Some(Token::new(StrOpen, 0, 3)));
         assert_eq!(all("r\"a\n"), [(BrokenRaw, "r\""), (Ident, "a"), (Newline, "\n")]);
     }
 

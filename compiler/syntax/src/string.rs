@@ -57,7 +57,7 @@ pub(crate) fn starts_item(line: &str) -> bool {
 }
 
 /// Reports the escapes in `text` that do not exist.
-pub(crate) fn check_escapes(text: &str, span: Span, diagnostics: &mut Vec<Diagnostic>) {
+pub(crate) fn check_escapes(text: &str, span: Span, report: &mut dyn FnMut(Diagnostic)) {
     let mut from = 0;
     while let Some(at) = text.get(from..).and_then(|t| t.find('\\')) {
         let start = from + at;
@@ -80,7 +80,7 @@ pub(crate) fn check_escapes(text: &str, span: Span, diagnostics: &mut Vec<Diagno
             )
             .help("the escapes are \\n \\t \\\" \\\\ \\u{…} \\${; in r\"…\" a backslash is itself")
         };
-        diagnostics.push(diagnostic);
+        report(diagnostic);
     }
 }
 

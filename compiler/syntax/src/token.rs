@@ -41,7 +41,7 @@ impl Token {
 
 macro_rules! tokens {
     ($($name:ident $shown:literal,)*) => {
-        /// The kinds of token.
+        /// The kinds of token. Those that are asked for together stand together: most questions are one comparison.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Tok {
             $(#[doc = $shown] $name,)*
@@ -63,25 +63,25 @@ tokens! {
     Comment "a comment",
     Doc "a doc comment",
     ModuleDoc "a module doc comment",
-    Ident "a name",
-    Upper "a type name",
-    Int "a number",
-    Float "a number with a fraction",
-    Quantity "a quantity",
-    Str "a string",
-    RawStr "a raw string",
     StrOpen "the start of a string",
     BrokenRaw "a raw string that is never closed",
     StrText "the text of a string",
     StrClose "the end of a string",
     HoleOpen "`${`",
     HoleClose "the `}` of a hole",
+    LBrace "`{`",
+    RBrace "`}`",
+    Int "a number",
+    Float "a number with a fraction",
+    Quantity "a quantity",
+    RawStr "a raw string",
+    Str "a string",
+    Ident "a name",
+    Upper "a type name",
     LParen "`(`",
     RParen "`)`",
     LBracket "`[`",
     RBracket "`]`",
-    LBrace "`{`",
-    RBrace "`}`",
     Comma "`,`",
     Colon "`:`",
     Assign "`=`",
@@ -200,16 +200,12 @@ pub(crate) fn keyword(word: &[u8]) -> Tok {
 impl Tok {
     /// Tokens that are what they are wherever they stand: words, brackets but braces, signs.
     pub(crate) fn is_plain(self) -> bool {
-        self == Tok::Ident
-            || self == Tok::Upper
-            || self == Tok::Str
-            || (Tok::LParen..=Tok::RBracket).contains(&self)
-            || (Tok::Comma..=Tok::Expect).contains(&self)
+        (Tok::Str..=Tok::Expect).contains(&self)
     }
 
     /// Tokens that open, close, separate and nest nothing: names, texts and numbers.
     pub(crate) fn is_leaf(self) -> bool {
-        (Tok::Ident..=Tok::RawStr).contains(&self) || self == Tok::Assign
+        (Tok::Int..=Tok::Upper).contains(&self) || self == Tok::Assign
     }
 
     /// Words that start an item; none of them is a name.
@@ -235,6 +231,11 @@ impl Tok {
     /// Operators that stand between two operands.
     pub fn is_binary_operator(self) -> bool {
         (Tok::DotDot..=Tok::Slash).contains(&self) || (Tok::EqEq..=Tok::OrOr).contains(&self) || self == Tok::In
+    }
+
+    /// What opens or closes.
+    pub(crate) fn is_bracket(self) -> bool {
+        (Tok::HoleOpen..=Tok::RBrace).contains(&self) || (Tok::LParen..=Tok::RBracket).contains(&self)
     }
 
     /// The bracket that closes this one.

@@ -266,3 +266,12 @@ fn safe_fixes_of_habits_are_right() {
         assert!(imm_syntax::parse(imm_ir::FileId(0), &now).diagnostics.is_empty(), "{now}");
     }
 }
+
+#[test]
+fn what_is_no_program_at_all_takes_little_memory() {
+    for nonsense in ["\"a\n", "'\n", "1x ", "\"\\q\" ", "#\n", "\u{200b}\n", "// \u{202e}\n", "1. ", "; "] {
+        let text = nonsense.repeat(100_000);
+        assert!(imm_syntax::lex(FileId(0), &text).diagnostics.len() < 1_000, "{nonsense:?}");
+        assert!(parse(FileId(0), &text).diagnostics.len() <= imm_syntax::MAX_ERRORS, "{nonsense:?}");
+    }
+}

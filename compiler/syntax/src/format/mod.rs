@@ -33,7 +33,7 @@ pub fn format(text: &str) -> Result<String, Vec<Diagnostic>> {
         return Err(errors);
     }
     let lexed = lex(file, text);
-    let layout = lay_out(file, text, &lexed.tokens);
+    let layout = lay_out(file, text, lexed.tokens.clone());
     let entries = tree::build(text, &lexed, &layout);
     Ok(render::file(&entries))
 }
