@@ -66,20 +66,10 @@ pub fn has_deep_stack() {
     DEEP.set(true);
 }
 
-/// Works where deep expressions have stack enough: more than a thread is sure to have. Without a new thread the old one
-/// has to do.
-pub(crate) fn on_deep_stack<T: Send>(work: &(impl Fn() -> T + Sync)) -> T {
-    if DEEP.get() {
-        return work();
-    }
-    let stop = STOP.with_borrow(Clone::clone);
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("imm".to_owned()).stack_size(STACK);
-        match thread.spawn_scoped(scope, || with(stop, work)) {
-            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
-            Err(_no_thread) => work(),
-        }
-    })
+/// Works where deep expressions have stack enough: more than a thread is sure to have. Not in a thread of its own: what one
+/// thread allocates and another one frees is not soon used again.
+pub(crate) fn on_deep_stack<T>(work: &impl Fn() -> T) -> T {
+    if DEEP.get() { work() } else { stacker::grow(STACK, work) }
 }
 
 #[cfg(test)]

@@ -29,8 +29,9 @@ pub struct Node {
     pub class: Class,
     /// Identity of the provider instance; `host` for the embedded platform.
     pub provider: Arc<str>,
-    /// Inputs that were given or have a default; absent optionals are left out.
-    pub inputs: Fields<Input>,
+    /// Inputs that were given or have a default; absent optionals are left out. Nodes of one declaration share those that are
+    /// the same for all of them.
+    pub inputs: Fields<Arc<Input>>,
     /// What it depends on, without repetitions, in address order.
     pub edges: Vec<Edge>,
     /// The `with` block.
@@ -87,7 +88,7 @@ pub enum CauseKind {
         name: Arc<str>,
         /// As [`Input::written`].
         written: u64,
-        /// The places of the causes that it holds, further lets too.
+        /// The places of the causes that it holds itself: what those hold is found at them.
         through: Arc<[Loc]>,
     },
     /// A function that was called. Its digest is that of its text.
@@ -173,7 +174,7 @@ pub struct Origin {
     /// The declaration.
     pub loc: Loc,
     /// The `use` sites around it, outermost first.
-    pub uses: Vec<Loc>,
+    pub uses: Arc<[Loc]>,
 }
 
 /// A node that became several.

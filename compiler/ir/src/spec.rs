@@ -5,9 +5,10 @@
 //! stand. Fields equal to their schema's default are left out, so a new optional field changes nothing.
 
 use crate::{Addr, Digest, Encoder, FieldClass, Fields, Input, KindSchema, Term, Value};
+use std::sync::Arc;
 
 /// The digest of a node's identity inputs and the addresses its slots stand for, in slot order.
-pub fn spec(schema: &KindSchema, provider: &str, inputs: &Fields<Input>) -> (Digest, Vec<Addr>) {
+pub fn spec(schema: &KindSchema, provider: &str, inputs: &Fields<Arc<Input>>) -> (Digest, Vec<Addr>) {
     let mut out = Encoder::new("imm.spec.1");
     let mut slots: Vec<Addr> = Vec::new();
     out.text(&schema.name);
@@ -31,7 +32,7 @@ pub fn spec(schema: &KindSchema, provider: &str, inputs: &Fields<Input>) -> (Dig
 }
 
 /// The addresses that the slots stand for, in slot order: as [`spec`] answers them, without the digest.
-pub fn slots<'a>(schema: &KindSchema, inputs: &'a Fields<Input>) -> Vec<&'a Addr> {
+pub fn slots<'a>(schema: &KindSchema, inputs: &'a Fields<Arc<Input>>) -> Vec<&'a Addr> {
     let mut slots: Vec<&Addr> = Vec::new();
     let fields = schema.fields.iter().filter(|f| f.class == FieldClass::Identity);
     for input in fields.filter_map(|f| inputs.get(&f.name)) {

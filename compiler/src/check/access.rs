@@ -143,6 +143,9 @@ impl Checker<'_> {
                     self.report(diagnostic);
                     return None;
                 };
+                if !self.outputs_read.contains(&output.name) {
+                    self.outputs_read.insert(Arc::clone(&output.name));
+                }
                 let members = output.from == OutputFrom::Members;
                 let ty = output.ty.clone();
                 self.saw(name.span, || Some(Symbol::KindOutput(Arc::clone(kind), Arc::from(word))));

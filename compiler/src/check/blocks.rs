@@ -6,6 +6,7 @@ use super::facts::BlockOf;
 use crate::diagnose::blocks as say;
 use crate::diagnose::mismatch::{self, Place};
 use crate::hir::{Access, Expr, ExprKind, MapEntry};
+use crate::resolve::cycles::Vertex;
 use crate::types::{Taint, core_of, join, peel, unrefined};
 use imm_ir::{FieldType, RecordType, Span, Type, Value, code};
 use imm_syntax::ast::{self, BlockBody, EntryKind, KeyKind};
@@ -35,6 +36,19 @@ impl Display for RecordName<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let shown = format!("`{}`", Type::Record(Arc::clone(self.0)));
         f.write_str(if shown.len() > 60 { "this record" } else { &shown })
+    }
+}
+
+/// In a map of so many entries a key is found by looking at all of them.
+const FEW: usize = 16;
+
+/// The key of an entry, as it is written, and where.
+fn key_of(entry: &MapEntry) -> Option<(&Arc<str>, Span)> {
+    match entry {
+        MapEntry::Entry { key: Expr { kind: ExprKind::Value(Value::String(text)), span, .. }, .. } => {
+            Some((text, *span))
+        }
+        MapEntry::Entry { .. } | MapEntry::Spread(_) => None,
     }
 }
 
@@ -261,11 +275,24 @@ impl Checker<'_> {
         owner: &dyn Display,
         missing_at: Span,
     ) -> Vec<Written> {
+        self.fields_of(cx, block, specs, owner, missing_at, None)
+    }
+
+    /// The same, where each entry belongs to a vertex of its own.
+    pub fn fields_of(
+        &mut self,
+        cx: &mut Cx,
+        block: &ast::Block,
+        specs: &[FieldSpec<'_>],
+        owner: &dyn Display,
+        missing_at: Span,
+        vertex: Option<&dyn Fn(&ast::Entry) -> Vertex>,
+    ) -> Vec<Written> {
         let BlockBody::Entries(entries) = &block.body else {
             self.report(say::bad_key(&owner.to_string(), block.span));
             return Vec::new();
         };
-        let (written, whole) = self.entries(cx, entries, specs, owner);
+        let (written, whole) = self.entries(cx, entries, specs, owner, vertex);
         let absent = |s: &&FieldSpec<'_>| s.required && !written.iter().any(|w| Arc::ptr_eq(&w.name, s.name));
         let missing: Vec<&str> = specs.iter().filter(absent).map(|s| &**s.name).collect();
         if whole && !missing.is_empty() {
@@ -274,17 +301,21 @@ impl Checker<'_> {
         written
     }
 
-    /// What some entries of a block give, and whether all of them could be read. Unknown fields are reported.
-    pub fn entries(
+    /// What the entries of a block give, and whether all of them could be read. Unknown fields are reported.
+    fn entries(
         &mut self,
         cx: &mut Cx,
         entries: &[ast::Entry],
         specs: &[FieldSpec<'_>],
         owner: &dyn Display,
+        vertex: Option<&dyn Fn(&ast::Entry) -> Vertex>,
     ) -> (Vec<Written>, bool) {
         let mut written: Vec<Written> = Vec::with_capacity(entries.len());
         let mut whole = true;
         for entry in entries {
+            if let Some(vertex) = vertex {
+                cx.vertex = vertex(entry);
+            }
             match &entry.kind {
                 EntryKind::Field { key, value } => {
                     let name = match &key.kind {
@@ -356,7 +387,7 @@ impl Checker<'_> {
 
     fn map(&mut self, cx: &mut Cx, entries: &[ast::Entry], item: Option<&Type>, span: Span) -> Expr {
         let mut typed = Vec::with_capacity(entries.len());
-        let mut keys: FxHashMap<Arc<str>, Span> = FxHashMap::default();
+        let (few, mut keys) = (entries.len() <= FEW, FxHashMap::<Arc<str>, Span>::default());
         let mut common = Common::new("the values of this map", item);
         let mut taint = Taint::default();
         let mut whole = true;
@@ -406,8 +437,13 @@ impl Checker<'_> {
                 }
             };
             if let ExprKind::Value(Value::String(text)) = &key.kind {
-                match keys.get(text).copied() {
+                let before = match few {
+                    true => typed.iter().find_map(|entry| key_of(entry).filter(|(key, _)| *key == text)).map(|k| k.1),
+                    false => keys.get(text).copied(),
+                };
+                match before {
                     Some(first) => self.report(say::duplicate_key(text, key.span, first)),
+                    None if few => {}
                     None => _ = keys.insert(Arc::clone(text), key.span),
                 }
             }

@@ -1,16 +1,21 @@
 //! The checker's state, and conversion of a value to the type its place demands.
 
 use super::ModuleInput;
+use super::blocks::FieldSpec;
 use super::facts::Facts;
+use super::nodes::Target;
 use crate::diagnose::mismatch::{self, Late, Place};
 use crate::hir::{Access, Expr, ExprKind, LocalId, Output, Refinement, each_child};
 use crate::resolve::cycles::{Dependencies, Vertex};
 use crate::resolve::{Def, Program, declare};
 use crate::types::fits;
 use crate::{diagnose::names, hir};
-use imm_ir::{Diagnostic, FileId, SchemaSet, Sources, Span, Type};
+use imm_ir::{Class, Diagnostic, FileId, SchemaSet, Sources, Span, Type};
 use imm_syntax::ast;
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Something that is made when first needed.
@@ -45,6 +50,12 @@ pub(super) struct Checker<'a> {
     pub components_by_name: FxHashMap<Arc<str>, hir::ComponentId>,
     /// Lets used where nothing of an instance can be seen: they must be constants.
     pub constants_wanted: Vec<(hir::LetId, Span, &'static str)>,
+    /// What each node is, and its class, once somebody asked.
+    pub targets: Vec<OnceCell<(Target, Option<Class>)>>,
+    /// The fields of the kinds that were met, by kind.
+    pub specs: FxHashMap<&'a str, Rc<[FieldSpec<'a>]>>,
+    /// Names of the outputs of nodes that are read somewhere.
+    pub outputs_read: BTreeSet<Arc<str>>,
     /// How deep expressions are nested in the one being checked, over declarations too.
     pub depth: usize,
     /// The parts of files that are looked at; `None`: all.
@@ -151,6 +162,9 @@ impl<'a> Checker<'a> {
             component_names,
             components_by_name,
             constants_wanted: Vec::new(),
+            targets: vec![OnceCell::new(); program.nodes.len()],
+            specs: FxHashMap::default(),
+            outputs_read: BTreeSet::new(),
             depth: 0,
             asked: None,
             facts: None,
@@ -195,7 +209,7 @@ impl<'a> Checker<'a> {
 
     /// The expression with the type that its place demands.
     pub fn coerce(&mut self, mut expr: Expr, to: &Type, place: Place<'_>) -> Expr {
-        if expr.ty == Type::Error || *to == Type::Error {
+        if matches!(expr.ty, Type::Error) || matches!(to, Type::Error) {
             return expr;
         }
         match fits(&expr.ty, to) {

@@ -4,7 +4,7 @@ use super::checker::{Checker, Slot, key};
 use crate::diagnose::names;
 use crate::hir::{
     Assert, Body, Component, ComponentId, Expr, ExprKind, Fn, FnId, Head, Let, LetId, Node, NodeId, NodeOf, Output,
-    Param, ParamId, Refinement, Step, Test, TypedModule, With,
+    Param, ParamId, Refinement, Step, Test, TypedModule,
 };
 use crate::resolve::Def;
 use crate::resolve::cycles::Vertex;
@@ -63,6 +63,7 @@ impl Checker<'_> {
             environments,
             tests,
             types,
+            outputs_read: std::mem::take(&mut self.outputs_read),
             locals: std::mem::take(&mut self.locals),
             ..TypedModule::default()
         };
@@ -347,7 +348,7 @@ fn no_node() -> Node {
         of: NodeOf::Error,
         head: Head::One,
         fields: Vec::new(),
-        with: With::default(),
+        with: None,
         owner: None,
         docs: None,
         span: Span::default(),

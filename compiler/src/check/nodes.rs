@@ -14,18 +14,33 @@ use imm_ir::{
     VariantType, code,
 };
 use imm_syntax::ast::{self, NodeHead, NodeKeyword};
+use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
 /// What the kind of a node names.
+#[derive(Clone)]
 pub(super) enum Target {
     Kind(Arc<str>),
     Component(ComponentId),
     Error,
 }
 
-impl Checker<'_> {
-    /// What a node is, without reporting anything.
-    fn quiet_target(&self, id: NodeId) -> Target {
+impl<'a> Checker<'a> {
+    /// What a node is and its class, without reporting anything. Every reference to a node asks, and it is always the same.
+    fn quiet_target(&self, id: NodeId) -> (Target, Option<Class>) {
+        let Some(known) = self.targets.get(id.index()) else { return (Target::Error, None) };
+        let found = known.get_or_init(|| {
+            let target = self.find_target(id);
+            let class = match &target {
+                Target::Kind(kind) => self.schemas.get(kind).map(|schema| schema.class),
+                Target::Component(_) | Target::Error => None,
+            };
+            (target, class)
+        });
+        found.clone()
+    }
+
+    fn find_target(&self, id: NodeId) -> Target {
         let Some(decl) = self.program.nodes.get(id.index()) else { return Target::Error };
         match decl.ast.kind.as_slice() {
             [name] => match self.program.ty(decl.scope, name.as_str()) {
@@ -55,15 +70,12 @@ impl Checker<'_> {
 
     /// The class of a node's kind; `None` for a `use` and what is broken.
     pub fn node_class(&self, id: NodeId) -> Option<Class> {
-        match self.quiet_target(id) {
-            Target::Kind(kind) => self.schemas.get(&kind).map(|schema| schema.class),
-            Target::Component(_) | Target::Error => None,
-        }
+        self.quiet_target(id).1
     }
 
     /// The type of a node's name: a handle, a map of handles, or an optional handle.
     pub fn node_type(&mut self, id: NodeId) -> Type {
-        let one = match self.quiet_target(id) {
+        let one = match self.quiet_target(id).0 {
             Target::Kind(kind) => Type::Handle(kind),
             Target::Component(component) => Type::Component(self.component_name(component)),
             Target::Error => return Type::Error,
@@ -244,31 +256,46 @@ impl Checker<'_> {
         Target::Kind(Arc::clone(&schema.name))
     }
 
-    fn kind_fields(&mut self, cx: &mut Cx, ast: &ast::Node, schema: &KindSchema, id: NodeId) -> Vec<Written> {
-        let moves = matches!(schema.class, Class::Pointer | Class::Durable);
+    /// The fields of a kind that a block may have.
+    fn specs_of(&mut self, schema: &'a KindSchema) -> Rc<[FieldSpec<'a>]> {
+        if let Some(specs) = self.specs.get(&*schema.name) {
+            return Rc::clone(specs);
+        }
         let decides = |field: &FieldSchema| field.class == FieldClass::Shape || is_rollout(&field.ty);
-        let specs: Vec<FieldSpec<'_>> = schema
-            .fields
-            .iter()
-            .map(|field| FieldSpec {
-                name: &field.name,
-                ty: &field.ty,
-                required: field.required,
-                place: if decides(field) { Place::CountField(&field.name) } else { Place::Value },
-            })
-            .collect();
-        let later = |name: &str| {
-            moves && schema.field(name).is_some_and(|f| matches!(f.class, FieldClass::Movable | FieldClass::Policy))
+        let spec = |field: &'a FieldSchema| FieldSpec {
+            name: &field.name,
+            ty: &field.ty,
+            required: field.required,
+            place: if decides(field) { Place::CountField(&field.name) } else { Place::Value },
         };
+        let specs: Rc<[FieldSpec<'a>]> = schema.fields.iter().map(spec).collect();
+        self.specs.insert(&schema.name, Rc::clone(&specs));
+        specs
+    }
+
+    fn kind_fields(&mut self, cx: &mut Cx, ast: &ast::Node, schema: &'a KindSchema, id: NodeId) -> Vec<Written> {
+        let specs = self.specs_of(schema);
         self.saw_block(&ast.fields, &specs, BlockOf::Kind(Arc::clone(&schema.name)));
         let owner = format_args!("{} `{}`", schema.name, ast.name);
         cx.vertex = Vertex::Node(id);
-        if moves {
-            // Each entry is checked for the vertex it belongs to; a spread for both.
-            self.needs.add(Vertex::Set(id), Vertex::Node(id), ast.name.span);
-            return self.split_fields(cx, ast, &specs, &owner, id, &later);
+        if !matches!(schema.class, Class::Pointer | Class::Durable) {
+            return self.fields(cx, &ast.fields, &specs, &owner, ast.name.span);
         }
-        self.fields(cx, &ast.fields, &specs, &owner, ast.name.span)
+        // What is set later needs what it names later; a spread is checked for the whole.
+        self.needs.add(Vertex::Set(id), Vertex::Node(id), ast.name.span);
+        let later = |name: &str| {
+            schema.field(name).is_some_and(|f| matches!(f.class, FieldClass::Movable | FieldClass::Policy))
+        };
+        let vertex = |entry: &ast::Entry| match &entry.kind {
+            ast::EntryKind::Field { key: ast::Key { kind: ast::KeyKind::Name(name), .. }, .. } if later(name) => {
+                Vertex::Set(id)
+            }
+            ast::EntryKind::Short(name) if later(name.as_str()) => Vertex::Set(id),
+            _identity => Vertex::Node(id),
+        };
+        let written = self.fields_of(cx, &ast.fields, &specs, &owner, ast.name.span, Some(&vertex));
+        cx.vertex = Vertex::Node(id);
+        written
     }
 
     fn deprecated_fields(&mut self, schema: &KindSchema, written: &[Written]) {
@@ -278,60 +305,6 @@ impl Checker<'_> {
             let what = format!("field `{}` of `{}`", field.name, schema.name);
             self.report(nodes::deprecated(&what, &deprecation.since, deprecation.instead.as_deref(), used.span));
         }
-    }
-
-    /// Fields of a pointer or durable: what is set later needs what it names later.
-    fn split_fields(
-        &mut self,
-        cx: &mut Cx,
-        ast: &ast::Node,
-        specs: &[FieldSpec<'_>],
-        owner: &dyn std::fmt::Display,
-        id: NodeId,
-        later: &dyn Fn(&str) -> bool,
-    ) -> Vec<Written> {
-        let ast::BlockBody::Entries(entries) = &ast.fields.body else {
-            return self.fields(cx, &ast.fields, specs, owner, ast.name.span);
-        };
-        let is_later = |entry: &ast::Entry| match &entry.kind {
-            ast::EntryKind::Field { key, .. } => match &key.kind {
-                ast::KeyKind::Name(name) => later(name),
-                ast::KeyKind::Str(_) | ast::KeyKind::Computed(_) => false,
-            },
-            ast::EntryKind::Short(name) => later(name.as_str()),
-            ast::EntryKind::Spread(_) | ast::EntryKind::Error => false,
-        };
-        let simple = entries.iter().all(|e| matches!(e.kind, ast::EntryKind::Field { .. } | ast::EntryKind::Short(_)));
-        if !simple || !entries.iter().any(is_later) {
-            return self.fields(cx, &ast.fields, specs, owner, ast.name.span);
-        }
-        // Checked entry by entry, so that each need has the right vertex; what is missing is told for the whole.
-        let mut written: Vec<Written> = Vec::new();
-        for entry in entries {
-            cx.vertex = if is_later(entry) { Vertex::Set(id) } else { Vertex::Node(id) };
-            for field in self.entries(cx, std::slice::from_ref(entry), specs, owner).0 {
-                match written.iter().find(|w| w.name == field.name).map(|w| w.span) {
-                    Some(first) => {
-                        self.report(crate::diagnose::blocks::duplicate_key(&field.name, field.span, first));
-                    }
-                    None => written.push(field),
-                }
-            }
-        }
-        cx.vertex = Vertex::Node(id);
-        let absent = |s: &&FieldSpec<'_>| s.required && !written.iter().any(|w| Arc::ptr_eq(&w.name, s.name));
-        let known = |entry: &ast::Entry| match &entry.kind {
-            ast::EntryKind::Field { key, .. } => match &key.kind {
-                ast::KeyKind::Name(name) => specs.iter().any(|s| **s.name == *name.as_str()),
-                ast::KeyKind::Str(_) | ast::KeyKind::Computed(_) => true,
-            },
-            _other => true,
-        };
-        let missing: Vec<&str> = specs.iter().filter(absent).map(|s| &**s.name).collect();
-        if !missing.is_empty() && entries.iter().all(known) {
-            self.report(crate::diagnose::blocks::missing(&owner.to_string(), &missing, ast.name.span));
-        }
-        written
     }
 
     fn component_fields(&mut self, cx: &mut Cx, ast: &ast::Node, component: ComponentId) -> Vec<Written> {
@@ -376,8 +349,8 @@ impl Checker<'_> {
         self.found.truncate(before);
     }
 
-    fn with(&mut self, cx: &mut Cx, ast: &ast::Node, of: &NodeOf) -> With {
-        let Some(block) = &ast.with else { return With::default() };
+    fn with(&mut self, cx: &mut Cx, ast: &ast::Node, of: &NodeOf) -> Option<Box<With>> {
+        let block = ast.with.as_ref()?;
         let unprotected = matches!(of, NodeOf::Kind { class: Class::Resource | Class::Pointer | Class::External, .. });
         let specs: Vec<FieldSpec<'_>> = with_types()
             .iter()
@@ -388,7 +361,7 @@ impl Checker<'_> {
         cx.set = true;
         let written = self.fields(cx, block, &specs, &"`with`", block.span);
         cx.set = false;
-        let mut with = With { span: Some(block.span), ..With::default() };
+        let mut with = Box::new(With { span: block.span, ..With::default() });
         for field in written {
             let slot = match &*field.name {
                 "needs" => &mut with.needs,
@@ -399,7 +372,7 @@ impl Checker<'_> {
             };
             *slot = Some(field.value);
         }
-        with
+        Some(with)
     }
 }
 

@@ -13,7 +13,7 @@ impl Checker<'_> {
     /// Judges all nodes.
     pub fn node_rules(&mut self, all: &[Node]) {
         // A `use` around a node may say how all inside are replaced.
-        let told = all.iter().filter(|n| n.with.replace.is_some() || n.owner.is_some());
+        let told = all.iter().filter(|n| replacement(n).is_some() || n.owner.is_some());
         let told: BTreeSet<ComponentId> =
             told.filter_map(|n| if let NodeOf::Component(id) = n.of { Some(id) } else { None }).collect();
         for node in all {
@@ -45,7 +45,7 @@ impl Checker<'_> {
         }
         let target = node.field("to").and_then(|f| node_named(&f.value)).and_then(|id| all.get(id.index()));
         if let Some(target) = target.filter(|target| !beside(target)) {
-            let place = target.with.span.unwrap_or(target.name_span);
+            let place = target.with.as_ref().map_or(target.name_span, |with| with.span);
             self.report(nodes::canary_needs_overlap(tag, &target.name, rollout.value.span, place));
         }
     }
@@ -182,9 +182,14 @@ impl Checker<'_> {
     }
 }
 
+/// What a node says of how it is replaced.
+fn replacement(node: &Node) -> Option<&Expr> {
+    node.with.as_ref()?.replace.as_ref()
+}
+
 /// Whether old and new of a node run side by side.
 fn beside(node: &Node) -> bool {
-    match &node.with.replace {
+    match replacement(node) {
         None => true,
         Some(replace) => matches!(&replace.uncoerced().kind, ExprKind::Variant { tag, .. } if &**tag == "beside"),
     }

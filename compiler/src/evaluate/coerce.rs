@@ -130,9 +130,17 @@ impl Evaluator<'_> {
 
     /// Checks a refinement: now when the value is known, before cut-over when it is not.
     fn refine(&mut self, term: &Term, refined: &RefinedType, span: Span) -> Result<()> {
+        // Ports and the like repeat a thousandfold, and a condition depends on nothing but its value.
+        let number = term.known().and_then(|value| Some((std::ptr::from_ref(refined).addr(), value.as_int()?)));
+        if number.is_some_and(|number| self.holding.contains(&number)) {
+            return Ok(());
+        }
         let holds = self.holds(term, refined)?;
         match holds.known().and_then(Value::as_bool) {
-            Some(true) => Ok(()),
+            Some(true) => {
+                self.holding.extend(number);
+                Ok(())
+            }
             Some(false) if self.guarded > 0 => Ok(()),
             Some(false) => {
                 let value = term.known().filter(|value| self.hidden == 0 && !value.has_secret()).map(short);
@@ -192,6 +200,20 @@ fn changes(ty: &Type) -> bool {
         Type::Variant(variant) => variant.variants.iter().any(|case| !case.payload.fields.is_empty()),
         Type::Late(inner) | Type::Option(inner) | Type::List(inner) | Type::Map(inner) => changes(inner),
         _same => false,
+    }
+}
+
+/// Whether a conversion to this type may find a mistake.
+pub(super) fn may_fail(ty: &Type) -> bool {
+    let fields = |fields: &[FieldType]| fields.iter().any(|field| may_fail(&field.ty));
+    match ty {
+        Type::Refined(_) => true,
+        Type::Record(record) => fields(&record.fields),
+        Type::Variant(variant) => variant.variants.iter().any(|case| fields(&case.payload.fields)),
+        Type::Late(inner) | Type::Secret(inner) | Type::Option(inner) | Type::List(inner) | Type::Map(inner) => {
+            may_fail(inner)
+        }
+        _never => false,
     }
 }
 

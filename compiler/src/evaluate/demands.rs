@@ -3,7 +3,7 @@
 //! What is not known yet is left to the platform.
 
 use super::content::short;
-use super::node::Inputs;
+use super::inputs::Inputs;
 use super::{Evaluator, Result};
 use crate::hir::{ExprKind, Field, MapEntry, Node};
 use imm_ir::{Addr, Diagnostic, Input, KindSchema, Span, Value, code};

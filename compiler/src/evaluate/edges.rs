@@ -1,6 +1,6 @@
 //! What a node depends on, from its inputs: see [`EdgeKind`].
 
-use super::node::Inputs;
+use super::inputs::Inputs;
 use super::{Evaluator, Purpose};
 use imm_ir::{Addr, Class, Edge, EdgeKind, FieldClass, KindSchema};
 

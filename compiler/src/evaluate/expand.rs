@@ -1,12 +1,12 @@
 //! What a node becomes in the graph: itself, or the members of its expansion. `with` of a `use` goes to all inside.
 
-use super::node::Inputs;
-use super::{Evaluator, Purpose, Result};
+use super::inputs::Inputs;
+use super::{Evaluator, Purpose, Result, budget};
 use crate::hir::Node;
 use crate::resolve::providers;
 use imm_ir::{
-    Addr, Diagnostic, Digest, Edge, Expanded, Fields, Input, KindSchema, OutputFrom, Span, Term, Value, With, code,
-    spec,
+    Addr, Diagnostic, Digest, Edge, Expanded, Fields, Input, KindSchema, OutputFrom, OutputSchema, Span, Term, Value,
+    With, code, spec,
 };
 use std::sync::Arc;
 
@@ -24,8 +24,7 @@ impl<'a> Evaluator<'a> {
         with: &(With, Vec<Addr>),
     ) -> Result<()> {
         let Some(expansion) = &schema.expands else {
-            self.insert(node.span, schema, addr, given, with);
-            return Ok(());
+            return self.insert(node.span, schema, addr, given, with);
         };
         let count = given.inputs.get(&expansion.count);
         let count_loc = count.map(|input| input.loc.clone()).unwrap_or_default();
@@ -49,7 +48,8 @@ impl<'a> Evaluator<'a> {
             self.budget.node(node.span).map_err(|exceeded| self.fail(*exceeded))?;
             // The last one needs no copy; most have one member.
             let inputs = if n + 1 == number { std::mem::take(&mut given) } else { given.clone() };
-            self.insert(node.span, member_schema, &member, inputs, with);
+            self.insert(node.span, member_schema, &member, inputs, with)?;
+            given.bytes = 0;
             members.push(member);
         }
         let origin = self.origin(node.span);
@@ -58,7 +58,18 @@ impl<'a> Evaluator<'a> {
         Ok(())
     }
 
-    fn insert(&mut self, span: Span, schema: &'a KindSchema, addr: &Addr, given: Inputs, with: &(With, Vec<Addr>)) {
+    fn insert(
+        &mut self,
+        span: Span,
+        schema: &'a KindSchema,
+        addr: &Addr,
+        given: Inputs,
+        with: &(With, Vec<Addr>),
+    ) -> Result<()> {
+        let needs = budget::many(with.1.len().saturating_mul(size_of::<Edge>()));
+        let address = budget::many(addr.as_str().len()).saturating_mul(2);
+        let bytes = budget::NODE + address + given.bytes + given.places + needs;
+        self.budget.keep(bytes, span).map_err(|exceeded| self.fail(*exceeded))?;
         if &*schema.name == "route" {
             self.routes.push(super::finish::Route { addr: addr.clone(), span });
         }
@@ -80,13 +91,16 @@ impl<'a> Evaluator<'a> {
                 self.graph.nodes.insert(addr.clone(), node);
             }
             Purpose::Check => {
-                // Whether anything can ask what the node is.
-                let tells = schema.outputs.iter().any(|output| output.from == OutputFrom::Spec);
+                // Whether anything asks what the node is.
+                let asked = &self.module.outputs_read;
+                let of_spec = |output: &OutputSchema| output.from == OutputFrom::Spec && asked.contains(&output.name);
+                let tells = schema.outputs.iter().any(of_spec);
                 let spec = if tells { spec::spec(schema, provider, &given.inputs).0 } else { Digest([0; 32]) };
                 let inputs = if tells { Fields::new() } else { given.inputs };
                 self.checked.insert(addr.clone(), Kept { schema, inputs, edges, spec });
             }
         }
+        Ok(())
     }
 
     /// Adds the later fields of a pointer or durable.
@@ -141,7 +155,7 @@ impl<'a> Evaluator<'a> {
 #[derive(Debug)]
 pub(super) struct Kept<'a> {
     schema: &'a KindSchema,
-    inputs: Fields<Input>,
+    inputs: Fields<Arc<Input>>,
     edges: Vec<Edge>,
     spec: Digest,
 }
@@ -149,7 +163,7 @@ pub(super) struct Kept<'a> {
 /// What can be asked of a node that was made.
 pub(super) struct Made<'n, 'a> {
     pub schema: &'a KindSchema,
-    pub inputs: &'n Fields<Input>,
+    pub inputs: &'n Fields<Arc<Input>>,
     pub edges: &'n [Edge],
     pub spec: Digest,
 }

@@ -108,6 +108,35 @@ impl Evaluator<'_> {
         }
     }
 
+    /// Looks for mistakes in an expression whose value nobody asks for: what cannot fail is not made. A mistake in a part is
+    /// reported, and the others are looked at.
+    pub(super) fn look(&mut self, expr: &Expr) -> Result<()> {
+        self.budget.enter(expr.span).map_err(|exceeded| self.fail(*exceeded))?;
+        let result = match &expr.kind {
+            ExprKind::Value(_) | ExprKind::Local(_) | ExprKind::Param(_) | ExprKind::Let(_) | ExprKind::Node(_) => {
+                Ok(())
+            }
+            ExprKind::Record(fields) | ExprKind::Variant { payload: fields, .. } => {
+                fields.iter().try_for_each(|(_, value)| self.look_at_part(value))
+            }
+            ExprKind::List(items) if items.iter().all(|(spliced, _)| !spliced) => {
+                items.iter().try_for_each(|(_, item)| self.look_at_part(item))
+            }
+            ExprKind::Map(entries) if has_plain_keys(entries) => entries.iter().try_for_each(|entry| match entry {
+                MapEntry::Entry { value, .. } | MapEntry::Spread(value) => self.look_at_part(value),
+            }),
+            ExprKind::Coerce(inner) if !super::coerce::may_fail(&expr.ty) => self.look(inner),
+            _has_a_value => self.own_form(expr).map(drop),
+        };
+        self.budget.leave();
+        result
+    }
+
+    fn look_at_part(&mut self, expr: &Expr) -> Result<()> {
+        let looked = self.look(expr);
+        self.attempted(looked)
+    }
+
     /// Evaluates an expression to a term of its own; what it was made from is added to the trail.
     pub(super) fn own(&mut self, expr: &Expr) -> Result<Term> {
         self.budget.enter(expr.span).map_err(|exceeded| self.fail(*exceeded))?;
@@ -302,6 +331,15 @@ impl Evaluator<'_> {
             }
         }
     }
+}
+
+/// Whether all entries of a map have keys as they are written: the checker has seen that none is there twice.
+fn has_plain_keys(entries: &[MapEntry]) -> bool {
+    let plain = |entry: &MapEntry| match entry {
+        MapEntry::Entry { key, .. } => matches!(key.kind, ExprKind::Value(_)),
+        MapEntry::Spread(_) => false,
+    };
+    entries.iter().all(plain)
 }
 
 /// Whether the left side of a lazy operator is the result.

@@ -42,17 +42,16 @@ impl Evaluator<'_> {
             let unknown = ["host", "path"].iter().any(|n| node.input(n).known().is_none());
             let (Some(listen), Some(path), false) = (listen, text("path"), unknown) else { continue };
             let host = text("host");
-            let shown = format!("{}:{listen}{path}", host.as_deref().unwrap_or("*"));
             match places.get(&(listen, host.clone(), path.clone())) {
-                Some(before) => found.push(
-                    Diagnostic::error(
-                        code::DUPLICATE_ROUTE,
-                        route.span,
-                        format!("`{}` and `{}` both answer at {shown}", before.addr, route.addr),
-                    )
-                    .also(before.span, "the other one")
-                    .help("give one of them another `listen`, `host` or `path`"),
-                ),
+                Some(before) => {
+                    let shown = format!("{}:{listen}{path}", host.as_deref().unwrap_or("*"));
+                    let text = format!("`{}` and `{}` both answer at {shown}", before.addr, route.addr);
+                    found.push(
+                        Diagnostic::error(code::DUPLICATE_ROUTE, route.span, text)
+                            .also(before.span, "the other one")
+                            .help("give one of them another `listen`, `host` or `path`"),
+                    );
+                }
                 None => _ = places.insert((listen, host, path), route.clone()),
             }
         }

@@ -4,7 +4,7 @@ use super::scope::Scope;
 use super::trail::Bound;
 use super::{Evaluator, Result, budget};
 use crate::hir::{Body, ComponentId, Node, Step};
-use imm_ir::{Addr, Assert, Diagnostic, Loc, Term, Value, code};
+use imm_ir::{Addr, Assert, Diagnostic, Term, Value, code};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -86,8 +86,8 @@ impl Evaluator<'_> {
         let with = self.carried(node)?;
         let around = u64::try_from(self.scopes.here().uses.len()).unwrap_or(u64::MAX);
         self.spend(budget::LEVEL.saturating_mul(around), node.span)?;
-        let mut uses: Vec<Loc> = self.scopes.here().uses.clone();
-        uses.push(self.loc(node.span));
+        let around = Arc::clone(&self.scopes.here().uses);
+        let uses = around.iter().cloned().chain([self.loc(node.span)]).collect();
         let scope = Scope { addr: Some(addr.clone()), uses, with, params, ..Scope::default() };
         let before = self.scopes.enter(scope);
         self.frames.push((node.span, format!("in this use of `{}`", component.name)));

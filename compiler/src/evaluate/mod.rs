@@ -5,7 +5,7 @@
 //! it. With [`Purpose::Check`] a param without a value stays unknown ([`UNKNOWN`]), and so does what depends on it.
 //!
 //! Read in this order: `scope` (what is bound where), `trail` (why), `expr` and its neighbours `access`, `call`,
-//! `lambda`, `comprehension`, `pattern`, `coerce`, `content` (expressions); then `params`, `node`, `expand`, `edges`,
+//! `lambda`, `comprehension`, `pattern`, `coerce`, `content` (expressions); then `params`, `node`, `inputs`, `expand`, `edges`,
 //! `instance` (graph), `policy`, `finish`; `budget` bounds it all.
 
 mod access;
@@ -19,6 +19,7 @@ mod edges;
 mod expand;
 mod expr;
 mod finish;
+mod inputs;
 mod instance;
 mod json;
 mod lambda;
@@ -40,9 +41,9 @@ use crate::hir::{LocalId, ParamId, TypedModule};
 use crate::world::World;
 use budget::Budget;
 use imm_ir::reduce::ReduceError;
-use imm_ir::{Addr, Cause, Diagnostic, Fields, Graph, Loc, Sources, Span, Term, Value, code};
+use imm_ir::{Addr, Cause, Diagnostic, Fields, Graph, KindSchema, Loc, Sources, Span, Term, Value, code};
 use params::ParamCause;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use scope::Scopes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -128,6 +129,12 @@ struct Evaluator<'a> {
     graph: Graph,
     /// The nodes of a check, which hands none out: they need no order.
     checked: FxHashMap<Addr, expand::Kept<'a>>,
+    /// Numbers for which the condition of a refined type of the program holds, by where the type is.
+    holding: FxHashSet<(usize, i64)>,
+    /// The kinds that were met.
+    kinds: Vec<(Arc<str>, &'a KindSchema)>,
+    /// Inputs that all nodes of a declaration share, by the place of its name.
+    same: FxHashMap<Span, inputs::Same>,
     /// Outputs of nodes that were created; only in a test.
     seen: BTreeMap<Addr, Fields<Value>>,
     params: Vec<ResolvedParam>,
@@ -167,6 +174,9 @@ impl<'a> Evaluator<'a> {
             nowhere: Loc::default(),
             graph: Graph::default(),
             checked: FxHashMap::default(),
+            holding: FxHashSet::default(),
+            kinds: Vec::new(),
+            same: FxHashMap::default(),
             seen: BTreeMap::new(),
             params: Vec::new(),
             param_causes: BTreeMap::new(),
@@ -183,7 +193,18 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-impl Evaluator<'_> {
+impl<'a> Evaluator<'a> {
+    /// The schema of a kind. There are a dozen kinds, and a graph of a million nodes asks for nothing as often.
+    fn kind(&mut self, kind: &Arc<str>) -> Option<&'a KindSchema> {
+        if let Some((_, schema)) = self.kinds.iter().find(|(name, _)| Arc::ptr_eq(name, kind)) {
+            return Some(schema);
+        }
+        let module = self.module;
+        let schema = module.kind(kind)?;
+        self.kinds.push((Arc::clone(kind), schema));
+        Some(schema)
+    }
+
     fn program(&mut self, given: &BTreeMap<Arc<str>, Given>, environment: &str, settings: &BTreeMap<Arc<str>, String>) {
         let module = self.module;
         for id in &module.constants {

@@ -1,22 +1,12 @@
 //! Nodes: heads, fields, `with`. What a node becomes in the graph is in `expand`.
 
 use super::scope::Carried;
-use super::trail::{Bound, Trail};
-use super::{Evaluator, Purpose, Result, UNKNOWN, budget};
-use crate::hir::{Expr, Field, Head, Node, NodeId, NodeOf};
-use imm_ir::{
-    Addr, Class, Diagnostic, FieldClass, Fields, Input, Key, KindSchema, Origin, OutputFrom, Replace, Span, Term,
-    Value, With, code,
-};
+use super::trail::Bound;
+use super::{Evaluator, Result, UNKNOWN, budget};
+use crate::hir::{Expr, Head, Node, NodeId, NodeOf};
+use imm_ir::{Addr, Class, Diagnostic, FieldClass, Key, Origin, Replace, Span, Term, Value, With, code};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Fields of a node that were evaluated, and the nodes that each must follow.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Inputs {
-    pub inputs: Fields<Input>,
-    pub orders: BTreeMap<Arc<str>, Vec<Addr>>,
-}
 
 impl Evaluator<'_> {
     /// Evaluates a declaration: its head and, for each node it makes, what must be known before others refer to it.
@@ -115,10 +105,12 @@ impl Evaluator<'_> {
     fn one(&mut self, node: &Node, addr: &Addr) -> Result<()> {
         self.budget.node(node.span).map_err(|exceeded| self.fail(*exceeded))?;
         match &node.of {
-            NodeOf::Component(component) => self.instantiate(node, addr, *component),
+            NodeOf::Component(component) => {
+                self.budget.keep(budget::NODE, node.span).map_err(|exceeded| self.fail(*exceeded))?;
+                self.instantiate(node, addr, *component)
+            }
             NodeOf::Kind { kind, class } => {
-                let module = self.module;
-                let Some(schema) = module.kind(kind) else { return Ok(()) };
+                let Some(schema) = self.kind(kind) else { return Ok(()) };
                 let late = matches!(class, Class::Pointer | Class::Durable);
                 let wanted = |field: FieldClass| !late || field == FieldClass::Identity;
                 let given = self.inputs(node, schema, &wanted)?;
@@ -133,83 +125,12 @@ impl Evaluator<'_> {
     /// The rest of a pointer or durable.
     fn set(&mut self, node: &Node, addr: &Addr) -> Result<()> {
         let NodeOf::Kind { kind, class } = &node.of else { return Ok(()) };
-        let module = self.module;
-        let Some(schema) = module.kind(kind) else { return Ok(()) };
+        let Some(schema) = self.kind(kind) else { return Ok(()) };
         let given = self.inputs(node, schema, &|field| field != FieldClass::Identity)?;
         let with = if *class == Class::Pointer { Some(self.with(node)?) } else { None };
+        self.budget.keep(given.bytes + given.places, node.span).map_err(|exceeded| self.fail(*exceeded))?;
         self.complete(addr, schema, given, with);
         Ok(())
-    }
-
-    /// The fields of the wanted classes: as written, or their defaults; absent optionals are left out.
-    fn inputs(&mut self, node: &Node, schema: &KindSchema, wanted: &dyn Fn(FieldClass) -> bool) -> Result<Inputs> {
-        let mut inputs = Vec::with_capacity(schema.fields.len());
-        let mut orders = BTreeMap::new();
-        for field in schema.fields.iter().filter(|field| wanted(field.class)) {
-            match node.field(&field.name) {
-                Some(written) => {
-                    let read = self.input(written).and_then(|(mut input, followed)| {
-                        self.base(&mut input, written)?;
-                        self.demanded(&schema.name, &input, written)?;
-                        Ok((input, followed))
-                    });
-                    let (input, followed) = match read {
-                        Ok(input) => input,
-                        Err(failed) => {
-                            self.attempted(Err(failed))?;
-                            let loc = self.loc(written.value.span);
-                            (Input { term: UNKNOWN, loc, written: 0, causes: Vec::new() }, Vec::new())
-                        }
-                    };
-                    if !matches!(input.term, Term::Value(Value::None)) && self.keeps(schema, &field.name) {
-                        if !followed.is_empty() {
-                            orders.insert(Arc::clone(&field.name), followed);
-                        }
-                        inputs.push((Arc::clone(&field.name), input));
-                    }
-                }
-                // What reads an input knows its default, see `made`.
-                None if self.purpose == Purpose::Check => {}
-                None => {
-                    let Some(default) = field.default.as_ref().filter(|value| **value != Value::None) else { continue };
-                    let default = self.platform_default(&field.name).unwrap_or_else(|| default.clone());
-                    let loc = self.loc(node.name_span);
-                    let input = Input { term: Term::Value(default), loc, written: 0, causes: Vec::new() };
-                    inputs.push((Arc::clone(&field.name), input));
-                }
-            }
-        }
-        Ok(Inputs { inputs: Fields::from(inputs), orders })
-    }
-
-    /// Whether an input is looked at after it was evaluated. A check keeps no graph: only what outputs are made of, how many
-    /// there are, and what `finish` judges.
-    fn keeps(&self, schema: &KindSchema, name: &Arc<str>) -> bool {
-        let read = |output: &imm_ir::OutputSchema| match &output.from {
-            OutputFrom::Input(input) => input == name,
-            OutputFrom::Spec => true,
-            OutputFrom::Provider | OutputFrom::Members => false,
-        };
-        self.purpose == Purpose::Plan
-            || schema.class == Class::Pointer
-            || matches!(&**name, "health" | "image")
-            || schema.expands.as_ref().is_some_and(|expansion| expansion.count == *name)
-            || schema.outputs.iter().any(read)
-    }
-
-    fn input(&mut self, field: &Field) -> Result<(Input, Vec<Addr>)> {
-        self.sink = true;
-        let (term, trail) = self.apart(|e| e.own(&field.value));
-        self.sink = false;
-        let term = term?;
-        if term.is_deeper_than(imm_ir::reduce::DEPTH) {
-            let what = "an expression that nests too deep to be kept for later";
-            return Err(self.fail(self.budget.exceeded(field.value.span, what)));
-        }
-        let Trail { causes, orders, .. } = trail.tidy();
-        let loc = self.loc(field.value.span);
-        let written = self.written(field.value.span);
-        Ok((Input { term, loc, written, causes }, orders))
     }
 
     /// The `with` block and what it needs, over those of the `use` sites around it.
@@ -229,24 +150,25 @@ impl Evaluator<'_> {
     /// What this `with` block and those around it say.
     pub(super) fn carried(&mut self, node: &Node) -> Result<Carried> {
         let mut with = self.scopes.here().with.clone();
-        if let Some(timeout) = self.amount(node.with.timeout.as_ref())? {
+        let Some(said) = &node.with else { return Ok(with) };
+        if let Some(timeout) = self.amount(said.timeout.as_ref())? {
             with.timeout_ms = Some(timeout);
         }
-        if let Some(retries) = self.amount(node.with.retries.as_ref())? {
+        if let Some(retries) = self.amount(said.retries.as_ref())? {
             with.retries = Some(u32::try_from(retries).unwrap_or(u32::MAX));
         }
-        if let Some(protect) = &node.with.protect {
+        if let Some(protect) = &said.protect {
             with.protect = self.expr(protect)?.known().and_then(Value::as_bool).or(with.protect);
         }
-        if let Some(replace) = &node.with.replace {
+        if let Some(replace) = &said.replace {
             let (replace, _) = self.bound_with(|e| e.expr(replace))?;
             with.replace = replace.known().map(how).or(with.replace);
         }
-        if let Some(expr) = &node.with.needs {
+        if let Some(expr) = &said.needs {
             let (term, trail) = self.bound_with(|e| e.expr(expr))?;
             term.handles(&mut |addr| with.needs.push(addr.clone()));
             term.holes(&mut |addr, _| with.needs.push(addr.clone()));
-            with.needs.extend(trail.orders);
+            with.needs.extend(trail.known().orders);
         }
         Ok(with)
     }
@@ -266,7 +188,7 @@ impl Evaluator<'_> {
 
     pub(super) fn origin(&mut self, span: Span) -> Origin {
         let loc = self.loc(span);
-        Origin { loc, uses: self.scopes.here().uses.clone() }
+        Origin { loc, uses: Arc::clone(&self.scopes.here().uses) }
     }
 }
 

@@ -55,6 +55,10 @@ impl Evaluator<'_> {
         let Some(binding) = module.binding(id) else { return };
         match self.bound(&binding.value) {
             Ok(bound) => {
+                let bytes = if Arc::strong_count(&bound.term) == 1 { super::budget::bytes(&bound.term) } else { 0 };
+                if let Err(exceeded) = self.budget.keep(bytes, binding.value.span) {
+                    return self.report(self.fail(*exceeded));
+                }
                 let bound = self.named(&binding.name, binding.name_span, binding.value.span, bound);
                 self.scopes.here_mut().lets.insert(id, bound);
             }
@@ -68,11 +72,10 @@ impl Evaluator<'_> {
             return bound;
         }
         let digest = term_digest(&bound.term);
-        let through = bound.trail.causes.iter().map(|cause| cause.loc.clone()).collect();
-        let what = CauseKind::Let { name: Arc::clone(name), written: self.written(value), through };
-        let mut trail = Arc::unwrap_or_clone(bound.trail);
-        trail.cause(Cause { what, loc: self.loc(span), digest });
-        Bound { term: bound.term, trail: Arc::new(trail) }
+        let what =
+            CauseKind::Let { name: Arc::clone(name), written: self.written(value), through: bound.trail.nearest() };
+        let cause = Cause { what, loc: self.loc(span), digest };
+        Bound { term: bound.term, trail: Trail::of_name(cause, &bound.trail) }
     }
 
     /// Reads a param; one of the root module is a cause of whatever is being evaluated.

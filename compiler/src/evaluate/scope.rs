@@ -20,7 +20,7 @@ pub(super) struct Scope {
     /// Address of the `use`; `None` for the root.
     pub addr: Option<Addr>,
     /// The `use` sites around it, outermost first.
-    pub uses: Vec<Loc>,
+    pub uses: Arc<[Loc]>,
     /// What `with` of the `use` sites around it says.
     pub with: Carried,
     pub params: FxHashMap<ParamId, Bound>,

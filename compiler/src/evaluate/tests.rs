@@ -424,6 +424,34 @@ fn routes_do_not_collide_and_targets_have_health() {
 }
 
 #[test]
+fn a_long_chain_of_lets_leads_to_its_beginning() {
+    let mut text = String::from("param a: String = \"x\"\nlet n0 = a\n");
+    for n in 1..5_000 {
+        text.push_str(&format!("let n{n} = n{}\n", n - 1));
+    }
+    text.push_str("resource f = file { content = n4999 }\n");
+    let compiled = compiled(&text);
+    let causes = &node(&compiled.graph, "f").inputs["content"].causes;
+    let is_let = |cause: &&imm_ir::Cause| matches!(cause.what, CauseKind::Let { .. });
+    assert!(causes.iter().any(|cause| matches!(&cause.what, CauseKind::Param { name, .. } if &**name == "a")));
+    assert!(causes.iter().any(|cause| matches!(&cause.what, CauseKind::Let { name, .. } if &**name == "n4999")));
+    assert_eq!(causes.iter().filter(is_let).count(), 1_000, "the nearest ones");
+}
+
+#[test]
+fn nodes_of_one_declaration_share_what_is_the_same() {
+    let text = "let word = \"w\"\nresource i for n in 0..3 = image { cmd = [\"/a\"], env = { W = word }, labels = { n = \"${n}\" } }\n";
+    let compiled = compiled(text);
+    let input = |n: usize, name: &str| &node(&compiled.graph, &format!("i[\"{n}\"]")).inputs[name];
+    for name in ["cmd", "env", "clock"] {
+        assert!(Arc::ptr_eq(input(0, name), input(2, name)), "{name}");
+    }
+    assert_eq!(input(2, "labels").term.known().unwrap().get("n"), Some(&Value::text("2")));
+    assert_eq!(input(2, "env").causes.len(), 1);
+    assert_ne!(node(&compiled.graph, "i[\"0\"]").spec, node(&compiled.graph, "i[\"1\"]").spec);
+}
+
+#[test]
 fn an_explosion_is_a_diagnostic() {
     let found = wrong_with("output n: Int = (0..2_000_000_000).map(x => x * 2).len()\n", &[]);
     assert_eq!(found[0].0, "budget-exceeded");

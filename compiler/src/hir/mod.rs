@@ -22,7 +22,7 @@ pub use refinement::{Predicate, Refinement, predicate_of};
 pub use walk::{each_child, each_expr};
 
 use imm_ir::{KindSchema, Span, Type, kinds};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A whole program: one root module and everything it imports. The tables are indexed by the ids.
@@ -53,6 +53,8 @@ pub struct TypedModule {
     pub tests: Vec<Test>,
     /// The named types of the root module, for tools.
     pub types: Vec<(Arc<str>, Type)>,
+    /// Names of the outputs of nodes that expressions read, of whatever kind: a check keeps nothing else of a node.
+    pub outputs_read: BTreeSet<Arc<str>>,
     /// Kinds of the providers that it names, as `NAME.kind`.
     pub provided: BTreeMap<Arc<str>, KindSchema>,
 }

@@ -16,8 +16,8 @@ pub struct Node {
     /// What was written, each field once, in source order and of its schema's (or component param's) type. Fields that
     /// were left out are not here: their default is in the schema (or in the component's param).
     pub fields: Vec<Field>,
-    /// The block after `with`.
-    pub with: With,
+    /// The block after `with`, if there is one. In a box: most nodes have none.
+    pub with: Option<Box<With>>,
     /// The component it is declared in; `None` for the root module.
     pub owner: Option<ComponentId>,
     /// Documentation.
@@ -79,8 +79,8 @@ pub struct With {
     pub replace: Option<Expr>,
     /// Bool.
     pub protect: Option<Expr>,
-    /// The block, if there is one.
-    pub span: Option<Span>,
+    /// The block.
+    pub span: Span,
 }
 
 /// `component NAME { … }`: a template that `use` instantiates.
@@ -99,6 +99,11 @@ pub struct Component {
 }
 
 impl Node {
+    /// The field of this kind's field, if it was written: it then has the very name of the schema.
+    pub fn field_of(&self, name: &Arc<str>) -> Option<&Field> {
+        self.fields.iter().find(|f| Arc::ptr_eq(&f.name, name) || f.name == *name)
+    }
+
     /// The field with this name, if it was written.
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|f| &*f.name == name)

@@ -68,6 +68,8 @@ impl<'a> Lexer<'a> {
             self.at = token.end as usize;
             match token.kind {
                 kind if kind.is_plain() => self.out.tokens.push(token),
+                // Outside of strings, which is nearly everywhere.
+                Tok::Newline | Tok::LBrace | Tok::RBrace if self.strings.is_empty() => self.out.tokens.push(token),
                 Tok::StrOpen => runaway |= self.open_string(token),
                 Tok::RBrace => runaway |= self.close_brace(token),
                 Tok::Newline if self.cautious && !self.strings.is_empty() => self.break_off_cautiously(token),
@@ -208,14 +210,12 @@ impl<'a> Lexer<'a> {
                 .help("the remainder is `a.mod(b)`; a ratio is a number directly followed by `%`"),
             "&" => {
                 let title = "write `&&`";
-                self.report(
-                    Diagnostic::error(code::SYNTAX, span, "there is no operator `&`").help(title).fix(
-                        title,
-                        Applicability::Safe,
-                        span,
-                        "&&",
-                    ),
-                );
+                self.report(Diagnostic::error(code::SYNTAX, span, "there is no operator `&`").help(title).fix(
+                    title,
+                    Applicability::Safe,
+                    span,
+                    "&&",
+                ));
                 self.out.tokens.push(Token { kind: Tok::AndAnd, ..token });
                 return;
             }

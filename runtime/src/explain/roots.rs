@@ -7,9 +7,10 @@ use crate::plan::reasons::{self, Reason};
 use crate::plan::{Action, Fate, Step};
 use crate::provider::Observation;
 use crate::report::leaves::{Leaf, leaves};
-use imm_ir::{Addr, Cause, CauseKind, EdgeKind, FieldClass, Loc, Node};
+use imm_ir::{Addr, Cause, CauseKind, EdgeKind, FieldClass, Input, Loc, Node};
 use serde::Serialize;
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// Differences that one input shows.
 const MOST_LEAVES: usize = 3;
@@ -243,7 +244,7 @@ fn inputs(q: &Question<'_>, at: &Addr, node: &Node, identity: bool) -> Vec<Root>
         let input = new.or(old).map(|i| Place::of(&i.loc));
         let differs = leaves(name, old.map(|i| &i.term), new.map(|i| &i.term), MOST_LEAVES);
         let none: &[Cause] = &[];
-        let causes = |side: Option<&imm_ir::Input>| side.map(|i| i.causes.clone()).unwrap_or_else(|| none.to_vec());
+        let causes = |side: Option<&Arc<Input>>| side.map_or_else(|| none.to_vec(), |input| input.causes.clone());
         let edited = matches!((old, new), (Some(old), Some(new)) if old.written != new.written);
         let (old, new) = (causes(old), causes(new));
         let mut of_field: Vec<Root> = changed(&old, &new).iter().map(|c| cause(q, at, c)).collect();

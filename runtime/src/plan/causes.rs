@@ -3,7 +3,8 @@
 //!
 //! A secret never tells whether it changed, so it is named by the input it goes into.
 
-use imm_ir::{Cause, CauseKind, Loc};
+use imm_ir::{Cause, CauseKind, Digest, Loc};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// Something that a person changed and that went into an input.
 #[derive(Clone, Debug)]
@@ -22,32 +23,63 @@ pub struct Changed<'a> {
 /// changed.
 pub fn changed<'a>(old: &'a [Cause], new: &'a [Cause]) -> Vec<Changed<'a>> {
     // An edit that leaves the value as it is changes nothing: a digest decides first.
-    let differs = |cause: &&Cause| !old.iter().any(|o| same_thing(&o.what, &cause.what) && o.digest == cause.digest);
-    let now: Vec<&Cause> = new.iter().filter(differs).collect();
-    let lets: Vec<&Cause> = now.iter().copied().filter(|c| through(c).is_some()).collect();
+    let before: HashMap<Thing<'_>, &Cause> = old.iter().rev().map(|cause| (thing(&cause.what), cause)).collect();
+    let same: HashSet<(Thing<'_>, &Digest)> = old.iter().map(|cause| (thing(&cause.what), &cause.digest)).collect();
+    let now: Vec<&Cause> = new.iter().filter(|c| !same.contains(&(thing(&c.what), &c.digest))).collect();
+    let differs: HashSet<*const Cause> = now.iter().map(|cause| std::ptr::from_ref(*cause)).collect();
+    let names = Names::of(new);
+    let inside_of: HashSet<*const Cause> =
+        names.around(now.iter().copied()).into_iter().map(std::ptr::from_ref).collect();
+    let mut said: HashSet<Thing<'_>> = HashSet::new();
     let mut found: Vec<Changed<'a>> = Vec::new();
-    let mut add = |cause: &'a Cause, before: Option<&'a Cause>, gone: bool| {
-        if found.iter().any(|f| same_thing(&f.cause.what, &cause.what)) {
-            return;
-        }
-        let apart = |l: &&Cause| !std::ptr::eq(*l, cause) && holds(l, &cause.loc);
-        let mut on_the_way: Vec<&Cause> = lets.iter().copied().filter(apart).collect();
-        on_the_way.sort_by_key(|l| through(l).map_or(0, <[Loc]>::len));
-        found.push(Changed { cause, before, gone, lets: on_the_way });
-    };
     for cause in &now {
-        let before = old.iter().find(|o| same_thing(&o.what, &cause.what));
-        let inside = |other: &&Cause| !std::ptr::eq(*other, *cause) && holds(cause, &other.loc);
-        if edited(cause, before) || !now.iter().any(inside) {
-            add(cause, before, false);
+        let was = before.get(&thing(&cause.what)).copied();
+        let is_root = edited(cause, was) || !inside_of.contains(&std::ptr::from_ref(*cause));
+        if !is_root || !said.insert(thing(&cause.what)) {
+            continue;
         }
+        let mut lets = names.around([*cause]);
+        lets.retain(|name| !std::ptr::eq(*name, *cause) && differs.contains(&std::ptr::from_ref(*name)));
+        found.push(Changed { cause, before: was, gone: false, lets });
     }
+    let there: HashSet<Thing<'_>> = new.iter().map(|cause| thing(&cause.what)).collect();
     for gone in old.iter().filter(|o| matches!(o.what, CauseKind::File(_) | CauseKind::Machine(_))) {
-        if !new.iter().any(|n| same_thing(&n.what, &gone.what)) {
-            add(gone, Some(gone), true);
+        if !there.contains(&thing(&gone.what)) && said.insert(thing(&gone.what)) {
+            found.push(Changed { cause: gone, before: Some(gone), gone: true, lets: Vec::new() });
         }
     }
     found
+}
+
+/// The names among some causes, by the places of what they hold.
+struct Names<'a>(HashMap<&'a Loc, Vec<&'a Cause>>);
+
+impl<'a> Names<'a> {
+    fn of(causes: &'a [Cause]) -> Self {
+        let mut holders: HashMap<&Loc, Vec<&Cause>> = HashMap::new();
+        for cause in causes {
+            for place in through(cause) {
+                holders.entry(place).or_default().push(cause);
+            }
+        }
+        Self(holders)
+    }
+
+    /// The names that hold one of these, at any depth, the nearest first.
+    fn around(&self, causes: impl IntoIterator<Item = &'a Cause>) -> Vec<&'a Cause> {
+        let mut seen: HashSet<*const Cause> = HashSet::new();
+        let mut next: VecDeque<&Cause> = causes.into_iter().collect();
+        let mut found = Vec::new();
+        while let Some(cause) = next.pop_front() {
+            for name in self.0.get(&cause.loc).into_iter().flatten() {
+                if seen.insert(std::ptr::from_ref(*name)) {
+                    found.push(*name);
+                    next.push_back(name);
+                }
+            }
+        }
+        found
+    }
 }
 
 /// Whether a name is written differently, whatever changed inside of it. What holds nothing is always a root.
@@ -59,32 +91,30 @@ fn edited(cause: &Cause, before: Option<&Cause>) -> bool {
     }
 }
 
-fn through(cause: &Cause) -> Option<&[Loc]> {
+fn through(cause: &Cause) -> &[Loc] {
     match &cause.what {
-        CauseKind::Let { through, .. } => Some(through),
-        CauseKind::Param { .. } | CauseKind::File(_) | CauseKind::Machine(_) | CauseKind::Function(_) => None,
+        CauseKind::Let { through, .. } => through,
+        CauseKind::Param { .. } | CauseKind::File(_) | CauseKind::Machine(_) | CauseKind::Function(_) => &[],
     }
 }
 
-fn holds(binding: &Cause, loc: &Loc) -> bool {
-    through(binding).is_some_and(|inside| inside.contains(loc))
-}
+/// What a cause is, whatever its value: its form and its name.
+type Thing<'a> = (u8, &'a str);
 
-fn same_thing(a: &CauseKind, b: &CauseKind) -> bool {
-    match (a, b) {
-        (CauseKind::Param { name: a, .. }, CauseKind::Param { name: b, .. })
-        | (CauseKind::Let { name: a, .. }, CauseKind::Let { name: b, .. })
-        | (CauseKind::Function(a), CauseKind::Function(b))
-        | (CauseKind::File(a), CauseKind::File(b))
-        | (CauseKind::Machine(a), CauseKind::Machine(b)) => a == b,
-        _other => false,
+fn thing(what: &CauseKind) -> Thing<'_> {
+    match what {
+        CauseKind::Param { name, .. } => (0, name),
+        CauseKind::Let { name, .. } => (1, name),
+        CauseKind::Function(name) => (2, name),
+        CauseKind::File(path) => (3, path),
+        CauseKind::Machine(path) => (4, path),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use imm_ir::{Digest, ParamFrom};
+    use imm_ir::ParamFrom;
 
     fn loc(line: u32) -> Loc {
         Loc { file: "main.imm".into(), line, column: 1 }
@@ -117,14 +147,14 @@ mod tests {
 
     #[test]
     fn the_leaf_is_named_and_the_way_to_it() {
-        let side = |v: &str| vec![param(v), binding("inner", 2, &[1], v, 1), binding("outer", 3, &[1, 2], v, 1)];
+        let side = |v: &str| vec![param(v), binding("inner", 2, &[1], v, 1), binding("outer", 3, &[2], v, 1)];
         assert_eq!(names(&changed(&side("a"), &side("b"))), ["p via inner outer"]);
         assert!(changed(&side("a"), &side("a")).is_empty());
     }
 
     #[test]
     fn an_edited_let_is_its_own_cause() {
-        let side = |v: &str| vec![param("same"), binding("inner", 2, &[1], v, 1), binding("outer", 3, &[1, 2], v, 1)];
+        let side = |v: &str| vec![param("same"), binding("inner", 2, &[1], v, 1), binding("outer", 3, &[2], v, 1)];
         assert_eq!(names(&changed(&side("a"), &side("b"))), ["inner via outer"]);
     }
 
@@ -132,6 +162,18 @@ mod tests {
     fn an_edit_beside_another_value_is_named_too() {
         let side = |v: &str, written: u8| vec![param(v), binding("inner", 2, &[1], v, written)];
         assert_eq!(names(&changed(&side("a", 1), &side("b", 2))), ["p via inner", "inner via "]);
+    }
+
+    #[test]
+    fn a_long_chain_of_names_leads_to_its_beginning() {
+        let side = |v: &str| -> Vec<Cause> {
+            let names = (2..3000).map(|line| binding(&format!("n{line}"), line, &[line - 1], v, 1));
+            std::iter::once(param(v)).chain(names).collect()
+        };
+        let (old, new) = (side("a"), side("b"));
+        let [only] = &*changed(&old, &new) else { panic!("one root") };
+        assert_eq!((only.cause, only.lets.len()), (&new[0], 2998));
+        assert!(only.lets.iter().zip(&new[1..]).all(|(a, b)| std::ptr::eq(*a, b)));
     }
 
     #[test]

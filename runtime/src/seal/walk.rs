@@ -82,7 +82,8 @@ impl Vault {
         for node in graph.nodes.values_mut() {
             let mut changed = false;
             for input in node.inputs.values_mut().filter(|i| has_plain(&i.term)) {
-                input.term = map(&input.term, false, &seal)?;
+                let sealed = map(&input.term, false, &seal)?;
+                Arc::make_mut(input).term = sealed;
                 changed = true;
             }
             if let Some(schema) = schema(&node.provider, &node.kind).filter(|_| changed) {

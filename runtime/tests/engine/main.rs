@@ -227,7 +227,7 @@ async fn scaling_keeps_and_a_rename_touches_nothing() {
     let base = Addr::root("base");
     renamed.nodes.insert(base.clone(), image);
     let web = renamed.nodes.get_mut(&instance(0)).unwrap();
-    web.inputs.get_mut("image").unwrap().term = imm_ir::Value::Node(base.clone()).into();
+    Arc::make_mut(web.inputs.get_mut("image").unwrap()).term = imm_ir::Value::Node(base.clone()).into();
     web.edges[0].to = base;
     bench.take_log();
     let (outcome, plan, _) = bench.apply(&renamed).await;
@@ -453,7 +453,7 @@ async fn growing_a_volume_switches_its_cell_and_a_failure_switches_it_back() {
     let grown = |greeting: &str| {
         let mut graph = hello(greeting, 1, 0);
         let volume = graph.nodes.get_mut(&Addr::root("uploads")).unwrap();
-        volume.inputs.get_mut("size").unwrap().term = imm_ir::Value::Bytes(2 << 30).into();
+        Arc::make_mut(volume.inputs.get_mut("size").unwrap()).term = imm_ir::Value::Bytes(2 << 30).into();
         graph
     };
     let (outcome, plan, engine) = bench.apply(&grown("Hello")).await;
@@ -465,10 +465,11 @@ async fn growing_a_volume_switches_its_cell_and_a_failure_switches_it_back() {
     // The last stage moves cell and route together; a target that dies in the hold takes both back.
     let mut held = hello("Hi", 1, 0);
     let volume_node = held.nodes.get_mut(&Addr::root("uploads")).unwrap();
-    volume_node.inputs.get_mut("size").unwrap().term = imm_ir::Value::Bytes(3 << 30).into();
+    Arc::make_mut(volume_node.inputs.get_mut("size").unwrap()).term = imm_ir::Value::Bytes(3 << 30).into();
     let hold = imm_ir::Fields::from([("hold".into(), imm_ir::Value::Duration(5000))]);
     let rollout = imm_ir::Value::Variant("blue_green".into(), hold);
-    held.nodes.get_mut(&Addr::root("front")).unwrap().inputs.get_mut("rollout").unwrap().term = rollout.into();
+    Arc::make_mut(held.nodes.get_mut(&Addr::root("front")).unwrap().inputs.get_mut("rollout").unwrap()).term =
+        rollout.into();
     let mut engine = bench.engine();
     let plan = engine.plan(&held, &Options::new(engine.schemas())).unwrap();
     let (shelf, target) = (bench.shelf.clone(), plan.nodes.get(&instance(0)).unwrap().object);

@@ -11,8 +11,8 @@ pub fn loc(line: u32) -> Loc {
 }
 
 fn node(class: Class, kind: &str, inputs: Vec<(&str, Value)>, edges: Vec<(Addr, EdgeKind)>) -> Node {
-    let input = |value| Input { term: Term::Value(value), loc: loc(9), written: 0, causes: Vec::new() };
-    let inputs: imm_ir::Fields<Input> = inputs.into_iter().map(|(n, v)| (Arc::from(n), input(v))).collect();
+    let input = |value| Arc::new(Input { term: Term::Value(value), loc: loc(9), written: 0, causes: Arc::default() });
+    let inputs: imm_ir::Fields<Arc<Input>> = inputs.into_iter().map(|(n, v)| (Arc::from(n), input(v))).collect();
     let schema = kinds::builtin().get(kind).unwrap();
     let mut inputs = inputs;
     for field in &schema.fields {
@@ -50,7 +50,7 @@ pub fn hello(greeting: &str, replicas: u32, keep: u32) -> Graph {
     let mut image = node(Class::Resource, "image", vec![("user", Value::text(greeting))], Vec::new());
     let param = CauseKind::Param { name: "greeting".into(), from: ParamFrom::CommandLine, shown: greeting.into() };
     let digest = Digest::of(greeting.as_bytes());
-    image.inputs.get_mut("user").unwrap().causes = vec![Cause { what: param, loc: loc(7), digest }];
+    Arc::make_mut(image.inputs.get_mut("user").unwrap()).causes = vec![Cause { what: param, loc: loc(7), digest }];
     graph.nodes.insert(app.clone(), image);
     let members: Vec<Addr> = (0..replicas).map(instance).collect();
     for member in &members {

@@ -100,7 +100,7 @@ fn another_policy_is_proven() {
         let mut graph = Program::hello().graph();
         for (_, node) in graph.nodes.iter_mut().filter(|(a, _)| a.is_within(&Addr::root("web"))) {
             let check = Value::Variant("tcp".into(), Default::default());
-            node.inputs.get_mut("health").unwrap().term = imm_ir::Term::Value(check);
+            std::sync::Arc::make_mut(node.inputs.get_mut("health").unwrap()).term = imm_ir::Term::Value(check);
         }
         let first = Addr::root("web").child("instance").key("0");
         let dead = scene.state().unwrap().at(&first).unwrap().0;

@@ -78,7 +78,7 @@ impl Builder {
             self.add(member.clone(), "container", inputs, with);
             members.push(member);
         }
-        let (origin, count_loc) = (Origin { loc: self.loc(), uses: Vec::new() }, self.loc());
+        let (origin, count_loc) = (Origin { loc: self.loc(), uses: Arc::default() }, self.loc());
         let expanded = Expanded { kind: Arc::from(kind), members, origin, count_loc };
         self.graph.expanded.insert(address.clone(), expanded);
         self
@@ -123,10 +123,8 @@ impl Builder {
         }
         let edges = self.edges(schema, &inputs);
         let loc = self.loc();
-        let inputs: Fields<Input> = inputs
-            .into_iter()
-            .map(|(name, term)| (name, Input { term, loc: loc.clone(), written: 0, causes: Vec::new() }))
-            .collect();
+        let input = |term| Arc::new(Input { term, loc: loc.clone(), written: 0, causes: Vec::new() });
+        let inputs: Fields<Arc<Input>> = inputs.into_iter().map(|(name, term)| (name, input(term))).collect();
         let (digest, _) = spec::spec(schema, self.place.identity(), &inputs);
         let node = Node {
             kind: Arc::from(kind),
@@ -135,7 +133,7 @@ impl Builder {
             inputs,
             edges,
             with,
-            origin: Origin { loc, uses: Vec::new() },
+            origin: Origin { loc, uses: Arc::default() },
             spec: digest,
         };
         self.graph.nodes.insert(address, node);
