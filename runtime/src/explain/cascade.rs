@@ -86,7 +86,7 @@ fn spread(plan: &Plan, users: &Users<'_>, root: &Addr) -> Cascade {
     while let Some(at) = queue.pop_front() {
         for (user, kind) in users.0.get(at).into_iter().flatten() {
             let Some(node) = plan.graph.nodes.get(*user) else { continue };
-            let made = plan.nodes.get(*user).is_some_and(|n| n.fate == Fate::Create);
+            let made = plan.nodes.get(user).is_some_and(|n| n.fate == Fate::Create);
             if *kind == EdgeKind::Bind && made {
                 if seen.insert(user) {
                     order.push(*user);

@@ -11,7 +11,7 @@ pub fn loc(line: u32) -> Loc {
 }
 
 fn node(class: Class, kind: &str, inputs: Vec<(&str, Value)>, edges: Vec<(Addr, EdgeKind)>) -> Node {
-    let input = |value| Arc::new(Input { term: Term::Value(value), loc: loc(9), written: 0, causes: Arc::default() });
+    let input = |value| Arc::new(Input { term: Term::Value(value), loc: loc(9), written: 0, causes: Vec::new() });
     let inputs: imm_ir::Fields<Arc<Input>> = inputs.into_iter().map(|(n, v)| (Arc::from(n), input(v))).collect();
     let schema = kinds::builtin().get(kind).unwrap();
     let mut inputs = inputs;
@@ -28,7 +28,7 @@ fn node(class: Class, kind: &str, inputs: Vec<(&str, Value)>, edges: Vec<(Addr, 
         inputs,
         edges: edges.into_iter().map(|(to, kind)| Edge { to, kind }).collect(),
         with: With { timeout_ms: 10_000, ..With::default() },
-        origin: Origin { loc: loc(1), uses: Vec::new() },
+        origin: Origin { loc: loc(1), uses: [].into() },
         spec,
     }
 }

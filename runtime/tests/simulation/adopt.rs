@@ -73,7 +73,8 @@ fn what_is_not_as_it_is_declared_never_serves_and_what_nothing_declares_is_ended
         assert!(matches!(notes(&scene)[..], [(ObjectState::Unknown(_), _)]));
 
         let node = graph.nodes.get_mut(&note).unwrap();
-        node.inputs.get_mut("content").unwrap().term = Term::Value(Value::text("another"));
+        let content = node.inputs.get_mut("content").unwrap();
+        std::sync::Arc::make_mut(content).term = Term::Value(Value::text("another"));
         node.spec = Digest::of(b"another");
         let ended = scene.run(&Command::Adopt(note.clone(), Box::new(graph.clone())), None, &Life::default()).await;
         assert!(matches!(ended, Ended::Nothing), "{ended:?}");

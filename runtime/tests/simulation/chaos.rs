@@ -6,6 +6,7 @@ use crate::coverage::Coverage;
 use crate::stage::{in_virtual_time, none};
 use imm_ir::{Addr, Digest, Graph, Nature};
 use imm_runtime::apply::Outcome;
+use imm_runtime::entry::Entry;
 use imm_runtime::random::Random;
 use imm_runtime::simulate::fault::Faults;
 use imm_runtime::simulate::harness::{Command, Ended, Scene};
@@ -180,29 +181,25 @@ impl Lived {
 
     #[track_caller]
     fn expect(&self, violations: &[Violation]) {
-        if !violations.is_empty() && std::env::var_os("IMM_SOAK_TELL").is_some() {
-            self.tell();
-        }
-        none(violations, &format!("seed {}\n{}", self.seed, self.story));
+        let wanted = !violations.is_empty() && std::env::var_os("IMM_SOAK_TELL").is_some();
+        let all = if wanted { self.all() } else { String::new() };
+        none(violations, &format!("seed {}\n{}\n{all}", self.seed, self.story));
     }
 
     /// Everything that was written and that happened, in the order in which it did: to find out why.
-    fn tell(&self) {
+    fn all(&self) -> String {
+        let line = |seq: &u64, entry: &Entry| format!("{seq:>6} fence {} {:?}\n", entry.header.fence, entry.body);
         let entries = oracle::entries(&self.scene.records());
-        let mut entries = entries.iter().peekable();
+        let (mut entries, mut all) = (entries.iter().peekable(), String::new());
         for effect in self.scene.world.log() {
             while let Some((seq, entry)) = entries.next_if(|(seq, _)| *seq <= effect.durable) {
-                eprintln!("{seq:>6} fence {} {:?}", entry.header.fence, entry.body);
+                all += &line(seq, entry);
             }
-            eprintln!(
-                "at {:>7} ms fence {}{} {:?}",
-                effect.at_ms,
-                effect.fence,
-                if effect.late { " late" } else { "" },
-                effect.deed
-            );
+            let late = if effect.late { " late" } else { "" };
+            all += &format!("at {:>7} ms fence {}{late} {:?}\n", effect.at_ms, effect.fence, effect.deed);
         }
-        entries.for_each(|(seq, entry)| eprintln!("{seq:>6} fence {} {:?}", entry.header.fence, entry.body));
+        all.extend(entries.map(|(seq, entry)| line(seq, entry)));
+        all
     }
 }
 
