@@ -127,7 +127,7 @@ output url = api.url
     bench.ok(&["rollback", "--yes"]);
     assert_eq!(http::get(bench.port, "/x").unwrap(), asked("one", one.port));
 
-    // One that does not answer ends the apply before anything moves; so does one that cannot be called.
+    // One that does not answer ends the apply before anything moves; one that cannot be called is no program.
     let nobody = free_port();
     let refused = bench.imm(&["apply", "--yes", "--param", &param(nobody)]);
     assert!(
@@ -135,7 +135,7 @@ output url = api.url
         "{refused:?}"
     );
     let refused = bench.imm(&["apply", "--yes", "--param", "upstream=ftp://a"]);
-    assert!(refused.code == 4 && refused.err.contains("must begin with `http://`"), "{refused:?}");
+    assert!(refused.code == 1 && refused.err.contains("an endpoint begins with `http://`"), "{refused:?}");
     assert_eq!(http::get(bench.port, "/x").unwrap(), asked("one", one.port));
 
     bench.ok(&["destroy", "--yes"]);

@@ -80,7 +80,8 @@ fn take(global: &Global, project: Project, style: Style, because: &str) -> Outco
         let (head, fence) = (session.engine().ledger().head(), session.engine().ledger().fence());
         platform::take(&home, &lineage, fence, head).await?;
         let gone = session.take_lineage(because).await?;
-        let head = session.engine().ledger().head();
+        // What was open was undone meanwhile, under a fence of its own.
+        let (head, fence) = (session.engine().ledger().head(), session.engine().ledger().fence());
         platform::take(&home, &lineage, fence, head).await?;
         for address in &gone {
             ui::out(&format!("{address} is not there any more: forgotten\n"));

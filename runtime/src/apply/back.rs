@@ -35,20 +35,26 @@ impl Engine {
         began: Instant,
     ) -> Result<Outcome, EngineError> {
         (self.events)(Event::Unwinding);
+        // One signal may have begun this; the next one ends it at once.
+        let second = self.signalled(2);
+        tokio::pin!(second);
         let mut unheard = None;
         if self.open()?.phase != Phase::Unwinding {
-            match self.turn().await {
+            let told = tokio::select! {
+                biased;
+                () = &mut second => return Err(EngineError::Interrupted),
+                told = self.turn() => told,
+            };
+            match told {
                 Err(error) if error.kind == ErrorKind::Fenced => return Err(EngineError::Provider(error)),
                 told => unheard = told.err(),
             }
             // Durable with the first intent of undoing, so that traffic need not wait for it.
             self.append(vec![Body::UnwindStarted { cause, error: error.to_owned() }], false)?;
         }
-        // One signal may have begun this; the next one ends it at once.
-        let second = self.signalled(2);
         let undone = tokio::select! {
             biased;
-            () = second => return Err(EngineError::Interrupted),
+            () = &mut second => return Err(EngineError::Interrupted),
             undone = self.undo(unheard) => undone?,
         };
         self.pulse.provisional.store(false, Ordering::Relaxed);
@@ -134,6 +140,13 @@ impl Engine {
             return Ok(Err(stuck));
         }
         self.append(released, false)?;
+        // A create whose sender died has no answer on record: from here on it is unknown, until somebody says what it is.
+        let creating =
+            |id: &ObjectId| self.state().objects.get(id).is_some_and(|o| matches!(o.state, ObjectState::Creating(_)));
+        let (step, error) = (self.next_step(), "its create was never answered".to_owned());
+        let unanswered = unknown.iter().map(|l| l.object).filter(creating);
+        let unanswered = unanswered.map(|object| Body::Unknown { step, object, error: error.clone() }).collect();
+        self.append(unanswered, false)?;
         lost.extend(unknown);
         lost.extend(stays);
         lost.sort_by_key(|l| l.object);

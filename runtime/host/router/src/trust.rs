@@ -72,7 +72,8 @@ fn config(roots: RootCertStore) -> io::Result<ClientConfig> {
 fn told(cause: &io::Error, host: &str) -> io::Error {
     let tls = cause.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let words = match tls {
-        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+        // A bad signature: a root of the same name is trusted, made anew since or there.
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
             "its certificate is not trusted by this machine; add its root to the system's store, or name it in SSL_CERT_FILE".to_owned()
         }
         Some(rustls::Error::InvalidCertificate(
