@@ -4,7 +4,7 @@
 //! not wanted unwinds to [`unless`], so that no result in between has to speak of it. Without a `Stop` nothing ends.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
@@ -23,7 +23,6 @@ pub enum Ended {
 struct Stopped;
 
 thread_local! {
-    static DEEP: Cell<bool> = const { Cell::new(false) };
     static STOP: RefCell<Option<Stop>> = const { RefCell::new(None) };
 }
 
@@ -60,16 +59,13 @@ fn with<T>(stop: Option<Stop>, work: impl FnOnce() -> T) -> T {
 /// Bytes of stack, of which only those in use cost memory: enough for the deepest expressions in a debug build.
 pub const STACK: usize = 256 << 20;
 
-/// Says that this thread has [`STACK`], for as long as it lives: it then needs no other for its work, and what it frees
-/// it can use again.
-pub fn has_deep_stack() {
-    DEEP.set(true);
-}
+/// Of a stack of [`STACK`], what may be in use where work begins.
+const BEGUN: usize = 1 << 20;
 
-/// Works where deep expressions have stack enough: more than a thread is sure to have. Not in a thread of its own: what one
-/// thread allocates and another one frees is not soon used again.
+/// Works where deep expressions have stack enough: more than a thread is sure to have; one that was made with [`STACK`] needs
+/// no other. Not in a thread of its own: what one thread allocates and another one frees is not soon used again.
 pub(crate) fn on_deep_stack<T>(work: &impl Fn() -> T) -> T {
-    if DEEP.get() { work() } else { stacker::grow(STACK, work) }
+    stacker::maybe_grow(STACK - BEGUN, STACK, work)
 }
 
 #[cfg(test)]

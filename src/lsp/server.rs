@@ -99,10 +99,7 @@ fn deep<'s, T: Send + 's>(
     scope: &'s std::thread::Scope<'s, '_>,
     work: impl FnOnce() -> T + Send + 's,
 ) -> std::io::Result<std::thread::ScopedJoinHandle<'s, T>> {
-    std::thread::Builder::new().stack_size(stop::STACK).spawn_scoped(scope, || {
-        stop::has_deep_stack();
-        work()
-    })
+    std::thread::Builder::new().stack_size(stop::STACK).spawn_scoped(scope, work)
 }
 
 fn log(sender: &crossbeam_channel::Sender<Message>, why: &str) {
