@@ -1,6 +1,6 @@
 //! A real editor: Emacs without a screen, with eglot 1.9 (Debian's package for Emacs 28), attaches to `imm lsp`.
 
-use crate::harness::IMM;
+use crate::harness::editor::expect_said;
 use std::process::Command;
 
 const SCRIPT: &str = r#"
@@ -56,16 +56,6 @@ fn emacs_shows_completes_renames_and_formats() {
         eprintln!("skipped: there is no Emacs with eglot (packages emacs-nox and elpa-eglot)");
         return;
     }
-    let root = tempfile::Builder::new().prefix("imm").tempdir().unwrap();
-    std::fs::write(root.path().join("main.imm"), "durable data = volume {\n  sise = 1GiB\n}\noutput at = data.path\n")
-        .unwrap();
-    std::fs::write(root.path().join("script.el"), SCRIPT).unwrap();
-    let mut command = emacs(&["-l", "script.el"]);
-    let command = command.current_dir(root.path()).env("IMM", IMM).env("HOME", root.path());
-    let output = command.env("IMM_HOME", root.path().join("home")).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    for line in ["[unknown-field]", "completion: size", "renamed: t", "formatted:   size = 1GiB"] {
-        assert!(said.contains(line), "{line} in {said}");
-    }
+    let lines = ["[unknown-field]", "completion: size", "renamed: t", "formatted:   size = 1GiB"];
+    expect_said(&mut emacs(&["-l", "script.el"]), ("script.el", SCRIPT), &lines);
 }

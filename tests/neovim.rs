@@ -1,6 +1,6 @@
 //! A real editor: Neovim without a screen attaches to `imm lsp`, by the API that versions since 0.7 have.
 
-use crate::harness::IMM;
+use crate::harness::editor::expect_said;
 use std::process::Command;
 
 const SCRIPT: &str = r#"
@@ -58,22 +58,8 @@ fn neovim_shows_completes_renames_and_formats() {
         eprintln!("skipped: there is no nvim (package neovim)");
         return;
     }
-    let root = tempfile::Builder::new().prefix("imm").tempdir().unwrap();
-    std::fs::write(root.path().join("main.imm"), "durable data = volume {\n  sise = 1GiB\n}\noutput at = data.path\n")
-        .unwrap();
-    std::fs::write(root.path().join("script.lua"), SCRIPT).unwrap();
-    let output = Command::new("nvim")
-        .args(["--headless", "-u", "NONE", "-i", "NONE", "-n", "-c", "luafile script.lua"])
-        .current_dir(root.path())
-        .env("IMM", IMM)
-        .env("IMM_HOME", root.path().join("home"))
-        .env("XDG_STATE_HOME", root.path().join("state"))
-        .output()
-        .unwrap();
-    // Without a screen it prints to stderr.
-    let said = String::from_utf8_lossy(&output.stderr).replace('\r', "");
-    assert!(output.status.success(), "{said}");
-    for line in ["diagnostic: unknown-field 1", "completion: size", "renamed: true", "formatted:   size = 1GiB"] {
-        assert!(said.contains(line), "{line} in {said}");
-    }
+    let mut nvim = Command::new("nvim");
+    nvim.args(["--headless", "-u", "NONE", "-i", "NONE", "-n", "-c", "luafile script.lua"]);
+    let lines = ["diagnostic: unknown-field 1", "completion: size", "renamed: true", "formatted:   size = 1GiB"];
+    expect_said(&mut nvim, ("script.lua", SCRIPT), &lines);
 }

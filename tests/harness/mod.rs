@@ -2,6 +2,7 @@
 //! started is ended when it is dropped, also when the test fails.
 
 pub mod demo;
+pub mod editor;
 pub mod http;
 pub mod lsp;
 pub mod terminal;
