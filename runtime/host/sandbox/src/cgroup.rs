@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,8 @@ const UNIFIED: &str = "unified";
 /// The controllers that are used: the first three limit, all but `cpu` account.
 const CONTROLLERS: [&str; 4] = ["memory", "pids", "cpu", "cpuacct"];
 const PERIOD_US: u64 = 100_000;
+/// The longest pause before a busy group is tried again; all of them are twice that.
+const BUSY: Duration = Duration::from_millis(500);
 
 impl Cgroups {
     /// Look at this machine.
@@ -264,12 +267,7 @@ impl Group {
     /// Remove the groups. Those that are gone are no error.
     pub(crate) fn remove(&self) -> io::Result<()> {
         for dir in self.dirs.values().filter(|dir| ours(dir)) {
-            match fs::remove_dir(dir) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                    return Err(io::Error::new(e.kind(), format!("{}: {e}", dir.display())));
-                }
-                Ok(()) | Err(_) => {}
-            }
+            remove_empty(dir).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", dir.display())))?;
         }
         Ok(())
     }
@@ -291,6 +289,21 @@ impl Group {
 /// `DIR/imm/ID` and nothing else: what may be removed.
 fn ours(dir: &Path) -> bool {
     dir.parent().and_then(Path::file_name).is_some_and(|name| name == "imm")
+}
+
+/// The kernel may count a process as a member for a moment after its end was seen, and then says "busy".
+fn remove_empty(dir: &Path) -> io::Result<()> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match fs::remove_dir(dir) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::ResourceBusy && pause <= BUSY => {
+                std::thread::sleep(pause);
+                pause *= 2;
+            }
+            removed => return removed,
+        }
+    }
 }
 
 fn make(parent: &Path, id: &str) -> io::Result<PathBuf> {

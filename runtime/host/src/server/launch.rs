@@ -86,8 +86,7 @@ fn spec(at: Surroundings<'_>, record: &Record, container: &Container) -> Result<
         env.insert("HOST".to_owned(), HOST.to_string());
     }
 
-    let short: String = at.object.chars().take(16).collect();
-    let mut spec = Spec::new(format!("imm-{short}-{}", at.run), at.run_dir, layers, argv);
+    let mut spec = Spec::new(container_id(&at), at.run_dir, layers, argv);
     spec.env = env.into_iter().collect();
     spec.cwd = if config.workdir.is_empty() { "/".to_owned() } else { config.workdir };
     spec.user = container.user.clone().unwrap_or(config.user);
@@ -110,6 +109,13 @@ fn spec(at: Surroundings<'_>, record: &Record, container: &Container) -> Result<
         spec.mounts.push(mounted(at.lineage_dir, target, mount));
     }
     Ok(spec)
+}
+
+/// Names the run among all of the machine: cgroups have one name space for all homes, and object ids are those of a lineage.
+fn container_id(at: &Surroundings<'_>) -> String {
+    let short: String = at.object.chars().take(16).collect();
+    let place: String = blake3::hash(at.run_dir.as_os_str().as_encoded_bytes()).to_hex().chars().take(12).collect();
+    format!("imm-{short}-{}-{place}", at.run)
 }
 
 fn mounted(lineage_dir: &Path, target: &str, mount: &Mount) -> imm_sandbox::Mount {

@@ -149,6 +149,10 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        // What the agent could not do is said only in its log, which goes with the home.
+        if std::thread::panicking() {
+            eprintln!("the agent's log:\n{}", std::fs::read_to_string(self.home.agent_log()).unwrap_or_default());
+        }
         if let Some(pid) = locked_by(&self.home) {
             signal(pid, Signal::SIGKILL);
         }

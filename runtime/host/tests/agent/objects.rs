@@ -1,5 +1,8 @@
 //! Containers, volumes and files: made once, watched, replaced when they crash, destroyed for ever.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use imm_host::api::{Code, DeleteObject, HealthCheck, Level, LogQuery, ObjectSpec, Volume, VolumeAccess, Write};
 
 use crate::Test;
@@ -154,6 +157,10 @@ async fn lineages_know_nothing_of_each_other(world: World) {
     assert_ne!(one, two);
     world.level("one", "a", Level::Healthy).await;
     world.level("two", "a", Level::Healthy).await;
+    // Limits of one are no limits of the other, though both are the first run of an "a".
+    let found: Vec<_> = runs(&world.home).iter().map(|dir| groups(dir)).collect();
+    let [ones, twos] = &found[..] else { panic!("{found:?}") };
+    assert!(ones.len() == twos.len() && ones.is_disjoint(twos), "{ones:?} {twos:?}");
     world.announce("one", 9).await;
     assert_eq!(refusal(world.agent.delete_object("one", "a", &DELETE).await).code, Code::Fence);
     world.agent.delete_object("two", "a", &DELETE).await.unwrap();
@@ -163,4 +170,11 @@ async fn lineages_know_nothing_of_each_other(world: World) {
     until("a line is logged", || async { !world.agent.logs("one", &query).await.unwrap().lines.is_empty() }).await;
     let lines = world.agent.logs("one", &query).await.unwrap().lines;
     assert_eq!(lines.len(), 1, "{lines:?}");
+}
+
+/// The cgroups that were made for a living run; none where this user may make none.
+fn groups(run: &Path) -> BTreeSet<String> {
+    let Ok(imm_sandbox::RunState::Running(run)) = imm_sandbox::reopen(run) else { panic!("{} lives", run.display()) };
+    let groups = std::fs::read_to_string(format!("/proc/{}/cgroup", run.pid)).unwrap();
+    groups.lines().filter(|line| line.contains("/imm/")).map(str::to_owned).collect()
 }
