@@ -242,6 +242,12 @@ fn diagnostics_can_be_asked_for() {
     let asked = client.request("textDocument/diagnostic", json!({ "textDocument": { "uri": uri(&path) } }));
     assert_eq!(asked["items"], json!([]));
     assert!(client.published.is_empty());
+    // One that is taken back at once is answered once.
+    client.change(&path, None, "output a = 2\n");
+    let id = client.send("textDocument/diagnostic", json!({ "textDocument": { "uri": uri(&path) } }));
+    client.notify("$/cancelRequest", json!({ "id": id }));
+    let answer = client.answer(id);
+    assert!(answer["result"]["items"] == json!([]) || answer["error"]["code"] == -32800, "{answer}");
 }
 
 #[test]
@@ -392,6 +398,62 @@ fn what_is_taken_back_is_not_answered_and_nonsense_does_no_harm() {
     assert_eq!(client.answer(id)["error"]["code"], -32601);
     client.notify("textDocument/didChange", json!({ "textDocument": {} }));
     client.request("textDocument/hover", about(&path, at(0, 7)));
+    assert_eq!(client.stop(), 0);
+}
+
+#[test]
+fn what_is_no_message_is_told_and_ends_nothing() {
+    let (_root, module) = folder(&[("main.imm", HELLO)]);
+    let mut client = Client::start(&module);
+    let path = module.join("main.imm");
+    client.open(&path, HELLO);
+    let framed = |body: &str| format!("Content-Length: {}\r\n\r\n{body}", body.len());
+    for (bytes, code) in [
+        (framed("{abc}"), -32700),
+        (framed("[]"), -32600),
+        (framed("{\"jsonrpc\":\"2.0\",\"id\":1.5,\"method\":\"shutdown\"}"), -32600),
+        ("Content-Length: 99999999999999\r\n\r\n".to_owned(), -32700),
+        ("no head\r\n\r\n".to_owned(), -32700),
+    ] {
+        client.raw(bytes.as_bytes());
+        assert_eq!(client.error_of_nobody()["code"], code, "{bytes}");
+        let hover = client.request("textDocument/hover", about(&path, at(6, 11)));
+        assert!(hover.is_object(), "after {bytes}");
+    }
+    assert_eq!(client.stop(), 0);
+}
+
+#[test]
+fn files_that_change_on_the_disk_are_looked_at_wherever_they_are_read() {
+    let page =
+        "resource page = file { content = template(\"page.txt\", { a = \"x\" }) }\noutput size: Int = lib.size\n";
+    let program = format!("import \"../lib\"\n{page}");
+    let (root, first) =
+        folder(&[("main.imm", &program), ("page.txt", "{{ a }}\n"), ("../lib/lib.imm", "pub let size = 1\n")]);
+    let (_other, second) = folder(&[("main.imm", "output a: Int = b\n")]);
+    let mut client = Client::start(&first);
+    for module in [&first, &second] {
+        let path = module.join("main.imm");
+        client.open(&path, &std::fs::read_to_string(&path).unwrap());
+    }
+    // Both programs are looked at, although one changed while the other was.
+    assert_eq!(client.diagnostics(&first.join("main.imm")), Vec::<Value>::new());
+    assert_eq!(codes(&client.diagnostics(&second.join("main.imm"))), ["unknown-name"]);
+    let write = |client: &mut Client, path: &Path, text: &str| {
+        std::fs::write(path, text).unwrap();
+        let change = json!({ "uri": uri(path), "type": 2 });
+        client.notify("workspace/didChangeWatchedFiles", json!({ "changes": [change] }));
+    };
+    write(&mut client, &second.join("more.imm"), "let b = 1\n");
+    client.diagnostics_again(&second.join("main.imm"), <[Value]>::is_empty);
+    write(&mut client, &root.path().join("lib/lib.imm"), "pub let other = 1\n");
+    let found = client.diagnostics_again(&first.join("main.imm"), |all| !all.is_empty());
+    assert_eq!(codes(&found), ["unknown-name"], "{found:?}");
+    write(&mut client, &root.path().join("lib/lib.imm"), "pub let size = 1\n");
+    client.diagnostics_again(&first.join("main.imm"), <[Value]>::is_empty);
+    write(&mut client, &first.join("page.txt"), "{{ b }}\n");
+    let found = client.diagnostics_again(&first.join("page.txt"), |all| !all.is_empty());
+    assert_eq!(codes(&found), ["template-variable"], "{found:?}");
     assert_eq!(client.stop(), 0);
 }
 

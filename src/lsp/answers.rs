@@ -2,13 +2,13 @@
 
 use super::edits;
 use super::shapes;
+use super::transport::{Id, Out, code};
 use super::wire::path_of;
 use super::workspace::Snapshot;
 use crate::project::Project;
 use crate::records;
 use imm_compiler::ide::{self, Place};
 use imm_ir::Span;
-use lsp_server::{ErrorCode, RequestId, Response};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -28,22 +28,38 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// As an answer.
-    pub fn response(self, id: RequestId) -> Response {
-        let (code, message) = match self {
-            Self::Cancelled => (ErrorCode::RequestCanceled as i32, "cancelled".to_owned()),
-            Self::Outdated => (ErrorCode::ContentModified as i32, "the text changed meanwhile".to_owned()),
-            Self::Unknown(method) => (ErrorCode::MethodNotFound as i32, format!("there is no {method}")),
-            // RequestFailed: the message is for the user.
-            Self::Impossible(why) => (-32803, why),
-            Self::Internal(why) => (ErrorCode::InternalError as i32, why),
-        };
-        Response::new_err(id, code, message)
+    fn told(self) -> (i32, String) {
+        match self {
+            Self::Cancelled => (code::REQUEST_CANCELLED, "cancelled".to_owned()),
+            Self::Outdated => (code::CONTENT_MODIFIED, "the text changed meanwhile".to_owned()),
+            Self::Unknown(method) => (code::METHOD_NOT_FOUND, format!("there is no {method}")),
+            Self::Impossible(why) => (code::REQUEST_FAILED, why),
+            Self::Internal(why) => (code::INTERNAL_ERROR, why),
+        }
     }
 }
 
 /// An answer, or why there is none.
 pub type Answer = Result<Value, Refused>;
+
+/// Sends an answer; what failed inside of imm is logged too.
+pub fn send(out: &Out, id: &Id, answer: Answer) {
+    match answer {
+        Ok(value) => out.answer(id, &value),
+        Err(refused) => {
+            if let Refused::Internal(why) = &refused {
+                log(out, why);
+            }
+            let (code, why) = refused.told();
+            out.refuse(Some(id), code, &why);
+        }
+    }
+}
+
+/// Tells what failed inside of imm.
+pub fn log(out: &Out, why: &str) {
+    out.tell("window/logMessage", &json!({ "type": 1, "message": why }));
+}
 
 /// The path that a request is about; `None` for a text that is no file.
 pub fn path(params: &Value) -> Option<PathBuf> {

@@ -16,6 +16,8 @@ pub struct Client {
     pub refreshes: bool,
     /// It asks for diagnostics itself.
     pub pulls: bool,
+    /// It can be told which files to watch.
+    pub watches: bool,
     /// Code lenses can be asked for again.
     pub refreshes_lenses: bool,
 }
@@ -38,6 +40,7 @@ impl Client {
             snippets: can("/capabilities/textDocument/completion/completionItem/snippetSupport"),
             refreshes: can("/capabilities/workspace/diagnostics/refreshSupport"),
             pulls: params.pointer("/capabilities/textDocument/diagnostic").is_some_and(Value::is_object),
+            watches: can("/capabilities/workspace/didChangeWatchedFiles/dynamicRegistration"),
             refreshes_lenses: can("/capabilities/workspace/codeLens/refreshSupport"),
         }
     }

@@ -5,9 +5,9 @@ use crate::world::DiskWorld;
 use imm_compiler::world::{File, Listed, Program, World, WorldError};
 use imm_ir::Executable;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// An open text.
 #[derive(Clone, Debug)]
@@ -71,22 +71,33 @@ fn typed_line(before: &str, after: &str) -> Option<u32> {
     (part(before) && part(after)).then(|| u32::try_from(start).ok()).flatten()
 }
 
-/// The disk with open texts over it.
+/// The disk with open texts over it. It notes what is read.
 pub struct EditorWorld {
     open: Documents,
     disk: DiskWorld,
+    read: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl EditorWorld {
     /// A world of these texts.
     pub fn new(open: &Documents) -> Self {
         let home = crate::platform::home().map_or_else(|_| std::env::temp_dir(), |home| home.root().to_owned());
-        Self { open: Arc::clone(open), disk: DiskWorld::new(home.join("identities")) }
+        Self { open: Arc::clone(open), disk: DiskWorld::new(home.join("identities")), read: Mutex::default() }
+    }
+
+    /// The files that were read or looked for, and the folders that were listed.
+    pub fn into_read(self) -> BTreeSet<PathBuf> {
+        self.read.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, path: &str) {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(PathBuf::from(path));
     }
 }
 
 impl World for EditorWorld {
     fn read(&self, path: &str) -> Result<File, WorldError> {
+        self.note(path);
         match self.open.get(Path::new(path)) {
             Some(document) => Ok(File { bytes: Arc::from(document.text.as_bytes()), executable: false }),
             None => self.disk.read(path),
@@ -94,6 +105,7 @@ impl World for EditorWorld {
     }
 
     fn text(&self, path: &str) -> Result<Arc<str>, WorldError> {
+        self.note(path);
         match self.open.get(Path::new(path)) {
             // Not copied: there is one for every keystroke.
             Some(document) => Ok(Arc::clone(&document.text)),
@@ -102,6 +114,7 @@ impl World for EditorWorld {
     }
 
     fn list(&self, folder: &str) -> Result<Vec<Listed>, WorldError> {
+        self.note(folder);
         let path = Path::new(folder);
         let opened = self.open.keys().filter(|open| open.parent() == Some(path));
         let names = opened.filter_map(|open| open.file_name().map(|name| name.to_string_lossy().into_owned()));

@@ -11,8 +11,8 @@ use super::workspace::{Snapshot, root_of};
 use imm_compiler::ide::Problems;
 use imm_compiler::stop::{Ended, Stop, unless};
 use imm_ir::{Diagnostic, Sources};
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -41,10 +41,19 @@ pub struct Checked {
     pub whole: bool,
     /// Its files.
     pub sources: Sources,
+    /// The files that were read or looked for, and the folders that were listed.
+    pub read: BTreeSet<PathBuf>,
     /// What is wrong, as data for code actions.
     pub diagnostics: Vec<Diagnostic>,
     /// The same in the protocol's words.
     pub problems: Shown,
+}
+
+impl Checked {
+    /// Whether the program reads a file, or lists the folder that it is in.
+    pub fn reads(&self, path: &Path) -> bool {
+        self.read.contains(path) || path.parent().is_some_and(|folder| self.read.contains(folder))
+    }
 }
 
 /// What a look came to.
@@ -116,8 +125,10 @@ impl Look {
                     known.insert(root.clone(), found);
                 }
                 let problems = problems(&root, &snapshot.documents, snapshot.encoding, &sources, &diagnostics);
+                let mut read = world.into_read();
+                read.extend(snapshot.read.iter().cloned());
                 let revision = *revision;
-                Ok(Seen::Checked(Box::new(Checked { root, revision, whole, sources, diagnostics, problems })))
+                Ok(Seen::Checked(Box::new(Checked { root, revision, whole, sources, read, diagnostics, problems })))
             }
             Err(Ended::Stopped) => Err(Unwanted),
             Err(Ended::Panicked(_)) => Ok(Seen::Broken(root)),

@@ -6,7 +6,7 @@
 //!
 //! Read `server` (the loop), `documents` and `workspace` (which text is which program's), `answers` and its parts
 //! (requests), `worker` (those that take longer), `looks` (what is wrong), `report` (when that is shown), `wanted` (what ends
-//! in the middle), `wire` (positions, URIs).
+//! in the middle), `transport` (messages), `wire` (positions, URIs).
 
 mod answers;
 mod capabilities;
@@ -15,9 +15,12 @@ mod documents;
 mod edits;
 mod lens;
 mod looks;
+mod notes;
 mod report;
 mod server;
 mod shapes;
+mod shown;
+mod transport;
 mod wanted;
 mod wire;
 mod worker;

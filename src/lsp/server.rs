@@ -1,36 +1,59 @@
-//! The loop: one event after the other. It waits in one place and computes only what a keystroke waits for.
+//! The loop: one event after the other. It waits in one place and computes only what a keystroke waits for. Requests are
+//! here; what the client tells is in `notes`, what it is shown in `shown`.
 
 use super::answers::{self, Answer, Refused};
 use super::client::Client;
-use super::documents::{Document, Documents};
+use super::documents::Documents;
 use super::looks::{self, Checked, Look, Seen};
-use super::report::{self, Shown, Typing};
+use super::report::{Shown, Typing};
+use super::transport::{Id, Message, Nonsense, Out, Request, code, read};
 use super::wanted::Wanted;
-use super::wire::path_of;
 use super::worker::{self, Job};
 use super::workspace::{Snapshot, root_of};
 use super::{capabilities, edits, shapes};
 use crate::failure::{Exit, Failure, Outcome};
 use imm_compiler::stop;
-use lsp_server::{Connection, Message, Notification, Request, RequestId, Response};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::BufReader;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Instant;
 
+/// The client's pipe.
+type Input = BufReader<File>;
+
 /// Serves until the client says goodbye or hangs up.
 pub fn run() -> Outcome {
-    let (connection, threads) = Connection::stdio();
-    let said = |error: &dyn std::fmt::Display| Failure::new(format!("the language server: {error}"));
-    let (id, params) = connection.initialize_start().map_err(|e| said(&e))?;
-    let client = Client::read(&params);
-    let answer = capabilities::answer(client.encoding);
-    connection.initialize_finish(id, answer).map_err(|e| said(&e))?;
-    let exit = serve(connection, &client).map_err(|e| said(&e))?;
-    threads.join().map_err(|e| said(&e))?;
-    Ok(exit)
+    let said = |error: std::io::Error| Failure::new(format!("the language server: {error}"));
+    let input = std::io::stdin().as_fd().try_clone_to_owned().map_err(said)?;
+    let (mut input, out) = (BufReader::new(File::from(input)), Out::stdout().map_err(said)?);
+    match hello(&mut input, &out) {
+        Some(client) => serve(input, out, &client).map_err(said),
+        None => Ok(Exit::Failed),
+    }
+}
+
+/// Waits for the client to introduce itself; `None`: it left before.
+fn hello(input: &mut Input, out: &Out) -> Option<Client> {
+    loop {
+        match read(input)? {
+            Message::Request(Request { id, method, params }) if method == "initialize" => {
+                let client = Client::read(&params);
+                out.answer(&id, &capabilities::answer(client.encoding));
+                return Some(client);
+            }
+            Message::Request(Request { id, .. }) => {
+                out.refuse(Some(&id), code::SERVER_NOT_INITIALIZED, "`initialize` comes first");
+            }
+            Message::Notification(note) if note.method == "exit" => return None,
+            Message::Nonsense(Nonsense { id, code, why }) => out.refuse(id.as_ref(), code, &why),
+            Message::Notification(_) | Message::Answer => {}
+        }
+    }
 }
 
 /// What the loop wakes up for.
@@ -43,33 +66,34 @@ enum Event {
     Seen(Seen),
 }
 
-fn serve(connection: Connection, client: &Client) -> std::io::Result<Exit> {
+fn serve(mut input: Input, out: Out, client: &Client) -> std::io::Result<Exit> {
     let (events, incoming) = channel();
     let (jobs, waiting_jobs) = channel();
     let (looks, waiting_looks) = channel();
     let wanted = Wanted::default();
-    let (receiver, sender) = (connection.receiver.clone(), connection.sender.clone());
     std::thread::scope(|scope| {
-        let (read, seen) = (wanted.clone(), events.clone());
+        let (reader_wanted, seen) = (wanted.clone(), events.clone());
         scope.spawn(move || {
-            for message in receiver {
-                read.see(&message);
-                if seen.send(Event::Client(message)).is_err() {
+            while let Some(message) = read(&mut input) {
+                reader_wanted.see(&message);
+                // Who said goodbye may leave its end of the pipe open.
+                let last = matches!(&message, Message::Notification(note) if note.method == "exit");
+                if seen.send(Event::Client(message)).is_err() || last {
                     return;
                 }
             }
             drop(seen.send(Event::Gone));
         });
-        let (worker_wanted, worker_sender) = (wanted.clone(), sender.clone());
+        let (worker_wanted, worker_out) = (wanted.clone(), out.clone());
         deep(scope, move || {
-            worker::work(&waiting_jobs, &|id, answer| tell(&worker_sender, id, answer), &worker_wanted);
+            worker::work(&waiting_jobs, &|id, answer| answers::send(&worker_out, &id, answer), &worker_wanted);
         })?;
         let looker_wanted = wanted.clone();
         deep(scope, move || {
             looks::work(&waiting_looks, &|seen| events.send(Event::Seen(seen)).is_ok(), &looker_wanted);
         })?;
         let mut server = Server {
-            sender,
+            out,
             jobs,
             looks,
             wanted,
@@ -78,6 +102,7 @@ fn serve(connection: Connection, client: &Client) -> std::io::Result<Exit> {
             documents: Documents::default(),
             revision: 0,
             snapshots: BTreeMap::new(),
+            asked: BTreeMap::new(),
             checked: BTreeMap::new(),
             shown: BTreeMap::new(),
             sent: BTreeMap::new(),
@@ -89,7 +114,6 @@ fn serve(connection: Connection, client: &Client) -> std::io::Result<Exit> {
         };
         // The reader ends with the client's end of the pipe, the others with the last job.
         let looped = deep(scope, move || server.run(&incoming))?.join();
-        drop(connection);
         Ok(looped.unwrap_or(Exit::Failed))
     })
 }
@@ -102,48 +126,34 @@ fn deep<'s, T: Send + 's>(
     std::thread::Builder::new().stack_size(stop::STACK).spawn_scoped(scope, work)
 }
 
-fn log(sender: &crossbeam_channel::Sender<Message>, why: &str) {
-    let note = Notification::new("window/logMessage".to_owned(), json!({ "type": 1, "message": why }));
-    drop(sender.send(note.into()));
-}
-
-/// Sends an answer; what failed inside of imm is logged too.
-fn tell(sender: &crossbeam_channel::Sender<Message>, id: RequestId, answer: Answer) {
-    if let Err(Refused::Internal(why)) = &answer {
-        log(sender, why);
-    }
-    let response = match answer {
-        Ok(value) => Response::new_ok(id, value),
-        Err(refused) => refused.response(id),
-    };
-    drop(sender.send(response.into()));
-}
-
-struct Server<'c> {
-    sender: crossbeam_channel::Sender<Message>,
-    jobs: Sender<Job>,
-    looks: Sender<Look>,
-    wanted: Wanted,
-    client: &'c Client,
-    folders: Arc<[PathBuf]>,
-    documents: Documents,
+/// What the server knows.
+pub(super) struct Server<'c> {
+    pub out: Out,
+    pub jobs: Sender<Job>,
+    pub looks: Sender<Look>,
+    pub wanted: Wanted,
+    pub client: &'c Client,
+    pub folders: Arc<[PathBuf]>,
+    pub documents: Documents,
     /// Counts changes of any text.
-    revision: u64,
+    pub revision: u64,
     /// Programs, and the moments that they were read at.
-    snapshots: BTreeMap<PathBuf, (u64, Snapshot)>,
+    pub snapshots: BTreeMap<PathBuf, (u64, Snapshot)>,
+    /// The moment of the last look that was asked for of each program, unless its text changed since.
+    pub asked: BTreeMap<PathBuf, u64>,
     /// The last look at each program.
-    checked: BTreeMap<PathBuf, Box<Checked>>,
+    pub checked: BTreeMap<PathBuf, Box<Checked>>,
     /// What is shown of each program.
-    shown: BTreeMap<PathBuf, Shown>,
+    pub shown: BTreeMap<PathBuf, Shown>,
     /// What was sent for each file, and for which version of it.
-    sent: BTreeMap<PathBuf, (Option<i64>, Vec<Value>)>,
-    typing: Option<Typing>,
+    pub sent: BTreeMap<PathBuf, (Option<i64>, Vec<Value>)>,
+    pub typing: Option<Typing>,
     /// When everything is shown.
-    calm_at: Option<Instant>,
+    pub calm_at: Option<Instant>,
     /// Requests for diagnostics that wait for a check.
-    pulls: Vec<(RequestId, PathBuf, PathBuf)>,
-    next_id: i32,
-    goodbye: bool,
+    pub pulls: Vec<(Id, PathBuf, PathBuf)>,
+    pub next_id: i32,
+    pub goodbye: bool,
 }
 
 impl Server<'_> {
@@ -178,7 +188,10 @@ impl Server<'_> {
                     let more = note.method == "textDocument/didChange" && queue.iter().any(changes);
                     self.notification(&note, more);
                 }
-                Some(Event::Client(Message::Response(_))) | None => {}
+                Some(Event::Client(Message::Nonsense(Nonsense { id, code, why }))) => {
+                    self.out.refuse(id.as_ref(), code, &why);
+                }
+                Some(Event::Client(Message::Answer)) | None => {}
                 Some(Event::Seen(Seen::Checked(checked))) => self.was_checked(checked),
                 Some(Event::Seen(Seen::Broken(root))) => self.was_broken(&root),
                 Some(Event::Gone) => return if self.goodbye { Exit::Done } else { Exit::Failed },
@@ -186,32 +199,28 @@ impl Server<'_> {
         }
     }
 
-    fn send(&self, message: impl Into<Message>) {
-        drop(self.sender.send(message.into()));
-    }
-
-    fn answer(&self, id: RequestId, answer: Answer) {
-        tell(&self.sender, id, answer);
+    pub fn answer(&self, id: &Id, answer: Answer) {
+        answers::send(&self.out, id, answer);
     }
 
     fn request(&mut self, request: Request, outdated: bool) {
         let Request { id, method, mut params } = request;
         if self.wanted.take(&id) {
-            return self.answer(id, Err(Refused::Cancelled));
+            return self.answer(&id, Err(Refused::Cancelled));
         }
-        if self.goodbye {
-            let refused = Response::new_err(id, lsp_server::ErrorCode::InvalidRequest as i32, "shut down".to_owned());
-            return self.send(refused);
+        if self.goodbye || method == "initialize" {
+            let why = if self.goodbye { "the server was told to shut down" } else { "`initialize` comes once" };
+            return self.out.refuse(Some(&id), code::INVALID_REQUEST, why);
         }
         if method == "shutdown" {
             self.goodbye = true;
-            return self.answer(id, Ok(Value::Null));
+            return self.answer(&id, Ok(Value::Null));
         }
         let path = answers::path(&params);
         if path.is_none() && method != "workspace/symbol" {
             // A text that is no file belongs to no program.
             return self.answer(
-                id,
+                &id,
                 match method.as_str() {
                     "textDocument/diagnostic" => Ok(json!({ "kind": "full", "items": [] })),
                     known if known.starts_with("textDocument/") => Ok(Value::Null),
@@ -220,15 +229,15 @@ impl Server<'_> {
             );
         }
         if answers::is_slow(&method) && outdated {
-            return self.answer(id, Err(Refused::Outdated));
+            return self.answer(&id, Err(Refused::Outdated));
         }
         let root = path.as_deref().map(root_of).or_else(|| self.any_root()).unwrap_or_default();
         if method == "textDocument/diagnostic" {
             self.pulls.push((id, root.clone(), path.unwrap_or_default()));
-            let checked = self.checked.get(&root).filter(|checked| checked.revision == self.revision);
+            let checked = self.checked.get(&root).filter(|checked| self.is_current(checked));
             if checked.is_some_and(|checked| self.is_enough(checked)) {
                 self.answer_pulls(&root);
-            } else if checked.is_none() {
+            } else if !self.asked.contains_key(&root) {
                 self.look(&root);
             }
             return;
@@ -241,7 +250,7 @@ impl Server<'_> {
             let changes = self.wanted.changes();
             let refused = self.jobs.send(Job { id, method, params, snapshot, changes });
             if let Err(std::sync::mpsc::SendError(job)) = refused {
-                self.answer(job.id, Err(Refused::Internal("the worker ended".to_owned())));
+                self.answer(&job.id, Err(Refused::Internal("the worker ended".to_owned())));
             }
             return;
         }
@@ -250,7 +259,7 @@ impl Server<'_> {
             "textDocument/codeAction" => Ok(edits::actions(&snapshot, &params, self.checked.get(&root).map(|c| &**c))),
             _other => answers::answer(&snapshot, &method, &params),
         });
-        self.answer(id, answer);
+        self.answer(&id, answer);
     }
 
     fn any_root(&self) -> Option<PathBuf> {
@@ -258,7 +267,7 @@ impl Server<'_> {
         open.or_else(|| self.folders.first().cloned())
     }
 
-    fn snapshot(&mut self, root: &Path) -> Snapshot {
+    pub fn snapshot(&mut self, root: &Path) -> Snapshot {
         let snapshot = match self.snapshots.get(root) {
             Some((revision, snapshot)) if *revision == self.revision => return snapshot.clone(),
             Some((_, snapshot)) => snapshot.next(&self.documents, &self.folders),
@@ -268,195 +277,9 @@ impl Server<'_> {
         snapshot
     }
 
-    fn notification(&mut self, note: &Notification, more: bool) {
-        let path = answers::path(&note.params);
-        match (note.method.as_str(), path) {
-            ("textDocument/didOpen", Some(path)) => {
-                let text = |at: &str| note.params.pointer(at).and_then(Value::as_str).unwrap_or_default();
-                let version = version(&note.params);
-                let document = Document::new(text("/textDocument/uri"), version, text("/textDocument/text"));
-                Arc::make_mut(&mut self.documents).insert(path.clone(), document);
-                self.typing = None;
-                self.changed(&path, more);
-            }
-            ("textDocument/didChange", Some(path)) => {
-                let changes = note.params.get("contentChanges").and_then(Value::as_array);
-                let Some(document) = Arc::make_mut(&mut self.documents).get_mut(&path) else { return };
-                let line =
-                    document.change(version(&note.params), changes.map_or(&[], Vec::as_slice), self.client.encoding);
-                self.typing = line.map(|line| Typing { path: path.clone(), line });
-                self.changed(&path, more);
-            }
-            ("textDocument/didClose", Some(path)) => {
-                Arc::make_mut(&mut self.documents).remove(&path);
-                self.changed(&path, more);
-            }
-            ("textDocument/didSave" | "workspace/didChangeWatchedFiles", path) => {
-                self.typing = None;
-                let path = path.or_else(|| self.documents.keys().next().cloned());
-                if let Some(path) = path {
-                    self.changed(&path, more);
-                }
-            }
-            ("workspace/didChangeWorkspaceFolders", _) => {
-                let uris = |name: &str| -> Vec<PathBuf> {
-                    let all = note.params.pointer(&format!("/event/{name}")).and_then(Value::as_array).cloned();
-                    all.unwrap_or_default().iter().filter_map(|f| path_of(f.get("uri")?.as_str()?)).collect()
-                };
-                let removed = uris("removed");
-                let mut folders: Vec<PathBuf> =
-                    self.folders.iter().filter(|folder| !removed.contains(folder)).cloned().collect();
-                folders.extend(uris("added"));
-                self.folders = Arc::from(folders);
-                self.revision += 1;
-            }
-            _ignored => {}
-        }
-    }
-
-    /// A text changed: what depends on it is looked at again. With `more` changes waiting that is left to the last.
-    fn changed(&mut self, path: &Path, more: bool) {
-        self.revision += 1;
-        self.calm_at = None;
-        if more {
-            return;
-        }
-        let root = root_of(path);
-        // Programs of which nothing is open are read anew if they are asked about.
-        let open: HashSet<PathBuf> = self.documents.keys().map(|path| root_of(path)).collect();
-        self.snapshots.retain(|known, _| *known == root || open.contains(known));
-        self.look(&root);
-        let others: Vec<PathBuf> = self.checked.keys().filter(|other| **other != root).cloned().collect();
-        for other in others {
-            let depends = self.checked.get(&other).is_some_and(|checked| checked.problems.contains_key(path));
-            if depends && open.contains(&other) {
-                self.look(&other);
-            }
-        }
-    }
-
-    fn look(&mut self, root: &Path) {
-        let snapshot = self.snapshot(root);
-        drop(self.looks.send(Look { snapshot, revision: self.revision }));
-    }
-
-    /// Whether who asked for diagnostics can have these: a client that can be told to ask again need not wait for all.
-    fn is_enough(&self, checked: &Checked) -> bool {
-        checked.whole || self.client.refreshes
-    }
-
-    fn was_checked(&mut self, checked: Box<Checked>) {
-        let root = checked.root.clone();
-        let (current, whole, enough) = (checked.revision == self.revision, checked.whole, self.is_enough(&checked));
-        self.checked.insert(root.clone(), checked);
-        if !current {
-            // A newer look is on its way.
-            return;
-        }
-        self.show_more(&root);
-        if enough {
-            self.answer_pulls(&root);
-        }
-        if whole && self.client.refreshes_lenses {
-            self.ask("workspace/codeLens/refresh");
-        }
-    }
-
-    /// A look panicked: who waits for it is told.
-    fn was_broken(&mut self, root: &Path) {
-        let (broken, waiting) = std::mem::take(&mut self.pulls).into_iter().partition(|(_, of, _)| of == root);
-        self.pulls = waiting;
-        let why = format!("checking {} failed inside of imm", root.display());
-        log(&self.sender, &why);
-        let answer = |(id, ..): (RequestId, PathBuf, PathBuf)| self.answer(id, Err(Refused::Internal(why.clone())));
-        Vec::into_iter(broken).for_each(answer);
-    }
-
-    fn ask(&mut self, method: &str) {
+    /// Asks the client for something; nobody waits for what it says.
+    pub fn ask(&mut self, method: &str, params: &Value) {
         self.next_id += 1;
-        let id = RequestId::from(format!("imm-{}", self.next_id));
-        self.send(Request::new(id, method.to_owned(), Value::Null));
+        self.out.ask(&Id::Text(format!("imm-{}", self.next_id)), method, params);
     }
-
-    /// Shows what is wrong with a program, calmly.
-    fn show(&mut self, root: &Path) {
-        let Some(checked) = self.checked.get(root) else { return };
-        let none = Shown::new();
-        // A client that asks itself and cannot be told to ask again gets everything at once.
-        let patient = !self.client.pulls || self.client.refreshes;
-        let typing = self.typing.as_ref().filter(|_| patient);
-        let (shown, held) = report::calm(&checked.problems, self.shown.get(root).unwrap_or(&none), typing);
-        if held {
-            self.calm_at.get_or_insert_with(|| Instant::now() + report::CALM);
-        }
-        if !self.client.pulls {
-            for (path, problems) in &shown {
-                let values: Vec<Value> = problems.iter().map(|problem| problem.shown.clone()).collect();
-                self.publish(path, values);
-            }
-            let gone: Vec<PathBuf> = self.shown.get(root).into_iter().flatten().map(|(path, _)| path.clone()).collect();
-            for path in gone.into_iter().filter(|path| !shown.contains_key(path)) {
-                self.publish(&path, Vec::new());
-            }
-        }
-        self.shown.insert(root.to_owned(), shown);
-    }
-
-    fn publish(&mut self, path: &Path, values: Vec<Value>) {
-        let open = self.documents.get(path);
-        let (version, none) = (open.map(|document| document.version), Vec::new());
-        // An open text is told about each of its versions; another file when something changes.
-        let (told, before) = self.sent.get(path).map_or((None, &none), |(version, values)| (*version, values));
-        if told == version && *before == values {
-            return;
-        }
-        let uri = open.map_or_else(|| super::wire::uri_of(path), |document| document.uri.to_string());
-        let mut params = json!({ "uri": uri, "diagnostics": values });
-        if let Some(version) = version {
-            shapes::put(&mut params, "version", json!(version));
-        }
-        self.send(Notification::new("textDocument/publishDiagnostics".to_owned(), params));
-        self.sent.insert(path.to_owned(), (version, values));
-    }
-
-    /// Nothing was typed for a while.
-    fn everything(&mut self) {
-        self.calm_at = None;
-        self.typing = None;
-        let roots: Vec<PathBuf> = self.checked.keys().cloned().collect();
-        roots.iter().for_each(|root| self.show_more(root));
-        self.wanted.clear();
-    }
-
-    /// Shows what is wrong; a client that asks itself is told when that is something else than before.
-    fn show_more(&mut self, root: &Path) {
-        let before = self.shown.get(root).cloned();
-        self.show(root);
-        let waits = self.pulls.iter().any(|(_, of, _)| of == root);
-        if self.client.pulls && self.client.refreshes && !waits && self.shown.get(root) != before.as_ref() {
-            self.ask("workspace/diagnostic/refresh");
-        }
-    }
-
-    fn answer_pulls(&mut self, root: &Path) {
-        self.show(root);
-        let mut waiting = Vec::new();
-        for (id, of, path) in std::mem::take(&mut self.pulls) {
-            if of != *root {
-                waiting.push((id, of, path));
-                continue;
-            }
-            let problems = self.shown.get(root).and_then(|shown| shown.get(&path));
-            let items: Vec<Value> = problems.into_iter().flatten().map(|problem| problem.shown.clone()).collect();
-            let cancelled = self.wanted.take(&id);
-            let answer =
-                if cancelled { Err(Refused::Cancelled) } else { Ok(json!({ "kind": "full", "items": items })) };
-            self.answer(id, answer);
-        }
-        self.pulls = waiting;
-    }
-}
-
-fn version(params: &Value) -> i64 {
-    params.pointer("/textDocument/version").and_then(Value::as_i64).unwrap_or(0)
 }

@@ -2,9 +2,9 @@
 //! while the work goes on.
 
 use super::answers::{Answer, Refused};
+use super::transport::{Id, Message};
 use imm_compiler::stop::{Ended, Stop, unless};
-use lsp_server::{Message, RequestId};
-use serde_json::Value;
+use serde::Deserialize;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Clone, Default)]
 pub struct Wanted {
     /// Requests that the client took back.
-    cancelled: Arc<Mutex<HashSet<RequestId>>>,
+    cancelled: Arc<Mutex<HashSet<Id>>>,
     /// Counts changes of any text that were read.
     changes: Arc<AtomicU64>,
 }
@@ -23,18 +23,18 @@ impl Wanted {
     pub fn see(&self, message: &Message) {
         let Message::Notification(note) = message else { return };
         match note.method.as_str() {
-            "$/cancelRequest" => self.cancelled().extend(request_id(&note.params)),
+            "$/cancelRequest" => self.cancelled().extend(note.params.get("id").and_then(|id| Id::deserialize(id).ok())),
             "textDocument/didChange" => _ = self.changes.fetch_add(1, Ordering::Relaxed),
             _other => {}
         }
     }
 
-    fn cancelled(&self) -> MutexGuard<'_, HashSet<RequestId>> {
+    fn cancelled(&self) -> MutexGuard<'_, HashSet<Id>> {
         self.cancelled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a request was taken back; it is forgotten then.
-    pub fn take(&self, id: &RequestId) -> bool {
+    pub fn take(&self, id: &Id) -> bool {
         self.cancelled().remove(id)
     }
 
@@ -56,7 +56,7 @@ impl Wanted {
 
     /// The answer of something that may take long, panic, or be unwanted before it is there. With `changes` it is so when
     /// there are more.
-    pub fn answer(&self, id: &RequestId, method: &str, changes: Option<u64>, ask: impl FnOnce() -> Answer) -> Answer {
+    pub fn answer(&self, id: &Id, method: &str, changes: Option<u64>, ask: impl FnOnce() -> Answer) -> Answer {
         if self.take(id) {
             return Err(Refused::Cancelled);
         }
@@ -77,22 +77,16 @@ impl Wanted {
     }
 }
 
-fn request_id(params: &Value) -> Option<RequestId> {
-    let id = params.get("id")?;
-    let number = id.as_i64().and_then(|n| i32::try_from(n).ok()).map(RequestId::from);
-    number.or_else(|| id.as_str().map(|text| RequestId::from(text.to_owned())))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::transport::Notification;
     use super::*;
     use imm_compiler::MemoryWorld;
     use imm_compiler::ide::Analysis;
-    use lsp_server::Notification;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn note(method: &str, params: Value) -> Message {
-        Notification::new(method.to_owned(), params).into()
+        Message::Notification(Notification { method: method.to_owned(), params })
     }
 
     #[test]
@@ -100,7 +94,7 @@ mod tests {
         let wanted = Wanted::default();
         let ask = |fail: bool| {
             let ask = || if fail { panic!("oh {}", 1) } else { Ok(json!(1)) };
-            wanted.answer(&RequestId::from(1), "textDocument/hover", None, ask)
+            wanted.answer(&Id::Number(1), "textDocument/hover", None, ask)
         };
         assert_eq!(ask(true), Err(Refused::Internal("textDocument/hover failed inside of imm: oh 1".to_owned())));
         assert_eq!(ask(false), Ok(json!(1)));
@@ -109,7 +103,7 @@ mod tests {
     /// A request about a program, while which something is read.
     fn meanwhile(read: &Message) -> Answer {
         let wanted = Wanted::default();
-        wanted.answer(&RequestId::from("a".to_owned()), "m", Some(0), || {
+        wanted.answer(&Id::Text("a".to_owned()), "m", Some(0), || {
             wanted.see(read);
             Analysis::new(&MemoryWorld::new([("main.imm", "let a = 1\n")]), "");
             Ok(Value::Null)
@@ -127,6 +121,6 @@ mod tests {
     fn what_is_taken_back_is_known_once() {
         let wanted = Wanted::default();
         wanted.see(&note("$/cancelRequest", json!({ "id": 1 })));
-        assert!(wanted.take(&RequestId::from(1)) && !wanted.take(&RequestId::from(1)));
+        assert!(wanted.take(&Id::Number(1)) && !wanted.take(&Id::Number(1)));
     }
 }

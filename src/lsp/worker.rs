@@ -2,19 +2,19 @@
 
 use super::answers::{self, Answer};
 use super::lens;
+use super::transport::Id;
 use super::wanted::Wanted;
 use super::workspace::Snapshot;
 use crate::cli::Params;
 use crate::compile;
 use imm_compiler::Options;
-use lsp_server::RequestId;
 use serde_json::Value;
 use std::sync::mpsc::Receiver;
 
 /// A request.
 pub struct Job {
     /// Its number.
-    pub id: RequestId,
+    pub id: Id,
     /// What is asked.
     pub method: String,
     /// About what.
@@ -26,7 +26,7 @@ pub struct Job {
 }
 
 /// Answers until the loop hangs up.
-pub fn work(jobs: &Receiver<Job>, answer: &dyn Fn(RequestId, Answer), wanted: &Wanted) {
+pub fn work(jobs: &Receiver<Job>, answer: &dyn Fn(Id, Answer), wanted: &Wanted) {
     while let Ok(Job { id, method, params, snapshot, changes }) = jobs.recv() {
         let made = wanted.answer(&id, &method, Some(changes), || match method.as_str() {
             "textDocument/codeLens" => lens::lenses(&snapshot, &params),

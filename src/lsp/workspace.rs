@@ -5,6 +5,7 @@ use super::wire::{Encoding, Lines, uri_of};
 use imm_compiler::ide::{Analysis, Place};
 use imm_ir::{FileId, Span};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub root: PathBuf,
     /// The program.
     pub analysis: Arc<Analysis>,
+    /// What of the disk it was made of: files that were read or looked for, folders that were listed.
+    pub read: Arc<BTreeSet<PathBuf>>,
     /// The open texts it was made of.
     pub documents: Documents,
     /// What the client's columns count.
@@ -33,15 +36,16 @@ impl Snapshot {
     pub fn new(root: PathBuf, documents: &Documents, encoding: Encoding, folders: &Arc<[PathBuf]>) -> Self {
         let world = EditorWorld::new(documents);
         let analysis = Arc::new(Analysis::new(&world, &root.to_string_lossy()));
-        Self { root, analysis, documents: Arc::clone(documents), encoding, folders: Arc::clone(folders) }
+        let read = Arc::new(world.into_read());
+        Self { root, analysis, read, documents: Arc::clone(documents), encoding, folders: Arc::clone(folders) }
     }
 
     /// The program after changes of texts: what did not change is not read again.
     pub fn next(&self, documents: &Documents, folders: &Arc<[PathBuf]>) -> Self {
         let world = EditorWorld::new(documents);
         let analysis = Arc::new(self.analysis.next(&world, &self.root.to_string_lossy()));
-        let (root, encoding) = (self.root.clone(), self.encoding);
-        Self { root, analysis, documents: Arc::clone(documents), encoding, folders: Arc::clone(folders) }
+        let (root, encoding, read) = (self.root.clone(), self.encoding, Arc::new(world.into_read()));
+        Self { root, analysis, read, documents: Arc::clone(documents), encoding, folders: Arc::clone(folders) }
     }
 
     /// The same moment of another program.

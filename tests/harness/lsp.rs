@@ -83,9 +83,21 @@ impl Client {
 
     fn write(&mut self, message: &Value) {
         let text = message.to_string();
+        self.raw(format!("Content-Length: {}\r\n\r\n{text}", text.len()).as_bytes());
+    }
+
+    /// Sends bytes that may be no message.
+    pub fn raw(&mut self, bytes: &[u8]) {
         let input = self.input.as_mut().unwrap();
-        write!(input, "Content-Length: {}\r\n\r\n{text}", text.len()).unwrap();
+        input.write_all(bytes).unwrap();
         input.flush().unwrap();
+    }
+
+    /// The next error that is the answer to no request.
+    pub fn error_of_nobody(&mut self) -> Value {
+        self.until(|message| {
+            (message["id"].is_null() && message.get("error").is_some()).then(|| message["error"].clone())
+        })
     }
 
     /// Sends a request and does not wait.
@@ -184,9 +196,11 @@ impl Client {
     /// Waits until a version of a text has diagnostics that pass.
     pub fn diagnostics_until(&mut self, path: &Path, passes: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let now = self.diagnostics(path);
-        if passes(&now) {
-            return now;
-        }
+        if passes(&now) { now } else { self.diagnostics_again(path, passes) }
+    }
+
+    /// Waits until diagnostics come that pass.
+    pub fn diagnostics_again(&mut self, path: &Path, passes: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let uri = uri(path);
         self.until(|message| {
             let params = &message["params"];

@@ -14,7 +14,6 @@ async function start(): Promise<void> {
   const server = { command: program(), args: ['lsp'], transport: TransportKind.stdio };
   client = new LanguageClient('imm', 'imm', server, {
     documentSelector: [{ scheme: 'file', language: 'imm' }],
-    synchronize: { fileEvents: vscode.workspace.createFileSystemWatcher('**/*.imm') },
   });
   try {
     await client.start();
