@@ -1,5 +1,6 @@
 //! A program that is edited is what it would be if it were read anew: random edits of real and of made programs, every
-//! version compared with a fresh analysis.
+//! version compared with a fresh analysis, and its whole look with a fresh check. The look right after a keystroke may
+//! miss what the whole one sees, but says nothing that is not so.
 
 #![expect(clippy::disallowed_methods, reason = "tests read programs from the disk; the ban is for the compiler itself")]
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
@@ -177,11 +178,26 @@ fn checked(files: &Files) -> Vec<Diagnostic> {
     imm_compiler::check(&world(files), "", &Options::default()).diagnostics
 }
 
-/// How often a look after a keystroke was right at once.
+/// How often a look after a keystroke did not see all.
 #[derive(Default)]
 struct Tally {
     looks: usize,
-    same: usize,
+    missed: usize,
+}
+
+impl Tally {
+    fn count(&mut self, soon: &Problems, whole: &Problems, files: &Files) {
+        let (soon, whole) = (errors(soon), errors(whole));
+        self.looks += 1;
+        let shown = |file| whole.iter().filter(|found| found.is_error() && found.span().file == file).count();
+        if whole.iter().any(|found| shown(found.span().file) >= imm_syntax::MAX_ERRORS) {
+            // Of more errors than are shown these may be others.
+            return;
+        }
+        let wrong: Vec<&Diagnostic> = soon.iter().filter(|found| !whole.contains(found)).collect();
+        assert!(wrong.is_empty(), "{wrong:#?} {files:#?}");
+        self.missed += usize::from(soon.len() < whole.len());
+    }
 }
 
 /// Edits a program; what is typed may be taken back, so that it is right every now and then.
@@ -208,8 +224,7 @@ fn edited(mut files: Files, edits: usize, seed: u64, tally: &mut Tally) {
         if !fresh.iter().any(Diagnostic::is_error) {
             right.clone_from(&files);
         }
-        tally.looks += 1;
-        tally.same += usize::from(errors(&soon) == errors(&whole));
+        tally.count(&soon, &whole, &files);
         // Mostly a pause follows, in which the whole is looked at.
         problems = if random.below(3) == 0 { soon } else { whole };
         same(&now, &files, &mut random);
@@ -226,17 +241,18 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// At least so many of a hundred looks after a keystroke say what the whole look says.
-fn all_are_edited(programs: Vec<Files>, edits: usize, alike: usize) {
+/// In at most one of twenty versions something is missed until the whole look: a file that is not there or another mistake
+/// of values, where errors kept the program from being evaluated before, and names that more items say than are looked at.
+fn all_are_edited(programs: Vec<Files>, edits: usize) {
     let mut tally = Tally::default();
     assert!(programs.len() > 3);
     for (program, seed) in programs.into_iter().zip(1..) {
         edited(program, edits, seed, &mut tally);
     }
     assert!(
-        tally.same * 100 >= tally.looks * alike,
-        "{} of {} looks after a keystroke were as the whole one",
-        tally.same,
+        tally.missed * 20 <= tally.looks,
+        "{} of {} looks after a keystroke missed something",
+        tally.missed,
         tally.looks
     );
 }
@@ -245,7 +261,7 @@ fn all_are_edited(programs: Vec<Files>, edits: usize, alike: usize) {
 fn edited_programs_are_as_if_read_anew() {
     let mut all = vec![made(40), made(90)];
     programs(&repository().join("examples"), &mut all);
-    all_are_edited(all, 30, 95);
+    all_are_edited(all, 30);
 }
 
 #[test]
@@ -255,6 +271,5 @@ fn many_edits_of_every_program() {
     for folder in ["examples", "tests/suite"] {
         programs(&repository().join(folder), &mut all);
     }
-    // Those of the suite are broken in many places.
-    all_are_edited(all, 200, 90);
+    all_are_edited(all, 200);
 }

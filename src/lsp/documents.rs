@@ -38,26 +38,30 @@ impl Document {
         let mut typed = None;
         for (change, first) in changes.iter().zip([true].into_iter().chain(std::iter::repeat(false))) {
             let new = change.get("text").and_then(Value::as_str).unwrap_or_default();
-            let (text, offset) = match change.get("range").filter(|range| range.is_object()) {
-                Some(range) => self.replaced(range, new, encoding),
-                None => (Arc::from(new), typed_line(&self.text, new)),
+            let offset = match change.get("range").filter(|range| range.is_object()) {
+                Some(range) => self.replace(range, new, encoding),
+                None => {
+                    let offset = typed_line(&self.text, new);
+                    (self.text, self.lines) = (Arc::from(new), Arc::new(Lines::new(new)));
+                    offset
+                }
             };
-            self.text = text;
-            self.lines = Arc::new(Lines::new(&self.text));
             typed = offset.filter(|_| first).map(|offset| self.lines.line(offset));
         }
         self.version = version;
         typed.filter(|_| changes.len() == 1)
     }
 
-    /// The text with something else in a range, and where that was if it was inside of one line.
-    fn replaced(&self, range: &Value, new: &str, encoding: Encoding) -> (Arc<str>, Option<u32>) {
+    /// Puts something else into a range; answers where that was if it was inside of one line.
+    fn replace(&mut self, range: &Value, new: &str, encoding: Encoding) -> Option<u32> {
         let at = |name| self.lines.offset(&self.text, range.get(name).unwrap_or(&Value::Null), encoding);
         let (start, end) = (at("start").min(at("end")), at("start").max(at("end")));
         let part = |range: std::ops::Range<usize>| self.text.get(range).unwrap_or_default();
         let (start_at, end_at) = (start as usize, end as usize);
         let text = Arc::from([part(0..start_at), new, part(end_at..self.text.len())].concat());
-        (text, (!part(start_at..end_at).contains('\n') && !new.contains('\n')).then_some(start))
+        let inside = !part(start_at..end_at).contains('\n') && !new.contains('\n');
+        (self.text, self.lines) = (text, Arc::new(self.lines.replaced(start, end, new)));
+        inside.then_some(start)
     }
 }
 

@@ -28,6 +28,9 @@ type Input = BufReader<File>;
 
 /// Serves until the client says goodbye or hangs up.
 pub fn run() -> Outcome {
+    // A module of ten thousand resources is a hundred MiB with small pages and half as much again with huge ones, all day.
+    // A kernel that has none has nothing to be told.
+    let _not_there = nix::sys::prctl::set_thp_disable(true);
     let said = |error: std::io::Error| Failure::new(format!("the language server: {error}"));
     let input = std::io::stdin().as_fd().try_clone_to_owned().map_err(said)?;
     let (mut input, out) = (BufReader::new(File::from(input)), Out::stdout().map_err(said)?);

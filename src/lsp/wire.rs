@@ -59,6 +59,20 @@ impl Lines {
         Self { starts: starts.collect() }
     }
 
+    /// The lines after something else was put into a range.
+    pub fn replaced(&self, start: u32, end: u32, new: &str) -> Self {
+        let kept = self.starts.partition_point(|line| *line <= start);
+        let behind = self.starts.partition_point(|line| *line <= end);
+        let inserted = u32::try_from(new.len()).unwrap_or(u32::MAX);
+        let mut starts = Vec::with_capacity(self.starts.len() + 1);
+        starts.extend_from_slice(self.starts.get(..kept).unwrap_or_default());
+        let after = memchr::memchr_iter(b'\n', new.as_bytes());
+        starts.extend(after.map(|at| start + u32::try_from(at + 1).unwrap_or(u32::MAX)));
+        let rest = self.starts.get(behind..).unwrap_or_default();
+        starts.extend(rest.iter().map(|line| line - end + start + inserted));
+        Self { starts }
+    }
+
     fn start(&self, line: usize) -> usize {
         self.starts.get(line).copied().map_or(usize::MAX, |start| start as usize)
     }
@@ -164,6 +178,20 @@ mod tests {
         // Inside of a surrogate pair: before the character.
         let half = json!({ "line": 0, "character": 10 });
         assert_eq!(lines.offset(text, &half, Encoding::Utf16) as usize, text.find('𝄞').unwrap());
+    }
+
+    #[test]
+    fn lines_move_with_what_is_typed() {
+        let text = "ab\ncd\n\nef";
+        for (start, end) in (0..=text.len()).flat_map(|start| (start..=text.len()).map(move |end| (start, end))) {
+            for new in ["", "x", "\n", "x\ny\n"] {
+                let mut after = text.to_owned();
+                after.replace_range(start..end, new);
+                let (from, to) = (u32::try_from(start).unwrap(), u32::try_from(end).unwrap());
+                let replaced = Lines::new(text).replaced(from, to, new);
+                assert_eq!(replaced.starts, Lines::new(&after).starts, "{start}..{end} {new:?}");
+            }
+        }
     }
 
     #[test]

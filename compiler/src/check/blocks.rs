@@ -59,14 +59,16 @@ pub(super) fn omittable(ty: &Type) -> bool {
 
 /// Fields of a record, which have its names, and absent ones filled in with their default.
 pub(super) fn complete(written: Vec<Written>, record: &RecordType, span: Span) -> Vec<(Arc<str>, Expr)> {
-    let mut written: Vec<(Arc<str>, Expr)> = written.into_iter().map(|w| (w.name, w.value)).collect();
+    // No room for more: there are many of these in a large program, and they live as long as it does.
+    let mut all: Vec<(Arc<str>, Expr)> = Vec::with_capacity(record.fields.len());
+    all.extend(written.into_iter().map(|w| (w.name, w.value)));
     for field in &record.fields {
-        if !written.iter().any(|(name, _)| Arc::ptr_eq(name, &field.name)) {
+        if !all.iter().any(|(name, _)| Arc::ptr_eq(name, &field.name)) {
             let default = field.default.clone().unwrap_or(Value::None);
-            written.push((Arc::clone(&field.name), value(default, field.ty.clone(), span)));
+            all.push((Arc::clone(&field.name), value(default, field.ty.clone(), span)));
         }
     }
-    written
+    all
 }
 
 impl Checker<'_> {

@@ -11,7 +11,7 @@ use crate::check::ModuleInput;
 use crate::diagnose::names;
 use crate::stdlib;
 use crate::world::{World, WorldError};
-use imm_ir::{Diagnostic, FileId, Part, SourceFile, Sources, Span, code};
+use imm_ir::{Diagnostic, Part, SourceFile, Sources, Span, code};
 use imm_syntax::ast;
 use pieces::Pieces;
 use std::collections::BTreeMap;
@@ -169,20 +169,28 @@ impl Loader<'_> {
         let Some(before) = self.before else {
             let parsed = imm_syntax::parse(id, text);
             self.loaded.diagnostics.extend(parsed.diagnostics);
-            return self.tree(module, &name, id, Arc::new(parsed.module));
+            self.imported(module, &name, &parsed.module);
+            if let Some(module) = self.loaded.modules.get_mut(module) {
+                module.files.push((id, Arc::new(parsed.module)));
+            }
+            return;
         };
-        let pieces = self.loaded.pieces.add(before, &name, text);
-        self.parts.extend(pieces::parts(id, &pieces));
-        for piece in pieces.iter() {
+        let file = self.loaded.pieces.add(before, &name, text);
+        self.parts.extend(file.parts(id));
+        for piece in file.pieces.iter() {
             self.loaded.diagnostics.extend(piece.diagnostics.iter().cloned());
-            self.tree(module, &name, piece.id, Arc::clone(&piece.tree));
+            if piece.imports {
+                self.imported(module, &name, &piece.tree);
+            }
+        }
+        if let Some(module) = self.loaded.modules.get_mut(module) {
+            module.files.extend(file.pieces.iter().map(|piece| (piece.id, Arc::clone(&piece.tree))));
         }
     }
 
-    fn tree(&mut self, module: usize, name: &str, id: FileId, tree: Arc<ast::Module>) {
-        let imports = self.imports(module, path::folder(name), &tree);
+    fn imported(&mut self, module: usize, name: &str, tree: &ast::Module) {
+        let imports = self.imports(module, path::folder(name), tree);
         if let Some(module) = self.loaded.modules.get_mut(module) {
-            module.files.push((id, tree));
             module.imports.extend(imports);
         }
     }
