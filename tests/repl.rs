@@ -61,6 +61,7 @@ fn mistakes_are_the_compilers_and_fail_the_pipe() {
         (":plan nothing\n", "nothing is declared at nothing"),
         (":env nowhere\n", "there are: local"),
         ("[1,\n", "unclosed-bracket"),
+        ("\u{fffd}\n", "syntax"),
     ] {
         let said = piped(&bench, line);
         assert_eq!(said.code, 1, "{line} {said:?}");
@@ -104,7 +105,17 @@ fn keys_in_a_terminal() {
     terminal.screen("3 : Int");
     terminal.keys(&["front.ur", "Tab"]);
     terminal.screen("hello> front.url");
-    // Ctrl-C takes the line back.
+    // Ctrl-C takes the line back, an open one too, and nothing of what follows in the same read.
+    terminal.keys(&["C-c"]);
+    terminal.last_line("hello>");
+    terminal.keys(&["-l", "lost\u{3}10 + 3\nlost\u{3}10 + 4\n"]);
+    terminal.screen("13 : Int");
+    terminal.screen("14 : Int");
+    terminal.keys(&["-l", "[lost,\n\u{3}10 + 5\n"]);
+    terminal.screen("15 : Int");
+    // Fields of a block that is still open.
+    terminal.keys(&["durable v = volume { si", "Tab"]);
+    terminal.screen("hello> durable v = volume { size =");
     terminal.keys(&["C-c"]);
     terminal.last_line("hello>");
     // Open brackets go on in the next line.
@@ -130,7 +141,7 @@ fn keys_in_a_terminal() {
     terminal.keys(&[":why"]);
     terminal.screen("hello> :why ADDR");
     terminal.keys(&["C-c"]);
-    // History, in this session and in the next.
+    // History, in this session and in the next; it is written before a line runs.
     terminal.last_line("hello>");
     terminal.keys(&["C-r"]);
     terminal.keys(&["repl"]);

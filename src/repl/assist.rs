@@ -3,7 +3,7 @@
 use super::commands::COMMANDS;
 use super::session::Session;
 use crate::records;
-use imm_compiler::ide::line::{LineForm, form};
+use imm_compiler::ide::line::declares;
 use imm_compiler::ide::{self, Analysis, Place};
 
 /// What the line is called among the program's files. It sorts behind no file of a program.
@@ -33,7 +33,7 @@ pub fn complete(session: &Session, line: &str, at: usize) -> (usize, Vec<Way>) {
 }
 
 fn code(session: &Session, line: &str, at: usize) -> Option<(usize, Vec<Way>)> {
-    let prefix = if form(line) == LineForm::Items { "" } else { BEFORE };
+    let prefix = if declares(line) { "" } else { BEFORE };
     let items = session.text();
     let text = format!("{prefix}{line}");
     let analysis =

@@ -16,38 +16,50 @@ use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hinter, HistoryHinter};
 use rustyline::history::DefaultHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Context, Editor, Helper};
+use rustyline::{
+    Cmd, ConditionalEventHandler, Context, Editor, Event, EventContext, EventHandler, Helper, KeyEvent, RepeatCount,
+};
 use std::borrow::Cow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Reads lines until Ctrl-D or `:quit`. A line that fails is no failure of the session.
 pub fn run(session: Session) -> Outcome {
-    let config = Config::builder().completion_type(CompletionType::List).auto_add_history(true).build();
+    let config = Config::builder().completion_type(CompletionType::List).build();
     let failed = |error: &ReadlineError| Failure::new(format!("the terminal: {error}"));
     let mut editor: Editor<Face, DefaultHistory> = Editor::with_config(config).map_err(|e| failed(&e))?;
+    let taken_back = Arc::new(AtomicBool::new(false));
+    let take_back = EventHandler::Conditional(Box::new(TakeBack(Arc::clone(&taken_back))));
+    editor.bind_sequence(KeyEvent::ctrl('C'), take_back);
     let history = platform::home().ok().map(|home| home.root().join("repl-history"));
     if let Some(history) = &history {
+        drop(std::fs::create_dir_all(history.parent().unwrap_or(history)));
         // The first session has none.
         drop(editor.load_history(history));
     }
-    editor.set_helper(Some(Face { session, history: HistoryHinter::new() }));
-    let exit = read(&mut editor).map_err(|e| failed(&e));
-    if let Some(history) = &history {
-        drop(std::fs::create_dir_all(history.parent().unwrap_or(history)));
-        drop(editor.save_history(history));
-    }
-    exit
+    editor.set_helper(Some(Face { session, history: HistoryHinter::new(), taken_back }));
+    read(&mut editor, history.as_deref()).map_err(|e| failed(&e))
 }
 
-fn read(editor: &mut Editor<Face, DefaultHistory>) -> Result<Exit, ReadlineError> {
+fn read(editor: &mut Editor<Face, DefaultHistory>, history: Option<&Path>) -> Result<Exit, ReadlineError> {
     loop {
         let prompt = editor.helper().map_or_else(String::new, |face| face.session.prompt());
         let text = match editor.readline(&prompt) {
             Ok(text) => text,
-            // Ctrl-C takes the line back, Ctrl-D ends.
             Err(ReadlineError::Interrupted) => continue,
+            // Ctrl-D.
             Err(ReadlineError::Eof) => return Ok(Exit::Done),
             Err(error) => return Err(error),
         };
+        if editor.helper().is_some_and(|face| face.taken_back.swap(false, Ordering::Relaxed)) {
+            continue;
+        }
+        editor.add_history_entry(text.as_str())?;
+        if let Some(history) = history {
+            // At once, and behind what other sessions wrote: this one may be killed while a line runs.
+            drop(editor.append_history(history));
+        }
         let Some(face) = editor.helper_mut() else { return Ok(Exit::Done) };
         // What is pasted may be several lines.
         for line in lines::whole(text.lines().map(str::to_owned)) {
@@ -60,10 +72,22 @@ fn read(editor: &mut Editor<Face, DefaultHistory>) -> Result<Exit, ReadlineError
     }
 }
 
+/// Ctrl-C: the line ends as if it were entered, and is not run. An interruption would lose what was typed behind it.
+struct TakeBack(Arc<AtomicBool>);
+
+impl ConditionalEventHandler for TakeBack {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
+        self.0.store(true, Ordering::Relaxed);
+        Some(Cmd::AcceptLine)
+    }
+}
+
 /// What the terminal asks while a line is typed.
 struct Face {
     session: Session,
     history: HistoryHinter,
+    /// The line is taken back.
+    taken_back: Arc<AtomicBool>,
 }
 
 impl Helper for Face {}

@@ -35,7 +35,9 @@ pub fn run(global: &Global, args: &Repl) -> Outcome {
 
 fn piped(mut session: Session) -> Outcome {
     let mut failed = false;
-    for line in lines::whole(std::io::stdin().lock().lines().map_while(Result::ok)) {
+    // What is no text is a mistake of its line, and not the end.
+    let read = std::io::stdin().lock().split(b'\n').map_while(Result::ok);
+    for line in lines::whole(read.map(|line| String::from_utf8_lossy(&line).into_owned())) {
         match lines::run(&mut session, &line) {
             Ok(Next::Line) => {}
             Ok(Next::End) => break,

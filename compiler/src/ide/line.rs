@@ -58,21 +58,28 @@ pub fn form(text: &str) -> LineForm {
             _other => {}
         }
     }
-    let words: Vec<_> = lexed.tokens.iter().filter(|t| t.kind != imm_syntax::Tok::Newline).collect();
-    let Some(first) = words.first() else { return LineForm::Empty };
+    if lexed.tokens.iter().all(|token| token.kind == imm_syntax::Tok::Newline) {
+        return LineForm::Empty;
+    }
     let unfinished = lexed.diagnostics.iter().any(|d| d.code == code::UNTERMINATED_STRING);
     if depth > 0 || (open_text && unfinished && text.contains("\"\"\"")) {
         return LineForm::Open;
     }
-    let second = words.get(1).map(|t| t.kind);
+    if begins_item(&lexed.tokens) { LineForm::Items } else { LineForm::Expression }
+}
+
+/// Whether a line declares something, finished or not.
+pub fn declares(text: &str) -> bool {
+    begins_item(&imm_syntax::lex(imm_ir::FileId(0), text).tokens)
+}
+
+fn begins_item(tokens: &[imm_syntax::Token]) -> bool {
+    let mut words = tokens.iter().map(|token| token.kind).filter(|kind| *kind != imm_syntax::Tok::Newline);
+    let (first, second) = (words.next(), words.next());
     // Any word may be a name before a dot or operator; a declaration has its own next word.
     let names = matches!(second, Some(imm_syntax::Tok::Ident | imm_syntax::Tok::Upper | imm_syntax::Tok::Str))
         || second.is_some_and(|word| (imm_syntax::Tok::True..=imm_syntax::Tok::Expect).contains(&word));
-    if first.kind.starts_item() && (names || first.kind == imm_syntax::Tok::Assert) {
-        LineForm::Items
-    } else {
-        LineForm::Expression
-    }
+    first.is_some_and(|first| first.starts_item() && (names || first == imm_syntax::Tok::Assert))
 }
 
 /// The typed value of an expression beside a program and earlier items of the session.
