@@ -279,6 +279,14 @@ fn a_large_module_is_looked_at_in_parts_and_then_as_a_whole() {
     assert!(codes(&found).iter().all(|code| *code == "type-mismatch"), "{found:?}");
     client.change(&path, Some(json!({ "start": at(0, 11), "end": at(0, 14) })), "8080");
     client.diagnostics_until(&path, <[Value]>::is_empty);
+    // One that is taken back is answered at once: before the one that is worked on.
+    let document = json!({ "textDocument": { "uri": uri(&path) } });
+    let long = client.send("textDocument/semanticTokens/full", document.clone());
+    let unwanted = client.send("textDocument/semanticTokens/full", document);
+    client.notify("$/cancelRequest", json!({ "id": unwanted }));
+    let (first, answer) = client.first_answer(&[long, unwanted]);
+    assert_eq!((first, &answer["error"]["code"]), (unwanted, &json!(-32800)));
+    assert!(client.answer(long)["result"].is_object());
     // A request over all of it is answered, or ended by what is typed meanwhile.
     let id = client.send("textDocument/references", about(&path, at(0, 5)));
     client.change(&path, None, &text);

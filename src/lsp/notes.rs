@@ -120,11 +120,12 @@ impl Server<'_> {
         drop(self.looks.send(Look { snapshot, revision: self.revision }));
     }
 
-    /// A request for diagnostics that waits is not wanted any more; others see that themselves.
+    /// A request is not wanted any more. The worker sees that itself when it can, and is not waited for.
     fn take_back(&mut self, id: &Id) {
         let waiting = self.pulls.len();
         self.pulls.retain(|(pull, ..)| pull != id);
-        if self.pulls.len() < waiting && self.wanted.take(id) {
+        let waited = self.pulls.len() < waiting && self.wanted.take(id);
+        if waited || self.wanted.end(id) {
             self.answer(id, Err(Refused::Cancelled));
         }
     }

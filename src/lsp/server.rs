@@ -89,7 +89,12 @@ fn serve(mut input: Input, out: Out, client: &Client) -> std::io::Result<Exit> {
         });
         let (worker_wanted, worker_out) = (wanted.clone(), out.clone());
         deep(scope, move || {
-            worker::work(&waiting_jobs, &|id, answer| answers::send(&worker_out, &id, answer), &worker_wanted);
+            let answer = |id: Id, answer| {
+                if worker_wanted.end(&id) {
+                    answers::send(&worker_out, &id, answer);
+                }
+            };
+            worker::work(&waiting_jobs, &answer, &worker_wanted);
         })?;
         let looker_wanted = wanted.clone();
         deep(scope, move || {
@@ -251,6 +256,7 @@ impl Server<'_> {
         let snapshot = self.snapshot(&root);
         if answers::is_slow(&method) {
             let changes = self.wanted.changes();
+            self.wanted.begin(&id);
             let refused = self.jobs.send(Job { id, method, params, snapshot, changes });
             if let Err(std::sync::mpsc::SendError(job)) = refused {
                 self.answer(&job.id, Err(Refused::Internal("the worker ended".to_owned())));

@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Wanted {
     /// Requests that the client took back.
     cancelled: Arc<Mutex<HashSet<Id>>>,
+    /// Requests that are the worker's, and have no answer yet.
+    open: Arc<Mutex<HashSet<Id>>>,
     /// Counts changes of any text that were read.
     changes: Arc<AtomicU64>,
 }
@@ -31,6 +33,21 @@ impl Wanted {
 
     fn cancelled(&self) -> MutexGuard<'_, HashSet<Id>> {
         self.cancelled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request is the worker's now.
+    pub fn begin(&self, id: &Id) {
+        self.open().insert(id.clone());
+    }
+
+    /// Whether a request of the worker's is to be answered by who asks this. That is so once: one that is taken back is
+    /// answered at once, whenever the work ends.
+    pub fn end(&self, id: &Id) -> bool {
+        self.open().remove(id)
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashSet<Id>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a request was taken back; it is forgotten then.

@@ -125,6 +125,14 @@ impl Client {
         self.until(|message| (message["id"] == id && message.get("method").is_none()).then(|| message.clone()))
     }
 
+    /// Which of some requests is answered first, and the answer.
+    pub fn first_answer(&mut self, ids: &[i64]) -> (i64, Value) {
+        self.until(|message| {
+            let id = message["id"].as_i64().filter(|id| ids.contains(id) && message.get("method").is_none())?;
+            Some((id, message.clone()))
+        })
+    }
+
     /// Asks; a refusal fails the test.
     pub fn request(&mut self, method: &str, params: Value) -> Value {
         let shown = params.to_string();
