@@ -94,6 +94,17 @@ pub fn weight_does_not_rise(ppm: i64, span: Span, before: Option<Span>) -> Diagn
     .help("write rising weights below 100%; the whole traffic follows after the last step")
 }
 
+/// The same of one whose weight is computed. `before`: what the step before it has.
+pub fn step_does_not_rise(number: u32, weight: &str, before: Option<String>, span: Span) -> Diagnostic {
+    let text = match before {
+        Some(before) => format!("step {number} of this canary has {weight}, and the step before {before}"),
+        None => format!("the first step of this canary has {weight}"),
+    };
+    Diagnostic::error(code::OUT_OF_RANGE, span, text)
+        .label("weights rise, above 0% and below 100%")
+        .help("the whole traffic follows by itself after the last step")
+}
+
 /// Two nodes that would both hold one volume for writing.
 pub fn two_writers(volume: &str, node: &str, span: Span, first: Span, declared: Span) -> Diagnostic {
     let text = format!("`{volume}` takes one writer at a time, but `{node}` would be the second");

@@ -1,14 +1,18 @@
-//! What kinds demand of values beyond their types: plain paths, servers that can be called, something to run.
+//! What kinds demand of values beyond their types: plain paths, servers that can be called, weights that rise, something to run.
 //!
 //! What is not known yet is left to the platform.
 
 use super::content::short;
 use super::inputs::Inputs;
 use super::{Evaluator, Result};
+use crate::diagnose::nodes;
 use crate::hir::{ExprKind, Field, MapEntry, Node};
-use imm_ir::{Addr, Diagnostic, Input, KindSchema, Span, Value, code};
+use imm_ir::{Addr, Diagnostic, Input, KindSchema, Span, Term, Value, code};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// All requests, parts per million.
+const WHOLE: i64 = 1_000_000;
 
 /// A container without a command of its own.
 #[derive(Clone, Debug)]
@@ -25,6 +29,7 @@ impl Evaluator<'_> {
             ("image", "files") | (_, "mounts") => self.absolute_paths(input, written),
             ("endpoint", "url") => self.callable(input, written),
             ("endpoint", "health") => self.tells_elsewhere(input, written),
+            ("route", "rollout") => self.rises(input, written),
             _any => Ok(()),
         }
     }
@@ -78,6 +83,28 @@ impl Evaluator<'_> {
         let shown = if authority.contains('@') { "this URL".to_owned() } else { short(&Value::text(url)) };
         let diagnostic = Diagnostic::error(code::OUT_OF_RANGE, written.value.span, format!("{shown} {why}"));
         Err(self.fail(diagnostic.label("this is where a server answers").help(help)))
+    }
+
+    /// The weights of a canary, computed ones too, rise strictly below the whole.
+    fn rises(&mut self, input: &Input, written: &Field) -> Result<()> {
+        let steps = match &input.term {
+            // Its gate is never known.
+            Term::Variant(tag, fields) if &**tag == "canary" => fields.get("steps").and_then(Term::known),
+            Term::Value(Value::Variant(tag, fields)) if &**tag == "canary" => fields.get("steps"),
+            _other => None,
+        };
+        let Some(Value::List(steps)) = steps else { return Ok(()) };
+        let mut before = 0;
+        for (number, step) in (1..).zip(steps) {
+            let Some(weight) = step.get("weight").and_then(Value::as_int) else { return Ok(()) };
+            if weight <= before || weight >= WHOLE {
+                let shown = |ppm: i64| short(&Value::Ratio(ppm));
+                let before = (number > 1).then(|| shown(before));
+                return Err(self.fail(nodes::step_does_not_rise(number, &shown(weight), before, written.value.span)));
+            }
+            before = weight;
+        }
+        Ok(())
     }
 
     /// Only by calling it can one tell whether something elsewhere works.

@@ -209,5 +209,5 @@ fn is_absent(input: &Input) -> bool {
 
 /// Whether the value of an input is judged by more than its type: see `base` and `demanded`.
 fn has_rules(name: &str) -> bool {
-    matches!(name, "from" | "files" | "mounts" | "url")
+    matches!(name, "from" | "files" | "mounts" | "url" | "rollout")
 }
