@@ -180,7 +180,7 @@ impl Attempt {
         let wire = wire::connect(in_flight, limit.min(CONNECT_LIMIT)).await.ok()?;
         // Fails for HTTP/2 only.
         let (sender, connection) = http1::handshake(TokioIo::new(wire)).await.ok()?;
-        Some(Link { sender, connection: Box::new(connection) })
+        Some(Link::new(sender, connection, Instant::now() + limit))
     }
 
     async fn send(&mut self, mut link: Link, in_flight: InFlight, clock: Clock<'_>) -> Result<Sent, Refusal> {
@@ -190,21 +190,19 @@ impl Attempt {
         let message = std::mem::replace(&mut self.message, Request::new(UploadBody(None)));
         let answered = link.sender.try_send_request(message);
         tokio::pin!(answered);
-        let timer = tokio::time::sleep_until(clock.began + clock.limit);
-        tokio::pin!(timer);
+        let mut until = clock.began + clock.limit;
         let mut ended = false;
         let outcome = std::future::poll_fn(|cx| {
             ended = ended || link.drive(cx);
             if let std::task::Poll::Ready(outcome) = answered.as_mut().poll(cx) {
                 return std::task::Poll::Ready(Ok(outcome));
             }
-            while timer.as_mut().poll(cx).is_ready() {
+            while link.poll_until(until, cx).is_ready() {
                 // A body that still moves is a reason to wait.
-                let until = clock.progress.map_or(clock.began, |progress| progress.last()) + clock.limit;
+                until = clock.progress.map_or(clock.began, |progress| progress.last()) + clock.limit;
                 if until <= Instant::now() {
                     return std::task::Poll::Ready(Err(()));
                 }
-                timer.as_mut().reset(until);
             }
             std::task::Poll::Pending
         })

@@ -5,10 +5,10 @@
 //! appended to.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Method, Uri, Version};
@@ -22,6 +22,17 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
+/// Fields of one connection, beside `Connection` and what it names.
+const HOP_BY_HOP: [HeaderName; 7] = [
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HTTP2_SETTINGS,
+];
+
 /// Who sends the requests of a connection.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -33,6 +44,8 @@ pub(crate) struct Client {
     forwarded_for: HeaderValue,
     /// The start of a `Forwarded` element.
     forwarded: String,
+    /// The host of the first request and the element for it, which is that of most others.
+    first: OnceLock<(HeaderValue, Option<HeaderValue>)>,
     scheme: &'static str,
 }
 
@@ -44,7 +57,17 @@ impl Client {
             if peer.is_ipv6() { format!("for=\"[{name}]\";host=\"") } else { format!("for={name};host=\"") };
         let forwarded_for = HeaderValue::try_from(name).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
         let scheme = if is_encrypted { "https" } else { "http" };
-        Self { listener, peer, unread: Arc::default(), forwarded_for, forwarded, scheme }
+        Self { listener, peer, unread: Arc::default(), forwarded_for, forwarded, first: OnceLock::new(), scheme }
+    }
+
+    /// The element of `Forwarded` for a request to this host.
+    fn forwarded(&self, host: &HeaderValue) -> Option<HeaderValue> {
+        let made = || {
+            let text = host.to_str().unwrap_or_default();
+            HeaderValue::try_from(format!("{}{text}\";proto={}", self.forwarded, self.scheme)).ok()
+        };
+        let (known, element) = self.first.get_or_init(|| (host.clone(), made()));
+        if known == host { element.clone() } else { made() }
     }
 }
 
@@ -65,7 +88,11 @@ pub(crate) fn to_target(head: &mut Parts, client: &Client, upgrade: bool) -> Res
     }
     head.version = Version::HTTP_11;
     tell_origin(&mut head.headers, client, &host);
-    head.headers.insert(header::HOST, host.clone());
+    match head.headers.entry(header::HOST) {
+        Entry::Occupied(named) if named.get() == host => {}
+        Entry::Occupied(mut named) => _ = named.insert(host.clone()),
+        Entry::Vacant(unnamed) => _ = unnamed.insert(host.clone()),
+    }
     Ok(host)
 }
 
@@ -121,8 +148,10 @@ fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 fn remove_hop_by_hop(headers: &mut HeaderMap, upgrade: bool) {
     let protocol = if upgrade { headers.get(header::UPGRADE).cloned() } else { None };
     if headers.contains_key(header::CONNECTION) {
+        // What is said most often names no field.
+        let names = |option: &&str| !option.eq_ignore_ascii_case("keep-alive") && !option.eq_ignore_ascii_case("close");
         let named: Vec<HeaderName> =
-            connection_options(headers).filter_map(|option| HeaderName::try_from(option).ok()).collect();
+            connection_options(headers).filter(names).filter_map(|option| HeaderName::try_from(option).ok()).collect();
         for name in named {
             // A client cannot take away what says whom the request is for and how long it is.
             if name != header::HOST && name != header::CONTENT_LENGTH {
@@ -131,16 +160,11 @@ fn remove_hop_by_hop(headers: &mut HeaderMap, upgrade: bool) {
         }
         headers.remove(header::CONNECTION);
     }
-    for name in [
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        header::PROXY_AUTHORIZATION,
-        header::TE,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-        HTTP2_SETTINGS,
-    ] {
-        headers.remove(name);
+    // Few heads have any: looking through names costs less than looking each one up.
+    if headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+        for name in HOP_BY_HOP {
+            headers.remove(name);
+        }
     }
     if let Some(protocol) = protocol {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -149,29 +173,31 @@ fn remove_hop_by_hop(headers: &mut HeaderMap, upgrade: bool) {
 }
 
 fn tell_origin(headers: &mut HeaderMap, client: &Client, host: &HeaderValue) {
-    let text = host.to_str().unwrap_or_default();
-    if let Ok(element) = HeaderValue::try_from(format!("{}{text}\";proto={}", client.forwarded, client.scheme)) {
+    if let Some(element) = client.forwarded(host) {
         append(headers, header::FORWARDED, element);
     }
     append(headers, X_FORWARDED_FOR, client.forwarded_for.clone());
     let is_believed = client.peer.is_loopback();
-    if !(is_believed && headers.contains_key(X_FORWARDED_PROTO)) {
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(client.scheme));
-    }
-    if !(is_believed && headers.contains_key(X_FORWARDED_HOST)) {
-        headers.insert(X_FORWARDED_HOST, host.clone());
+    let told = [(X_FORWARDED_PROTO, HeaderValue::from_static(client.scheme)), (X_FORWARDED_HOST, host.clone())];
+    for (name, value) in told {
+        match headers.entry(name) {
+            Entry::Occupied(_) if is_believed => {}
+            Entry::Occupied(mut said) => _ = said.insert(value),
+            Entry::Vacant(unsaid) => _ = unsaid.insert(value),
+        }
     }
 }
 
 /// Adds an element to a list, in one field: many programs read the first field only.
 fn append(headers: &mut HeaderMap, name: HeaderName, element: HeaderValue) {
-    if !headers.contains_key(&name) {
-        headers.insert(name, element);
-        return;
-    }
-    let joined = join(headers.get_all(&name).iter().chain([&element]), b", ");
-    if let Ok(value) = HeaderValue::from_bytes(&joined) {
-        headers.insert(name, value);
+    match headers.entry(name) {
+        Entry::Vacant(missing) => _ = missing.insert(element),
+        Entry::Occupied(mut there) => {
+            let joined = join(there.iter().chain([&element]), b", ");
+            if let Ok(value) = HeaderValue::from_bytes(&joined) {
+                there.insert(value);
+            }
+        }
     }
 }
 

@@ -4,11 +4,14 @@
 //! is disconnected.
 
 use std::convert::Infallible;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
@@ -172,12 +175,28 @@ async fn http1(
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(connection);
-    tokio::select! {
-        // How a connection ends is the client's business: nobody else could act on an error here.
-        _ = connection.as_mut() => return,
-        () = closing(&mut open) => connection.as_mut().graceful_shutdown(),
+    // How a connection ends is the client's business: nobody else could act on an error here.
+    if before_closing(connection.as_mut(), &mut open).await.is_none() {
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
     }
-    let _ = connection.await;
+}
+
+/// What a future gives, unless connections are to be closed before: `None`. That is not looked at each time that the connection moves, but once, and when
+/// something was said: it wakes the same task.
+async fn before_closing<F: Future>(mut future: Pin<&mut F>, open: &mut Open) -> Option<F::Output> {
+    let said = open.clone();
+    let closing = closing(open);
+    tokio::pin!(closing);
+    let mut listens = false;
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        let look = !std::mem::replace(&mut listens, true) || said.has_changed().unwrap_or(true);
+        if look { closing.as_mut().poll(cx).map(|()| None) } else { Poll::Pending }
+    })
+    .await
 }
 
 async fn http2(
@@ -204,7 +223,7 @@ async fn http2(
         .serve_connection(TokioIo::new(ClientStream::new(stream, None)), service);
     tokio::pin!(connection);
     tokio::select! {
-        _ = connection.as_mut() => return,
+        _ = after_others(connection.as_mut()) => return,
         // This way of closing loses nothing: the client is told which of its requests will be answered.
         _ = open.wait_for(|phase| phase.is_last()) => {}
         () = nothing_asked(&asked) => {}
@@ -214,7 +233,21 @@ async fn http2(
         return;
     }
     connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
+    let _ = after_others(connection).await;
+}
+
+/// The same future, polled once whatever else is ready has had its turn: answers that end together are written together.
+async fn after_others<F: Future>(mut future: Pin<&mut F>) -> F::Output {
+    let mut waited = false;
+    poll_fn(|cx| {
+        if !std::mem::replace(&mut waited, true) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        waited = false;
+        future.as_mut().poll(cx)
+    })
+    .await
 }
 
 /// Returns when the count has not moved for a while. Answers may still be on their way: closing waits for them.

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use hyper::client::conn::http1::{Connection, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::time::{Sleep, sleep_until};
 
 use crate::body::UploadBody;
 use crate::wire::Wire;
@@ -27,9 +29,33 @@ const FRESH: Duration = Duration::from_secs(1);
 pub(crate) struct Link {
     pub(crate) sender: SendRequest<UploadBody>,
     pub(crate) connection: Box<Connection<TokioIo<Wire>, UploadBody>>,
+    /// Of the request that waits, or of one before it: it is set anew when it rings too early, not for every request.
+    alarm: Pin<Box<Sleep>>,
 }
 
 impl Link {
+    pub(crate) fn new(
+        sender: SendRequest<UploadBody>,
+        connection: Connection<TokioIo<Wire>, UploadBody>,
+        until: tokio::time::Instant,
+    ) -> Self {
+        Self { sender, connection: Box::new(connection), alarm: Box::pin(sleep_until(until)) }
+    }
+
+    /// Ready at this time, or soon after.
+    pub(crate) fn poll_until(&mut self, until: tokio::time::Instant, cx: &mut Context<'_>) -> Poll<()> {
+        if self.alarm.deadline() > until {
+            self.alarm.as_mut().reset(until);
+        }
+        while self.alarm.as_mut().poll(cx).is_ready() {
+            if self.alarm.deadline() >= until {
+                return Poll::Ready(());
+            }
+            self.alarm.as_mut().reset(until);
+        }
+        Poll::Pending
+    }
+
     /// Lets the connection do its work. `true`: it has ended.
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) -> bool {
         Pin::new(&mut *self.connection).poll(cx).is_ready()

@@ -238,7 +238,7 @@ fn name_and_value(line: &[u8]) -> Result<(&[u8], &[u8]), Ambiguous> {
 }
 
 fn is_token(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)
+    matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'^'..=b'z' | b'|' | b'~')
 }
 
 /// The size of a chunk, extensions left aside.

@@ -20,7 +20,7 @@ pub(crate) type Known = BTreeMap<TargetKey, (Arc<TargetState>, String)>;
 
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    ports: HashMap<SocketAddr, PortRoutes>,
+    ports: BTreeMap<SocketAddr, PortRoutes>,
 }
 
 /// What answers at one port.
@@ -48,7 +48,7 @@ impl Table {
     /// Checks a table and takes the state of its targets from `known`, where new ones are entered.
     pub(crate) fn new(routes: &Routes, known: &mut Known, before: &Self) -> Result<Self, ApplyError> {
         check(routes)?;
-        let mut ports: HashMap<SocketAddr, PortRoutes> = HashMap::new();
+        let mut ports: BTreeMap<SocketAddr, PortRoutes> = BTreeMap::new();
         let mut certificates: BTreeMap<SocketAddr, BTreeMap<Option<String>, Certificate>> = BTreeMap::new();
         for spec in &routes.routes {
             let address = spec.listen_address();
