@@ -62,6 +62,7 @@ impl Lived {
                     let undo = self.below(4) == 0;
                     program.migration = Some(Migration { effect: "breaking", undo, ..Migration::compatible(&text) });
                 }
+                self.coverage.program(&program);
                 Command::Apply(Box::new(program.graph()))
             }
         }

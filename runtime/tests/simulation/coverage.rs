@@ -4,6 +4,7 @@ use imm_runtime::apply::Outcome;
 use imm_runtime::entry::{Body, ConsentKind, Entry};
 use imm_runtime::simulate::harness::{Command, Ended, Scene};
 use imm_runtime::simulate::oracle::entry_name;
+use imm_runtime::simulate::shapes::{Program, Rollout};
 use std::collections::BTreeMap;
 
 /// How often each thing occurred.
@@ -52,6 +53,15 @@ const ENTRIES: [&str; 38] = [
     "external: file",
 ];
 
+/// What programs of chance have to be, now and then.
+const SHAPES: [&str; 5] = [
+    "program: canary",
+    "program: pointer behind a pointer",
+    "program: rolling",
+    "program: several pointers",
+    "stage: several pointers",
+];
+
 /// Every way in which a command ends.
 const ENDS: [&str; 12] = [
     "apply committed",
@@ -77,6 +87,21 @@ impl Coverage {
     /// How often.
     pub fn of(&self, what: &str) -> u64 {
         self.0.get(what).copied().unwrap_or(0)
+    }
+
+    /// What is to be applied.
+    pub fn program(&mut self, program: &Program) {
+        match &program.rollout {
+            Some(Rollout::Canary(..)) => self.count("program: canary"),
+            Some(Rollout::Rolling(_)) => self.count("program: rolling"),
+            Some(Rollout::BlueGreen) | None => {}
+        }
+        if program.second_route || program.database.is_some() {
+            self.count("program: several pointers");
+        }
+        if program.tier.is_some() {
+            self.count("program: pointer behind a pointer");
+        }
     }
 
     /// How a command ended.
@@ -107,6 +132,9 @@ impl Coverage {
                         self.count("external: file");
                     }
                 }
+                Ok(Body::StageEntered { weights, of, .. }) if of > 1 && weights.len() > 1 => {
+                    self.count("stage: several pointers");
+                }
                 _other => {}
             }
         }
@@ -132,7 +160,7 @@ impl Coverage {
             ConsentKind::RolledBackRoot,
         ];
         let consents = consents.map(|kind| format!("consent: {kind:?}"));
-        let wanted = ENTRIES.iter().chain(&ENDS).map(|name| (*name).to_owned()).chain(consents);
+        let wanted = ENTRIES.iter().chain(&SHAPES).chain(&ENDS).map(|name| (*name).to_owned()).chain(consents);
         let missing: Vec<String> = wanted.filter(|name| self.of(name) == 0).collect();
         assert!(missing.is_empty(), "never occurred: {missing:?}\n{self}");
     }
