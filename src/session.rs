@@ -10,6 +10,7 @@ use crate::ui::screen::Screen;
 use crate::ui::{self, Style, events::Watcher};
 use imm_ir::{Addr, Class, Graph};
 use imm_runtime::apply::{Adoption, Collected, Engine, EngineError, Limits, Outcome, Stray};
+use imm_runtime::bell::Bell;
 use imm_runtime::entry::Verb;
 use imm_runtime::explain::cascade::{Cascade, cascades};
 use imm_runtime::id::ObjectId;
@@ -55,7 +56,8 @@ impl Session {
         let providers = platform::providers(&home, project.folder())?;
         let random = Random::from_system().map_err(|e| Failure::new(crate::project::plain(&e)))?;
         let screen = Arc::new(Screen::new(watcher));
-        let engine = Engine::new(ledger, providers, Limits::default(), tenure, random).with_events({
+        let bell = Bell::hang(&project.state);
+        let engine = Engine::new(ledger, providers, Limits::default(), tenure, random).with_bell(bell).with_events({
             let screen = Arc::clone(&screen);
             move |e| screen.see(&e)
         });

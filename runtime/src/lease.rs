@@ -23,6 +23,11 @@ pub fn turned(fence: u64) -> u64 {
     if (fence + 1).is_multiple_of(TURNS) { fence } else { fence + 1 }
 }
 
+/// Whether both fences are of one lease.
+pub(crate) fn is_same(one: u64, other: u64) -> bool {
+    one / TURNS == other / TURNS
+}
+
 /// The first fence of the lease after the one that this fence is of.
 fn next(fence: u64) -> u64 {
     (fence / TURNS + 1) * TURNS

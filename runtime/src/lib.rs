@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod audit;
+pub mod bell;
 pub mod clock;
 pub mod entry;
 pub mod explain;

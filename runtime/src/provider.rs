@@ -258,7 +258,8 @@ pub trait Provider: Send + Sync {
     /// The part of the identity of its objects that names the provider instance, for example `host`.
     fn identity(&self) -> &str;
 
-    /// Announces a fence: from now on lower ones are refused. The first act of every apply and recovery. Also hands over
+    /// Announces a fence: from now on lower ones are refused. The first act of every apply and recovery; a higher fence of the
+    /// same lease is announced by any call with an effect that carries it. Also hands over
     /// the ledger's head (sequence number and hash) and gets back the last one announced, for `forked-ledger`.
     async fn announce(&self, ctx: &Ctx, head: (u64, Digest)) -> Result<Option<(u64, Digest)>>;
 

@@ -8,6 +8,7 @@ use crate::project::Project;
 use crate::records;
 use crate::ui::{self, Style};
 use imm_runtime::apply::{Side, Traffic};
+use imm_runtime::bell;
 use imm_runtime::entry::{Body, SignalVerb};
 use imm_runtime::id::ObjectId;
 use imm_runtime::lease::Lease;
@@ -145,6 +146,7 @@ fn say(global: &Global, args: &Report, verb: &str) -> Outcome {
     let by = records::actor();
     let said = SqliteStore::open_read_only(&project.ledger()).and_then(|mut store| store.signal(verb, &by.user));
     said.map_err(|e| records::unreadable(&project, &e.into()))?;
+    bell::ring(&project.state);
     let heard = wait(&project, &ledger, from, verb, began)?;
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     if args.json {

@@ -16,6 +16,7 @@ mod provider;
 mod seal;
 mod server;
 mod site;
+mod slots;
 
 pub use dev_ca::DevCa;
 pub use home::Home;

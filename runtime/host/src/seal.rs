@@ -57,10 +57,15 @@ impl Seal {
 
     /// Puts bytes at a path, sealed, durably.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        disk::replace(path, &self.close(bytes).map_err(|cause| named(path, &cause))?, 0o600)
+    }
+
+    /// Bytes, sealed.
+    pub fn close(&self, bytes: &[u8]) -> io::Result<Vec<u8>> {
         let nonce = random::<NONCE>()?;
         let sealed = self.0.encrypt(&XNonce::from(nonce), bytes);
-        let sealed = sealed.map_err(|_| named(path, &io::Error::other("it cannot be sealed")))?;
-        disk::replace(path, &[FORMAT, &nonce, &sealed].concat(), 0o600)
+        let sealed = sealed.map_err(|_| io::Error::other("it cannot be sealed"))?;
+        Ok([FORMAT, &nonce, &sealed].concat())
     }
 
     /// What [`write`](Self::write) put there; none when there is nothing.
@@ -70,14 +75,17 @@ impl Seal {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(named(path, &cause)),
         };
+        self.open_at(path, &bytes).map(Some)
+    }
+
+    /// What [`close`](Self::close) made of bytes, found at a path.
+    pub fn open_at(&self, path: &Path, bytes: &[u8]) -> io::Result<Vec<u8>> {
         let refused = |why: &str| named(path, &io::Error::new(io::ErrorKind::InvalidData, why));
         let rest = bytes.strip_prefix(FORMAT).ok_or_else(|| refused("written by another version of imm"))?;
         let (nonce, sealed) =
             rest.split_first_chunk::<NONCE>().ok_or_else(|| refused("it is cut short; restore it from a backup"))?;
         let opened = self.0.decrypt(&XNonce::from(*nonce), sealed);
-        opened
-            .map(Some)
-            .map_err(|_| refused("it was changed, or sealed with another agent.key; restore both from one backup"))
+        opened.map_err(|_| refused("it was changed, or sealed with another agent.key; restore both from one backup"))
     }
 
     /// [`write`](Self::write) of a value as JSON.

@@ -1,21 +1,19 @@
 //! Undoing an apply before its commit, from recorded state alone: pointers back, jobs taken back, new objects drained, what
 //! was handed over handed back, then new objects destroyed; durables retained, content released. Idempotent: run again after a crash, it finishes what is left.
+//!
+//! It has a fence of its own. Where nothing of before can be in the way of pointers, the switch back is what carries it first:
+//! traffic waits for no call that it could do without.
 
 use super::{Engine, EngineError, Event, Outcome};
-use crate::entry::{Body, ConsentKind, Ending, Leftover, Moved, RetainReason, UnwindCause};
+use crate::entry::{Body, ConsentKind, Ending, Leftover, RetainReason, UnwindCause};
 use crate::id::ObjectId;
-use crate::plan::batches::{Batch, inner_first};
-use crate::provider::{Error, ErrorKind, Level, Setting};
+use crate::provider::{Error, ErrorKind, Level};
 use crate::state::{Object, ObjectState, Phase};
 use imm_ir::{Addr, Class, FindMode, Nature};
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// Where a pointer leads now, and its epoch when it is set as before, as far as is recorded.
-type Touched = (Vec<ObjectId>, Option<u64>);
 
 /// What an apply made that is to be undone.
 struct Made {
@@ -25,6 +23,29 @@ struct Made {
     released: Vec<Body>,
     /// Nobody can tell whether it is there.
     unknown: Vec<Leftover>,
+}
+
+/// Who knows that what was sent before is over.
+enum Told {
+    All,
+    /// Nobody yet: the switch back says it.
+    Nobody,
+    /// A provider could not be told.
+    NotAll(Error),
+}
+
+/// What pointers go back to and is not in service.
+struct Out {
+    /// It was told to rest.
+    resting: Vec<ObjectId>,
+    /// It is drained.
+    leaving: Vec<ObjectId>,
+}
+
+impl Out {
+    fn is_empty(&self) -> bool {
+        self.resting.is_empty() && self.leaving.is_empty()
+    }
 }
 
 impl Engine {
@@ -38,24 +59,30 @@ impl Engine {
         // One signal may have begun this; the next one ends it at once.
         let second = self.signalled(2);
         tokio::pin!(second);
-        let mut unheard = None;
+        let mut told = Told::All;
         if self.open()?.phase != Phase::Unwinding {
-            let told = tokio::select! {
-                biased;
-                () = &mut second => return Err(EngineError::Interrupted),
-                told = self.turn() => told,
+            self.rise();
+            told = if self.is_quiet(&cause)? {
+                Told::Nobody
+            } else {
+                let told = tokio::select! {
+                    biased;
+                    () = &mut second => return Err(EngineError::Interrupted),
+                    told = self.tell_fence() => told,
+                };
+                match told {
+                    Ok(()) => Told::All,
+                    Err(error) if error.kind == ErrorKind::Fenced => return Err(EngineError::Provider(error)),
+                    Err(error) => Told::NotAll(error),
+                }
             };
-            match told {
-                Err(error) if error.kind == ErrorKind::Fenced => return Err(EngineError::Provider(error)),
-                told => unheard = told.err(),
-            }
             // Durable with the first intent of undoing, so that traffic need not wait for it.
             self.append(vec![Body::UnwindStarted { cause, error: error.to_owned() }], false)?;
         }
         let undone = tokio::select! {
             biased;
             () = &mut second => return Err(EngineError::Interrupted),
-            undone = self.undo(unheard) => undone?,
+            undone = self.undo(told) => undone?,
         };
         self.pulse.provisional.store(false, Ordering::Relaxed);
         let error = self.open()?.error.clone().unwrap_or_else(|| error.to_owned());
@@ -80,24 +107,27 @@ impl Engine {
     }
 
     /// In the reverse of the order in which it was done. The inner error is what could not be settled: nothing more is
-    /// destroyed after it. `unheard`: a provider does not know that what it was told before is over.
-    async fn undo(
-        &mut self,
-        unheard: Option<Error>,
-    ) -> Result<Result<Vec<Leftover>, (String, Vec<Leftover>)>, EngineError> {
+    /// destroyed after it.
+    async fn undo(&mut self, told: Told) -> Result<Result<Vec<Leftover>, (String, Vec<Leftover>)>, EngineError> {
         let mut lost = Vec::new();
-        if let Some(error) = unheard {
-            return self.given_up(error);
-        }
+        let owed = match told {
+            Told::All => false,
+            Told::Nobody => true,
+            Told::NotAll(error) => return self.given_up(error),
+        };
         // First what users meet. What a job was run on stays in force until its effect is taken back.
         let staged = self.open()?.staged.clone();
         let (staged, others) = self.open()?.before.keys().copied().partition(|id| staged.contains(id));
         // A batch that was taken over from acts again before its pointers go back to it.
-        let unwilling = self.batches_back(&staged).await?;
+        let out = self.batches_out(&staged)?;
+        let unwilling = self.batches_back(out).await?;
         if let Some(stuck) = self.holds_up(unwilling, &mut lost) {
             return Ok(Err(stuck));
         }
         if let Err(error) = self.pointers_back(&staged).await? {
+            return self.given_up(error);
+        }
+        if owed && let Err(error) = self.tell_fence().await {
             return self.given_up(error);
         }
         let stays = match self.settle_jobs().await? {
@@ -211,8 +241,18 @@ impl Engine {
         Ok(made.any(clash))
     }
 
-    /// What a batch took over from acts again and is in service. What only leaves is proven, too.
-    async fn batches_back(&mut self, staged: &BTreeSet<ObjectId>) -> Result<Vec<Leftover>, EngineError> {
+    /// Whether nothing that this engine sent is on its way: it turned back by itself between two calls, and all were answered.
+    fn is_quiet(&self, cause: &UnwindCause) -> Result<bool, EngineError> {
+        let apply = self.open()?;
+        let answered = |o: &Object| o.made_by != apply.id || !Self::is_open(o.state);
+        Ok(matches!(cause, UnwindCause::Aborted | UnwindCause::Gate)
+            && self.batches_out(&apply.staged)?.is_empty()
+            && apply.before.keys().all(|id| self.is_settled(*id))
+            && self.state().objects.values().all(answered))
+    }
+
+    /// What a batch took over from.
+    fn batches_out(&self, staged: &BTreeSet<ObjectId>) -> Result<Out, EngineError> {
         let apply = self.open()?;
         let before = apply.before.iter().filter(|(id, _)| staged.contains(id));
         let targets: BTreeSet<ObjectId> = before.flat_map(|(_, s)| s.targets.iter().map(|t| t.object)).collect();
@@ -222,11 +262,17 @@ impl Engine {
             let told = apply.acted.get(id) == Some(&true);
             told && matches!(in_state(id), Some(ObjectState::Dormant | ObjectState::Idle))
         };
-        let resting: Vec<ObjectId> = targets.iter().filter(rests).copied().collect();
-        let leaves: Vec<ObjectId> =
-            targets.iter().filter(|id| in_state(id) == Some(ObjectState::Leaving)).copied().collect();
-        let mut failed = self.resume(&resting).await?;
-        failed.extend(self.prove(&leaves).await?);
+        let leaves = |id: &&ObjectId| in_state(id) == Some(ObjectState::Leaving);
+        Ok(Out {
+            resting: targets.iter().filter(rests).copied().collect(),
+            leaving: targets.iter().filter(leaves).copied().collect(),
+        })
+    }
+
+    /// What a batch took over from acts again and is in service. What only leaves is proven, too.
+    async fn batches_back(&mut self, out: Out) -> Result<Vec<Leftover>, EngineError> {
+        let mut failed = self.resume(&out.resting).await?;
+        failed.extend(self.prove(&out.leaving).await?);
         Ok(failed)
     }
 
@@ -266,68 +312,6 @@ impl Engine {
         } else {
             Ok(Err((error.message, Vec::new())))
         }
-    }
-
-    /// Sets every pointer that this apply touched to what it was before. Also one whose switch was never acknowledged: a
-    /// switch that changes nothing still raises the epoch, so a late one can no longer take effect. And one that somebody else
-    /// moved meanwhile: what is in force afterwards is what is recorded.
-    async fn pointers_back(&mut self, of: &BTreeSet<ObjectId>) -> Result<Result<(), Error>, EngineError> {
-        let mut batches: BTreeMap<Arc<str>, Batch<Touched>> = BTreeMap::new();
-        for (id, setting) in self.open()?.before.iter().filter(|(id, _)| of.contains(id)) {
-            let state = self.state();
-            let Some((object, pointer)) = state.objects.get(id).zip(state.pointers.get(id)) else { continue };
-            let back = pointer.pending.is_empty() && !pointer.provisional && pointer.setting == *setting;
-            let given_up = state.consents.contains(&(ConsentKind::AcceptLost, *id));
-            if object.state.exists() && object.state != ObjectState::Destroying && !given_up {
-                let targets = pointer.setting.targets.iter().map(|t| t.object).collect();
-                let known = back.then_some(pointer.epoch);
-                batches.entry(object.provider.clone()).or_default().push((*id, (targets, known)));
-            }
-        }
-        // The other way round: what leads leaves before what it leads to.
-        for (name, pointers) in inner_first(batches, |_, (targets, _)| targets.clone()).into_iter().rev() {
-            let Some(provider) = self.providers.get(&name).cloned() else {
-                return Ok(Err(super::stage::unprovided(&name)));
-            };
-            let ctx = self.ctx(self.limits.call_timeout);
-            let (mut moves, mut reverted) = (Vec::new(), Vec::new());
-            for (id, (_, settled)) in pointers {
-                let handle = self.handle(id);
-                let patience = self.patience(self.limits.settle_retries);
-                let found = match patience.call(|| provider.setting(&ctx, id, &handle)).await {
-                    Ok(found) => found,
-                    Err(error) => return Ok(Err(error)),
-                };
-                // Nobody renewed it: the provider went back by itself.
-                let known = self.state().pointers.get(&id);
-                let alone = |(epoch, setting): &(u64, Setting)| {
-                    known.is_some_and(|p| p.provisional && *epoch > p.epoch && *setting == p.confirmed)
-                };
-                reverted
-                    .extend(found.iter().filter(|f| alone(f)).map(|(epoch, _)| Moved { object: id, epoch: *epoch }));
-                let now = found.map_or(0, |(epoch, _)| epoch);
-                // Set as before, as far as is recorded: unless somebody else moved it, it is.
-                if settled != Some(now) {
-                    let before = self.open()?.before.get(&id).cloned().unwrap_or_default();
-                    moves.push((id, now, before));
-                }
-            }
-            if moves.is_empty() {
-                continue;
-            }
-            if !reverted.is_empty() {
-                self.append(vec![Body::Reverted { by_agent: true, moved: reverted, agent_seq: None }], false)?;
-            }
-            if let Err(error) = self.move_batch(&name, None, moves, self.limits.settle_retries).await? {
-                return Ok(Err(error));
-            }
-            let patience = self.patience(self.limits.settle_retries);
-            if let Err(error) = patience.call(|| provider.confirm(&ctx)).await {
-                return Ok(Err(error));
-            }
-            self.append(vec![Body::Confirmed { provider: name, remaining: 0 }], true)?;
-        }
-        Ok(Ok(()))
     }
 
     /// A durable this apply made is kept. What was never acknowledged is looked for when it holds data, or when its provider

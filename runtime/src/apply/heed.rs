@@ -5,6 +5,7 @@ use crate::entry::{Body, SignalVerb, UnwindCause};
 use crate::ledger::LedgerError;
 use crate::store::StoreError;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Tells a running apply to stop: once to unwind, twice to stop at once.
@@ -36,6 +37,21 @@ impl Engine {
             if cancel.wait_for(|n| *n >= times).await.is_err() {
                 std::future::pending::<()>().await;
             }
+        }
+    }
+
+    /// Waits so long, or until somebody rings: then there are words.
+    pub(super) async fn pause(&self, at_most: Duration) {
+        let rung = async {
+            match &self.bell {
+                Some(bell) => bell.rung().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = rung => {}
+            () = tokio::time::sleep(at_most) => {}
         }
     }
 

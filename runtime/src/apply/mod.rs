@@ -1,7 +1,7 @@
 //! The executor: one transaction over the whole graph.
 //!
 //! In order: `build` (create, verify, bind new pointers early), `handover` (old ones give way to new ones), `job` (runs that
-//! are never repeated), `stage` (levels, active set, switch, commit), `window` (a stage while it is held and judged), `drill` (a rollback that is taken down again), `forward` (confirm, drain, retire), `vigil` (what was committed is watched, and the old one kept), `back` (unwind);
+//! are never repeated), `stage` (levels, active set, switch, commit), `window` (a stage while it is held and judged), `drill` (a rollback that is taken down again), `forward` (confirm, drain, retire), `vigil` (what was committed is watched, and the old one kept), `back` (unwind), `pointers` (back to where they were);
 //! `recover` settles what another engine left; `tenure` is the lease as providers see it, `heed` what a running apply is told;
 //! `demolish` ends objects for both, `active` lets them act and stops them, `call` makes one provider call with its retries,
 //! `fill` fills holes. `forward` and `back` work from recorded state alone, so a recovery runs the same code as the apply
@@ -23,6 +23,7 @@ mod heed;
 mod job;
 mod outcome;
 mod outside;
+mod pointers;
 mod progress;
 mod recover;
 mod stage;
@@ -37,6 +38,7 @@ pub use heed::Canceller;
 pub use outcome::{EngineError, Outcome};
 pub use tenure::Tenure;
 
+use crate::bell::Bell;
 use crate::entry::{ApplyStarted, Body, UnwindCause, Verb};
 use crate::generation::Recollection;
 use crate::id::{ApplyId, ObjectId};
@@ -104,6 +106,8 @@ pub struct Engine {
     events: Box<dyn Fn(Event) + Send>,
     cancel: watch::Receiver<u8>,
     canceller: Canceller,
+    /// Rung by whoever says something to a running apply.
+    bell: Option<Bell>,
     pulse: Arc<tenure::Pulse>,
     /// The head that providers were told; 0: nothing yet.
     announced: (u64, Digest),
@@ -164,6 +168,7 @@ impl Engine {
             events: Box::new(drop),
             cancel,
             canceller: Canceller(Arc::new(sender)),
+            bell: None,
             pulse: Arc::default(),
             announced: (0, Digest([0; 32])),
             outage_ms: 0,
@@ -182,6 +187,13 @@ impl Engine {
     #[must_use]
     pub fn with_events(mut self, events: impl Fn(Event) + Send + 'static) -> Self {
         self.events = Box::new(events);
+        self
+    }
+
+    /// Listens to this bell, beside looking for words by itself.
+    #[must_use]
+    pub fn with_bell(mut self, bell: Bell) -> Self {
+        self.bell = Some(bell);
         self
     }
 

@@ -93,15 +93,25 @@ impl Engine {
 
     /// What this engine sent up to now has no effect from here on, wherever it is: calls that nobody waits for any more may
     /// still be on their way, and would undo what follows. As for whoever takes over, this is the first thing that providers
-    /// hear. The head is the one that they know: what was written since may not be on the disk yet.
+    /// hear.
     pub(super) async fn turn(&mut self) -> Result<(), Error> {
+        self.rise();
+        self.tell_fence().await
+    }
+
+    /// The next fence of this lease. A provider hears of it by the first call that carries it.
+    pub(super) fn rise(&mut self) {
         self.ledger.raise(lease::turned(self.ledger.fence()));
+        self.pulse.fence.store(self.ledger.fence(), Ordering::Relaxed);
+    }
+
+    /// Announces the fence to all providers. The head is the one that they know: what was written since may not be on the disk
+    /// yet.
+    pub(super) async fn tell_fence(&self) -> Result<(), Error> {
         let (ctx, head) = (&self.ctx(self.limits.call_timeout), self.announced);
         let patience = self.patience(self.limits.settle_retries);
         let told = self.providers.values().map(async |provider| patience.call(|| provider.announce(ctx, head)).await);
-        futures_util::future::join_all(told).await.into_iter().try_for_each(|told| told.map(drop))?;
-        self.pulse.fence.store(ctx.fence, Ordering::Relaxed);
-        Ok(())
+        futures_util::future::join_all(told).await.into_iter().try_for_each(|told| told.map(drop))
     }
 
     pub(super) fn ctx(&self, timeout: Duration) -> Ctx {

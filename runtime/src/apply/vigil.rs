@@ -48,7 +48,7 @@ impl Engine {
             tokio::select! {
                 biased;
                 () = &mut stop => return Ok((Verdict::Unwatched, "stopped by a signal".to_owned())),
-                () = tokio::time::sleep(LOOK.min(bound.saturating_sub(began.elapsed()))) => {}
+                () = self.pause(LOOK.min(bound.saturating_sub(began.elapsed()))) => {}
             }
             let heard = self.unheard()?;
             let verbs: Vec<(SignalVerb, String)> = heard

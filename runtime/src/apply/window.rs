@@ -14,7 +14,7 @@ use imm_ir::Addr;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How often words of other processes are looked for. Traffic is back within a few of these after an abort.
+/// How often words of other processes are looked for when nobody rings.
 const TICK: Duration = Duration::from_millis(25);
 /// How often samples are taken.
 pub(super) const LOOK: Duration = Duration::from_millis(500);
@@ -143,7 +143,7 @@ impl Engine {
             if self.orders.paused.is_none() {
                 return Ok(());
             }
-            tokio::time::sleep(TICK).await;
+            self.pause(TICK).await;
         }
     }
 
@@ -184,7 +184,7 @@ impl Engine {
             {
                 break;
             }
-            tokio::time::sleep(TICK).await;
+            self.pause(TICK).await;
         }
         if hold.is_zero() { Ok(()) } else { self.check_levels(plan).await }
     }

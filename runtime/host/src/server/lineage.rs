@@ -80,8 +80,9 @@ impl Lineage {
 
     /// For writes: the settings, if the caller's fence is not over.
     pub(super) async fn fenced(&self, fence: u64) -> Result<AsyncGuard<'_, Settings>, ApiError> {
-        let settings = self.settings.lock().await;
-        settings.check_fence(fence)?;
+        let mut settings = self.settings.lock().await;
+        let next = settings.hear(fence)?;
+        settings.write(next)?;
         Ok(settings)
     }
 
@@ -133,7 +134,7 @@ impl Lineage {
 
     /// Replaces the setting.
     pub async fn put_manifest(&self, put: PutManifest) -> Result<Epoch, ApiError> {
-        let mut settings = self.fenced(put.fence).await?;
+        let mut settings = self.settings.lock().await;
         let next = settings.replace(put)?;
         self.check(next.manifest()).await?;
         let epoch = self.put_in_force(&mut settings, next).await?;
@@ -320,7 +321,7 @@ impl Lineage {
 
     /// Durable, then in force in the router, then in force for objects.
     async fn put_in_force(&self, settings: &mut Settings, next: Next) -> Result<u64, ApiError> {
-        let (epoch, undo) = (next.epoch(), settings.undo(next.epoch()));
+        let (epoch, undo) = (next.epoch(), settings.undo(&next));
         let before = settings.manifest().clone();
         let taken: Vec<Arc<Object>> = self.newly_active(next.manifest());
         for (at, object) in taken.iter().enumerate() {

@@ -4,7 +4,7 @@
 //! caller puts a setting in force between `write` and its own acknowledgement, and calls `overdue` when a deadline may be over.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::api::{ApiError, Code, LedgerHead, Manifest, PutManifest};
 use crate::seal::Seal;
+use crate::slots::Slots;
 
 use super::clock::BootDeadline;
 
@@ -40,8 +41,7 @@ struct Provisional {
 /// One lineage's settings, as they are on disk.
 #[derive(Debug)]
 pub struct Settings {
-    path: PathBuf,
-    seal: Arc<Seal>,
+    slots: Slots,
     stored: Stored,
     deadline: Option<Instant>,
 }
@@ -74,7 +74,7 @@ impl Stored {
 impl Settings {
     /// Reads the settings of a lineage, or begins them: fence 0, epoch 0, nothing.
     pub fn open(path: &Path, seal: Arc<Seal>) -> io::Result<Self> {
-        let stored: Option<Stored> = seal.read_json(path)?;
+        let (slots, stored) = Slots::open::<Stored>(path, seal)?;
         let stored = match stored {
             Some(stored) if stored.format == FORMAT => stored,
             Some(stored) => {
@@ -95,7 +95,7 @@ impl Settings {
             Some(provisional) => Some(Instant::now() + provisional.until.remaining()?),
             None => None,
         };
-        Ok(Self { path: path.to_owned(), seal, stored, deadline })
+        Ok(Self { slots, stored, deadline })
     }
 
     /// The highest fence that was announced.
@@ -134,8 +134,9 @@ impl Settings {
             .chain(self.stored.provisional.as_ref().map(|provisional| &provisional.manifest))
     }
 
-    /// Refuses a caller that another one has overtaken.
-    pub fn check_fence(&self, fence: u64) -> Result<(), ApiError> {
+    /// Takes note of a caller: one that another one has overtaken is refused; the fence of one that comes anew is in force with
+    /// the change that it makes, as if it had been announced before it.
+    pub fn hear(&self, fence: u64) -> Result<Next, ApiError> {
         if fence < self.stored.fence {
             return Err(ApiError::no(
                 Code::Fence,
@@ -146,14 +147,14 @@ impl Settings {
                 ),
             ));
         }
-        Ok(())
+        let mut next = self.next();
+        next.stored.fence = fence;
+        Ok(next)
     }
 
     /// A new holder of the lease.
     pub fn announce(&self, fence: u64, head: Option<LedgerHead>, take: bool) -> Result<Next, ApiError> {
-        self.check_fence(fence)?;
-        let mut next = self.next();
-        next.stored.fence = fence;
+        let mut next = self.hear(fence)?;
         // Never back: an older head is that of a copy, whose next attempt must be refused, too.
         let newer = |head: &LedgerHead| next.stored.head.is_none_or(|before| head.seq >= before.seq);
         if let Some(head) = head.filter(|head| take || newer(head)) {
@@ -164,9 +165,8 @@ impl Settings {
 
     /// Replaces the setting, if the caller has seen the present one.
     pub fn replace(&self, put: PutManifest) -> Result<Next, ApiError> {
-        self.check_fence(put.fence)?;
+        let mut next = self.hear(put.fence)?;
         self.check_epoch(put.from_epoch)?;
-        let mut next = self.next();
         next.stored.epoch += 1;
         let mut manifest = put.manifest;
         self.stamp(&mut manifest, next.stored.epoch);
@@ -183,9 +183,8 @@ impl Settings {
 
     /// Makes the setting in force permanent. Again is the same.
     pub fn confirm(&self, fence: u64, epoch: u64) -> Result<Next, ApiError> {
-        self.check_fence(fence)?;
+        let mut next = self.hear(fence)?;
         self.check_epoch(epoch)?;
-        let mut next = self.next();
         if let Some(provisional) = next.stored.provisional.take() {
             next.confirm_as(provisional.manifest);
         }
@@ -194,9 +193,8 @@ impl Settings {
 
     /// Gives a provisional setting more time. Of a confirmed one there is nothing to renew, which is no error.
     pub fn renew(&self, fence: u64, epoch: u64, ttl: Duration) -> Result<Next, ApiError> {
-        self.check_fence(fence)?;
+        let mut next = self.hear(fence)?;
         self.check_epoch(epoch)?;
-        let mut next = self.next();
         if let Some(provisional) = &mut next.stored.provisional {
             provisional.until = BootDeadline::after(ttl)?;
             next.deadline = Some(Instant::now() + ttl);
@@ -220,10 +218,10 @@ impl Settings {
         Some(next)
     }
 
-    /// The way back at once, after a setting could not be put in force. The epoch rises still.
-    pub fn undo(&self, failed_epoch: u64) -> Next {
+    /// The way back at once, after a setting could not be put in force. The epoch rises still, and whoever set it was heard.
+    pub fn undo(&self, failed: &Next) -> Next {
         let mut next = self.next();
-        next.stored.epoch = failed_epoch + 1;
+        (next.stored.epoch, next.stored.fence) = (failed.stored.epoch + 1, failed.stored.fence);
         next
     }
 
@@ -242,7 +240,7 @@ impl Settings {
     /// Makes a decided state durable.
     pub fn write(&mut self, next: Next) -> io::Result<()> {
         if next.stored != self.stored {
-            self.seal.write_json(&self.path, &next.stored)?;
+            self.slots.write(&next.stored)?;
         }
         self.stored = next.stored;
         self.deadline = next.deadline;
@@ -342,6 +340,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_higher_fence_is_in_force_with_the_change_that_carries_it() {
+        let (dir, mut settings) = opened();
+        let switch = |fence, from_epoch| PutManifest { fence, from_epoch, manifest: active("a"), ttl_ms: None };
+        assert_eq!(settings.replace(switch(2, 7)).unwrap_err().code, Code::Epoch);
+        assert_eq!(settings.fence(), 0);
+        let next = settings.replace(switch(2, 0)).unwrap();
+        settings.write(next).unwrap();
+        let mut settings = Settings::open(&dir.path().join("settings"), Seal::of_test()).unwrap();
+        assert_eq!((settings.fence(), settings.replace(switch(1, 1)).unwrap_err().code), (2, Code::Fence));
+        let next = settings.hear(3).unwrap();
+        settings.write(next).unwrap();
+        assert_eq!((settings.fence(), settings.epoch()), (3, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_provisional_setting_goes_back_to_the_last_confirmed_one() {
         let (_dir, mut settings) = opened();
         put(&mut settings, 0, "old", None).unwrap();
@@ -357,7 +370,7 @@ mod tests {
         assert!(settings.overdue().is_none());
         // Whoever let it run out is not listened to, and whoever believes in it learns that it is gone.
         assert_eq!(settings.confirm(0, 4).unwrap_err().code, Code::Fence);
-        assert_eq!(settings.check_fence(0).unwrap_err().code, Code::Fence);
+        assert_eq!(settings.hear(0).unwrap_err().code, Code::Fence);
         assert_eq!(settings.confirm(1, 3).unwrap_err().code, Code::Epoch);
     }
 

@@ -12,6 +12,7 @@ use super::effect::{Deed, Effect, Made};
 use super::traffic::Traffic;
 use super::world::Behaviour;
 use crate::id::{Lineage, ObjectId};
+use crate::lease;
 use crate::provider::{Created, Ctx, ErrorKind, Handle, Happened, Level, Observation, Request, Result, There};
 use imm_ir::{Addr, CreateMode, Digest, Fields, FindMode, Key, Nature, Value};
 use pointer::Pointer;
@@ -91,12 +92,17 @@ impl Things {
 
     fn obey(&mut self, caller: Caller, call: &Call, taint: bool) -> Result<Reply> {
         let owner = (caller.place, caller.lineage);
-        let (fence, anchor) = self.fences.get(&owner).copied().unwrap_or((0, (0, Digest([0; 32]))));
+        let known = self.fences.get(&owner).copied();
+        let (fence, anchor) = known.unwrap_or((0, (0, Digest([0; 32]))));
         // What is made elsewhere was taken when it was asked for, and shows later.
         let taken = caller.late && caller.place == Place::Afar && matches!(call, Call::Create(_));
         if caller.fence < fence && call.has_effect() && !taken {
             let message = format!("fence {} was superseded by {fence}", caller.fence);
             return Err(error(ErrorKind::Fenced, Happened::No, message));
+        }
+        // A holder's next fence is announced by the first call that carries it.
+        if caller.fence > fence && call.has_effect() && lease::is_same(caller.fence, fence) && known.is_some() {
+            self.fences.insert(owner, (caller.fence, anchor));
         }
         match call {
             Call::Announce { head } => {

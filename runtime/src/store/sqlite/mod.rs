@@ -189,8 +189,9 @@ impl Store for SqliteStore {
     }
 
     fn signal(&mut self, verb: &str, by: &str) -> Result<(), StoreError> {
-        self.connection
-            .execute("INSERT INTO signal (verb, by) VALUES (?1, ?2)", [verb, by])
+        // Not waited for: the machine that loses it loses the engine that it was meant for, too; and a commit is written after it.
+        self.set_durable(false)
+            .and_then(|()| self.connection.execute("INSERT INTO signal (verb, by) VALUES (?1, ?2)", [verb, by]))
             .map(drop)
             .map_err(|e| sql(&self.path, &e))
     }

@@ -20,7 +20,7 @@ impl From<rusqlite::Error> for Failed {
 }
 
 impl SqliteStore {
-    fn set_durable(&mut self, durable: bool) -> rusqlite::Result<()> {
+    pub(super) fn set_durable(&mut self, durable: bool) -> rusqlite::Result<()> {
         if self.durable != durable {
             self.connection.pragma_update(None, "synchronous", if durable { "full" } else { "normal" })?;
             self.durable = durable;
