@@ -21,9 +21,8 @@ use cli::{Cli, Command};
 use failure::Outcome;
 use std::process::ExitCode;
 
-/// Graphs are millions of small allocations, made by one thread and dropped by another.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+// Graphs are millions of small allocations, made by one thread and dropped by another: `malloc` is its.
+use mimalloc as _;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -3,6 +3,7 @@
 use crate::cli::Global;
 use crate::failure::Failure;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// A module and where its state is.
 #[derive(Clone, Debug)]
@@ -13,10 +14,16 @@ pub struct Project {
     pub name: String,
     /// The environment.
     pub environment: String,
-    /// Where the environment's ledger and lease are.
-    pub state: PathBuf,
-    /// What the command line says of that.
+    /// Where the command line says that ledgers are.
     given: Option<PathBuf>,
+    /// Where they are; looked for when something asks, since the program may have to be read for it.
+    found: OnceLock<Found>,
+}
+
+/// Where an environment's ledger and lease are.
+#[derive(Clone, Debug)]
+struct Found {
+    state: PathBuf,
     /// Why the program does not tell.
     unclear: Option<String>,
 }
@@ -52,19 +59,22 @@ impl Project {
             Some(state) => Some(std::path::absolute(state).map_err(|e| missing(state, &e))?),
             None => None,
         };
-        let mut project = Self { path, name, environment, given, state: PathBuf::new(), unclear: None };
-        project.settle();
-        Ok(project)
+        Ok(Self { path, name, environment, given, found: OnceLock::new() })
     }
 
     /// The same module in another environment.
     pub fn change_environment(&mut self, name: &str) {
         name.clone_into(&mut self.environment);
-        self.settle();
+        self.found = OnceLock::new();
     }
 
-    /// Finds where the environment's ledger is: by the command line, by the program, else beside the program.
-    fn settle(&mut self) {
+    /// Where the environment's ledger and lease are.
+    pub fn state(&self) -> &Path {
+        &self.found.get_or_init(|| self.look()).state
+    }
+
+    /// By the command line, by the program, else beside the program.
+    fn look(&self) -> Found {
         let (declared, unclear) = match self.declared_state().filter(|_| self.given.is_none()) {
             Some(Ok(path)) => (Some(path), None),
             Some(Err(why)) => (None, Some(why)),
@@ -77,8 +87,7 @@ impl Project {
                 self.path.join(".imm")
             }
         });
-        self.state = root.join(&self.environment);
-        self.unclear = unclear;
+        Found { state: root.join(&self.environment), unclear }
     }
 
     /// What the program says of where its ledgers are, relative to the module. Most programs say nothing, and are not read for it.
@@ -113,7 +122,7 @@ impl Project {
     /// # Errors
     /// It is not.
     pub fn known_state(&self) -> Result<(), Failure> {
-        match &self.unclear {
+        match &self.found.get_or_init(|| self.look()).unclear {
             None => Ok(()),
             Some(why) => {
                 Err(Failure::new(format!("the program may say where its ledger is, and has a mistake: {why}"))
@@ -124,7 +133,8 @@ impl Project {
 
     /// A module whose ledger's place is known.
     pub fn at(path: PathBuf, name: String, environment: String, state: PathBuf) -> Self {
-        Self { path, name, environment, given: Some(state.clone()), state, unclear: None }
+        let found = Found { state: state.clone(), unclear: None };
+        Self { path, name, environment, given: Some(state), found: OnceLock::from(found) }
     }
 
     /// The module's folder, if it is known.
@@ -135,7 +145,7 @@ impl Project {
 
     /// The ledger's file.
     pub fn ledger(&self) -> PathBuf {
-        self.state.join("ledger.db")
+        self.state().join("ledger.db")
     }
 }
 

@@ -95,7 +95,7 @@ pub fn expect(project: &Project, style: Style) -> Result<Ledger, Failure> {
 
 /// Whether another process works on the ledger right now.
 fn running(project: &Project) -> bool {
-    Lease::held(&project.state)
+    Lease::held(project.state())
 }
 
 /// The ledger under its lease. The lease lasts as long as this value.
@@ -111,14 +111,14 @@ pub struct Writer {
 /// Takes the lease and opens the ledger; makes one when nothing was ever applied.
 pub fn write(project: &Project) -> Result<Writer, Failure> {
     project.known_state()?;
-    let (lease, took_over) = Lease::take(&project.state, Holder::current()).map_err(|e| refused(&e))?;
+    let (lease, took_over) = Lease::take(project.state(), Holder::current()).map_err(|e| refused(&e))?;
     open(project, lease, Tenure { holder: Holder::current(), took_over, because: None })
 }
 
 /// As [`write()`], also from a holder that lives and does not answer. What it still does is refused.
 pub fn take_over(project: &Project, because: &str) -> Result<Writer, Failure> {
     project.known_state()?;
-    let (lease, took_over) = Lease::take_over(&project.state, Holder::current()).map_err(|e| refused(&e))?;
+    let (lease, took_over) = Lease::take_over(project.state(), Holder::current()).map_err(|e| refused(&e))?;
     open(project, lease, Tenure { holder: Holder::current(), took_over, because: Some(because.to_owned()) })
 }
 

@@ -56,7 +56,7 @@ impl Session {
         let providers = platform::providers(&home, project.folder())?;
         let random = Random::from_system().map_err(|e| Failure::new(crate::project::plain(&e)))?;
         let screen = Arc::new(Screen::new(watcher));
-        let bell = Bell::hang(&project.state);
+        let bell = Bell::hang(project.state());
         let engine = Engine::new(ledger, providers, Limits::default(), tenure, random).with_bell(bell).with_events({
             let screen = Arc::clone(&screen);
             move |e| screen.see(&e)

@@ -33,6 +33,14 @@ impl World for DiskWorld {
         Ok(File { bytes: Arc::from(bytes), executable: metadata.permissions().mode() & 0o111 != 0 })
     }
 
+    fn text(&self, path: &str) -> Result<Arc<str>, WorldError> {
+        let text = std::fs::read_to_string(path);
+        text.map(Arc::from).map_err(|error| match error.kind() {
+            ErrorKind::InvalidData => WorldError::Unusable(format!("it is not UTF-8 ({error})")),
+            _other => unusable(&error),
+        })
+    }
+
     fn list(&self, folder: &str) -> Result<Vec<Listed>, WorldError> {
         let folder = if folder.is_empty() { Path::new(".") } else { Path::new(folder) };
         let mut names = Vec::new();

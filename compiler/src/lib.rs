@@ -63,6 +63,8 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
     /// The typed program; with errors it has [`hir::ExprKind::Error`] in it.
     pub module: hir::TypedModule,
+    /// What was read. A large tree takes a while to be taken down, which a process that ends can leave to the system.
+    pub trees: Vec<check::ModuleInput>,
 }
 
 /// A program as a graph.
@@ -100,7 +102,8 @@ pub fn check(world: &dyn World, path: &str, options: &Options) -> Checked {
     front.look_for_mistakes(world, options);
     front.hide_unused();
     front.sort();
-    Checked { sources: front.sources, diagnostics: front.diagnostics, module: front.module }
+    let Front { sources, module, trees, diagnostics, .. } = front;
+    Checked { sources, diagnostics, module, trees }
 }
 
 /// Compiles to a graph.
@@ -115,6 +118,8 @@ pub fn compile(world: &dyn World, path: &str, options: &Options) -> Result<Compi
     let own = front.sources.iter().filter(|(_, file)| !stdlib::is_file(&file.name));
     let names: Vec<(Arc<str>, Arc<[u8]>)> =
         own.map(|(_, file)| (Arc::clone(&file.name), Arc::from(file.text.as_bytes()))).collect();
+    // The graph of a large program needs the room.
+    front.trees.clear();
     let evaluated = front.evaluate(world, options, Purpose::Plan);
     front.diagnostics.extend(evaluated.diagnostics);
     front.hide_unused();
@@ -166,6 +171,7 @@ struct Front {
     sources: Sources,
     folder: String,
     module: hir::TypedModule,
+    trees: Vec<check::ModuleInput>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -185,7 +191,7 @@ impl Front {
             diagnose::silence::what_follows(&mut found, &diagnostics, &loaded.modules, &loaded.sources);
             diagnostics.extend(found);
         }
-        Front { sources: loaded.sources, folder: loaded.folder, module, diagnostics }
+        Front { sources: loaded.sources, folder: loaded.folder, module, trees: loaded.modules, diagnostics }
     }
 
     /// What is only seen when it is evaluated; nothing of a program with errors.
@@ -210,7 +216,7 @@ impl Front {
     /// Whether every environment has settings and values that fit, not only the one that is asked for.
     fn check_environments(&mut self, world: &dyn World, options: &Options) {
         let (none, chosen) = (BTreeMap::new(), &options.environment);
-        let Self { sources, folder, module, diagnostics } = self;
+        let Self { sources, folder, module, diagnostics, .. } = self;
         for environment in module.environments.iter().filter(|e| *e.name != **chosen) {
             let trial = evaluate::Trial { module, sources, world, folder, environment: chosen, given: &none };
             diagnostics.extend(trial.environment(environment).err().into_iter().flatten());
@@ -220,7 +226,7 @@ impl Front {
     /// Whether params take what tests give them.
     fn check_tests(&mut self, world: &dyn World, options: &Options) {
         let (none, environment) = (BTreeMap::new(), &options.environment);
-        let Self { sources, folder, module, diagnostics } = self;
+        let Self { sources, folder, module, diagnostics, .. } = self;
         for step in module.tests.iter().flat_map(|test| &test.steps) {
             let hir::TestStepKind::Given(values) = &step.kind else { continue };
             let trial = evaluate::Trial { module, sources, world, folder, environment, given: &none };

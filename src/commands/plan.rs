@@ -61,7 +61,7 @@ pub fn run(global: &Global, args: &Plan) -> Outcome {
         let names = imm_runtime::seal::walk::names(&plan.graph);
         let sealed = engine.ledger().vault().export(&names).map_err(|e| records::unreadable(&project, &e.into()))?;
         let module = place(&project.folder().unwrap_or_default());
-        let saved = SavedPlan { sealed, plan, state: place(&project.state), module, attached };
+        let saved = SavedPlan { sealed, plan, state: place(project.state()), module, attached };
         let bytes = saved.encode().map_err(|e| Failure::new(e.to_string()))?;
         let beside = absolute.with_extension("immplan.new");
         let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, &absolute));

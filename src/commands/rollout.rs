@@ -42,7 +42,7 @@ fn status(global: &Global, args: &Report) -> Outcome {
     let project = Project::find(global, args.module.path.as_deref())?;
     let ledger = records::expect(&project, style)?;
     let told = rollout(ledger.state());
-    let running = Lease::held(&project.state);
+    let running = Lease::held(project.state());
     let traffic = if running && told.stage.is_some() { traffic(ledger.state())? } else { Vec::new() };
     if args.json {
         let mut document = serde_json::to_value(&told).unwrap_or_default();
@@ -121,7 +121,7 @@ fn say(global: &Global, args: &Report, verb: &str) -> Outcome {
     let style = Style::choose(global.color);
     let project = Project::find(global, args.module.path.as_deref())?;
     let ledger = records::expect(&project, style)?;
-    let running = Lease::held(&project.state);
+    let running = Lease::held(project.state());
     let phase = ledger.state().open_apply().map(|a| a.phase);
     match phase {
         None => return Err(Failure::new("no rollout is under way").help("`imm history` shows how the last one ended")),
@@ -146,7 +146,7 @@ fn say(global: &Global, args: &Report, verb: &str) -> Outcome {
     let by = records::actor();
     let said = SqliteStore::open_read_only(&project.ledger()).and_then(|mut store| store.signal(verb, &by.user));
     said.map_err(|e| records::unreadable(&project, &e.into()))?;
-    bell::ring(&project.state);
+    bell::ring(project.state());
     let heard = wait(&project, &ledger, from, verb, began)?;
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     if args.json {

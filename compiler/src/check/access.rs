@@ -121,12 +121,12 @@ impl Checker<'_> {
                 }
             },
             Type::Handle(kind) => {
-                let schema = self.schemas.get(kind)?;
+                let schema = self.schema(kind)?;
                 let Some(output) = schema.output(word) else {
                     let known: Vec<&str> = schema.outputs.iter().map(|o| &*o.name).collect();
                     let mut diagnostic = say::unknown_member(&format!("a {kind}"), "output", word, name.span, &known);
                     let member = schema.expands.as_ref().filter(|expansion| {
-                        self.schemas.get(&expansion.kind).is_some_and(|member| member.output(word).is_some())
+                        self.schema(&expansion.kind).is_some_and(|member| member.output(word).is_some())
                     });
                     if let Some(expansion) = member {
                         let source = self.text(expr.span);

@@ -52,6 +52,16 @@ fn key_of(entry: &MapEntry) -> Option<(&Arc<str>, Span)> {
     }
 }
 
+/// The field with this name, looked for from `next` on, which is then the place behind it: most blocks have the order of their
+/// kind.
+fn named<'s, 't>(specs: &'s [FieldSpec<'t>], next: &mut usize, name: &str) -> Option<&'s FieldSpec<'t>> {
+    let places = (*next..specs.len()).chain(0..*next);
+    let mut found = places.filter_map(|at| Some((at, specs.get(at)?))).filter(|(_, spec)| **spec.name == *name);
+    let (at, spec) = found.next()?;
+    *next = at + 1;
+    Some(spec)
+}
+
 /// Whether a field of this type may be left out without a default.
 pub(super) fn omittable(ty: &Type) -> bool {
     matches!(peel(ty).0, Type::Option(_) | Type::Error)
@@ -313,7 +323,7 @@ impl Checker<'_> {
         vertex: Option<&dyn Fn(&ast::Entry) -> Vertex>,
     ) -> (Vec<Written>, bool) {
         let mut written: Vec<Written> = Vec::with_capacity(entries.len());
-        let mut whole = true;
+        let (mut whole, mut next) = (true, 0);
         for entry in entries {
             if let Some(vertex) = vertex {
                 cx.vertex = vertex(entry);
@@ -329,7 +339,7 @@ impl Checker<'_> {
                             continue;
                         }
                     };
-                    let Some(spec) = specs.iter().find(|s| **s.name == *name) else {
+                    let Some(spec) = named(specs, &mut next, name) else {
                         whole &= self.no_such_field(owner, name, key.span, specs);
                         self.expr(cx, value, Some(&Type::Error));
                         continue;
@@ -339,7 +349,7 @@ impl Checker<'_> {
                 }
                 EntryKind::Short(name) => {
                     let word = name.as_str();
-                    let Some(spec) = specs.iter().find(|s| **s.name == *word) else {
+                    let Some(spec) = named(specs, &mut next, word) else {
                         whole &= self.no_such_field(owner, word, name.span, specs);
                         continue;
                     };
@@ -533,11 +543,14 @@ pub(super) struct Common<'t> {
     what: &'t str,
     expected: Option<&'t Type>,
     so_far: Option<(Type, Span)>,
+    /// Types that do not fit the first; one mistake may be made several times.
+    others: Vec<Type>,
+    broken: bool,
 }
 
 impl<'t> Common<'t> {
     pub fn new(what: &'t str, expected: Option<&'t Type>) -> Self {
-        Self { what, expected, so_far: None }
+        Self { what, expected, so_far: None, others: Vec::new(), broken: false }
     }
 
     /// Takes one more into account; with an expected type it was checked already.
@@ -545,24 +558,31 @@ impl<'t> Common<'t> {
         if self.expected.is_some() {
             return;
         }
-        self.so_far = Some(match self.so_far.take() {
-            None => (ty.clone(), span),
-            Some((Type::Error, first)) => (Type::Error, first),
-            Some((_, first)) if *ty == Type::Error => (Type::Error, first),
-            Some((so_far, first)) => match join(&so_far, ty) {
-                Some(both) => (both, first),
-                None => {
-                    checker.report(mismatch::differ(self.what, &so_far, first, ty, span));
-                    (Type::Error, first)
+        if *ty == Type::Error {
+            self.broken = true;
+            return;
+        }
+        let Some((so_far, first)) = &mut self.so_far else {
+            self.so_far = Some((ty.clone(), span));
+            return;
+        };
+        match join(so_far, ty) {
+            Some(both) => *so_far = both,
+            None => {
+                self.broken = true;
+                if !self.others.contains(ty) {
+                    checker.report(mismatch::differ(self.what, so_far, *first, ty, span));
+                    self.others.push(ty.clone());
                 }
-            },
-        });
+            }
+        }
     }
 
     /// The type of all.
     pub fn ty(self) -> Type {
         match (self.expected, self.so_far) {
             (Some(expected), _) => expected.clone(),
+            (None, _) if self.broken => Type::Error,
             (None, Some((ty, _))) => ty,
             (None, None) => Type::Never,
         }

@@ -10,7 +10,7 @@ use crate::resolve::cycles::{Dependencies, Vertex};
 use crate::resolve::{Def, Program, declare};
 use crate::types::fits;
 use crate::{diagnose::names, hir};
-use imm_ir::{Class, Diagnostic, FileId, SchemaSet, Sources, Span, Type};
+use imm_ir::{Class, Diagnostic, FileId, KindSchema, SchemaSet, Sources, Span, Type};
 use imm_syntax::ast;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::cell::OnceCell;
@@ -33,6 +33,8 @@ pub(super) struct Checker<'a> {
     pub modules: &'a [ModuleInput],
     pub sources: &'a Sources,
     pub schemas: &'a SchemaSet,
+    /// The kinds by name: each node asks several times.
+    kinds: FxHashMap<&'a str, &'a KindSchema>,
     pub program: Program<'a>,
     pub found: Vec<Diagnostic>,
     pub needs: Dependencies,
@@ -148,6 +150,7 @@ impl<'a> Checker<'a> {
             modules,
             sources,
             schemas,
+            kinds: schemas.kinds.iter().map(|(name, schema)| (&**name, schema)).collect(),
             found,
             needs: Dependencies::default(),
             types: empty(program.types.len()),
@@ -170,6 +173,11 @@ impl<'a> Checker<'a> {
             facts: None,
             program,
         }
+    }
+
+    /// The kind with this name.
+    pub fn schema(&self, kind: &str) -> Option<&'a KindSchema> {
+        self.kinds.get(kind).copied()
     }
 
     /// Reports.
@@ -237,7 +245,7 @@ impl<'a> Checker<'a> {
 
     fn is_pointer(&self, ty: &Type) -> bool {
         let Type::Handle(kind) = ty else { return false };
-        self.schemas.get(kind).is_some_and(|schema| schema.class == imm_ir::Class::Pointer)
+        self.schema(kind).is_some_and(|schema| schema.class == imm_ir::Class::Pointer)
     }
 
     /// Where in an expression a value becomes late.

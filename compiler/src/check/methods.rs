@@ -106,7 +106,7 @@ impl Checker<'_> {
         }
         let is_field = match core {
             Type::Record(record) => record.field(word).is_some(),
-            Type::Handle(kind) => self.schemas.get(kind).is_some_and(|s| s.output(word).is_some()),
+            Type::Handle(kind) => self.schema(kind).is_some_and(|s| s.output(word).is_some()),
             _other => false,
         };
         // What people try first.

@@ -163,7 +163,7 @@ impl Checker<'_> {
             let alike = crate::diagnose::similar(word, known.iter().copied()).is_some();
             let unknown = names::unknown(code::UNKNOWN_NAME, "binding", word, name.span, known);
             let hinted = if alike { unknown } else { crate::diagnose::habits::name(unknown, word, name.span, want) };
-            self.report(if self.schemas.get(word).is_some() && !alike {
+            self.report(if self.schema(word).is_some() && !alike {
                 hinted.help("a node is used by its own name alone, without its kind")
             } else {
                 hinted

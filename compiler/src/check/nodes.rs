@@ -32,7 +32,7 @@ impl<'a> Checker<'a> {
         let found = known.get_or_init(|| {
             let target = self.find_target(id);
             let class = match &target {
-                Target::Kind(kind) => self.schemas.get(kind).map(|schema| schema.class),
+                Target::Kind(kind) => self.schema(kind).map(|schema| schema.class),
                 Target::Component(_) | Target::Error => None,
             };
             (target, class)
@@ -46,7 +46,7 @@ impl<'a> Checker<'a> {
             [name] => match self.program.ty(decl.scope, name.as_str()) {
                 Some((TypeDef::Component(component), _)) => Target::Component(component),
                 Some(_) => Target::Error,
-                None => match self.schemas.get(name.as_str()) {
+                None => match self.schema(name.as_str()) {
                     Some(schema) => Target::Kind(Arc::clone(&schema.name)),
                     None => Target::Error,
                 },
@@ -61,7 +61,7 @@ impl<'a> Checker<'a> {
                 },
                 Some(_) | None => {
                     let full = format!("{alias}.{name}");
-                    self.schemas.get(&full).map_or(Target::Error, |schema| Target::Kind(Arc::clone(&schema.name)))
+                    self.schema(&full).map_or(Target::Error, |schema| Target::Kind(Arc::clone(&schema.name)))
                 }
             },
             _other => Target::Error,
@@ -103,7 +103,7 @@ impl<'a> Checker<'a> {
         };
         let (of, fields) = match target {
             Target::Kind(kind) => {
-                let schema = self.schemas.get(&kind)?;
+                let schema = self.schema(&kind)?;
                 let fields = self.kind_fields(&mut cx, ast, schema, id);
                 self.deprecated_fields(schema, &fields);
                 (NodeOf::Kind { kind, class: schema.class }, fields)
@@ -215,7 +215,7 @@ impl<'a> Checker<'a> {
     }
 
     fn kind_target(&mut self, ast: &ast::Node, scope: usize, kind: &str) -> Target {
-        let Some(schema) = self.schemas.get(kind) else {
+        let Some(schema) = self.schema(kind) else {
             let mut known = self.program.type_names(scope);
             let program = &self.program;
             known.retain(|name| matches!(program.ty(scope, name), Some((TypeDef::Component(_), _))));

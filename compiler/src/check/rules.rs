@@ -25,7 +25,9 @@ impl Checker<'_> {
                 self.durable_identity(node, kind, all);
             }
             self.targets(node, kind, all);
-            self.overlap(node, all);
+            if *class == Class::Pointer {
+                self.overlap(node, all);
+            }
             if matches!(&**kind, "container" | "service" | "worker") {
                 self.writers(node, all, &told);
             }
@@ -105,9 +107,9 @@ impl Checker<'_> {
 
     fn fixed_names(&mut self, node: &Node) {
         for field in &node.fields {
-            let name_type = matches!(core_of(&field.value.ty).0, Type::Variant(variant) if &*variant.name == "Name");
-            if let (true, ExprKind::Variant { tag, .. }) = (name_type, &field.value.uncoerced().kind)
+            if let ExprKind::Variant { tag, .. } = &field.value.uncoerced().kind
                 && &**tag == "fixed"
+                && matches!(core_of(&field.value.ty).0, Type::Variant(variant) if &*variant.name == "Name")
             {
                 self.report(nodes::fixed_name(field.value.span));
             }
@@ -116,11 +118,9 @@ impl Checker<'_> {
 
     /// The identity inputs of a durable must not refer to disposables, not even through lets.
     fn durable_identity(&mut self, node: &Node, kind: &str, all: &[Node]) {
-        let Some(schema) = self.schemas.get(kind) else { return };
-        for field in &node.fields {
-            if schema.field(&field.name).is_none_or(|f| f.class != FieldClass::Identity) {
-                continue;
-            }
+        let Some(schema) = self.schema(kind) else { return };
+        let identity = schema.fields.iter().filter(|field| field.class == FieldClass::Identity);
+        for field in identity.filter_map(|field| node.field_of(&field.name)) {
             let Some(id) = self.disposable_in(&field.value, all, 0) else { continue };
             let Some(disposable) = all.get(id.index()) else { continue };
             let found =
@@ -154,12 +154,9 @@ impl Checker<'_> {
 
     /// A container that is a target must have a health check.
     fn targets(&mut self, node: &Node, kind: &str, all: &[Node]) {
-        let Some(schema) = self.schemas.get(kind) else { return };
-        for field in &node.fields {
-            let is_target = schema.field(&field.name).is_some_and(|f| matches!(f.ty, Type::Target));
-            if !is_target {
-                continue;
-            }
+        let Some(schema) = self.schema(kind) else { return };
+        let targets = schema.fields.iter().filter(|field| field.ty == Type::Target);
+        for field in targets.filter_map(|field| node.field_of(&field.name)) {
             let Some(target) = node_named(&field.value).and_then(|id| all.get(id.index())) else { continue };
             let container = matches!(&target.of, NodeOf::Kind { kind, .. } if &**kind == "container");
             if container && target.field("health").is_none() {

@@ -75,7 +75,7 @@ impl Checker<'_> {
                     }
                 }
                 Some((Def::Broken, _)) => Type::Error,
-                _provider if self.schemas.get(&format!("{alias}.{name}")).is_some() => {
+                _provider if self.schema(&format!("{alias}.{name}")).is_some() => {
                     Type::handle(&format!("{alias}.{name}"))
                 }
                 _other => {
@@ -138,7 +138,7 @@ impl Checker<'_> {
                 if let Some(ty) = kinds::types().get(word) {
                     return ty.clone();
                 }
-                if self.schemas.get(word).is_some() {
+                if self.schema(word).is_some() {
                     return Type::handle(word);
                 }
                 let mut known = self.program.type_names(target);
@@ -169,7 +169,7 @@ impl Checker<'_> {
             None if BASIC.iter().any(|(basic, _)| *basic == word) || kinds::types().get(word).is_some() => {
                 Some(Symbol::Builtin(Arc::from(word)))
             }
-            None => self.schemas.get(word).map(|schema| Symbol::Kind(Arc::clone(&schema.name))),
+            None => self.schema(word).map(|schema| Symbol::Kind(Arc::clone(&schema.name))),
         };
         self.saw(name.span, || symbol);
     }

@@ -38,20 +38,15 @@ impl Evaluator<'_> {
 
     /// An output of a node that exists: known from an input or the spec, or a hole.
     fn output(&mut self, addr: &Addr, name: &Arc<str>) -> Term {
-        let module = self.module;
-        if let Some(expanded) = self.graph.expanded.get(addr) {
-            let schema = module.kind(&expanded.kind);
-            let from = schema.and_then(|s| s.output(name)).map(|o| &o.from);
-            return match from {
+        if let Some((schema, all)) = self.group(addr) {
+            return match schema.output(name).map(|output| &output.from) {
                 Some(OutputFrom::Input(_)) => {
-                    let first = expanded.members.first().and_then(|member| self.made(member));
+                    let first = all.first().and_then(|member| self.made(member));
                     let term = first.map_or(UNKNOWN, |member| member.input(name));
                     self.trail.order(addr.clone());
                     term
                 }
-                Some(OutputFrom::Members | OutputFrom::Provider | OutputFrom::Spec) | None => {
-                    members(&expanded.members)
-                }
+                Some(OutputFrom::Members | OutputFrom::Provider | OutputFrom::Spec) | None => members(all),
             };
         }
         let Some(node) = self.made(addr) else { return UNKNOWN };

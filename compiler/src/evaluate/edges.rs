@@ -50,8 +50,8 @@ impl Evaluator<'_> {
     fn edges_to(&self, addr: &Addr, kind: EdgeKind, edges: &mut Vec<Edge>) {
         if self.made(addr).is_some() {
             edges.push(Edge { to: addr.clone(), kind });
-        } else if let Some(expanded) = self.graph.expanded.get(addr) {
-            edges.extend(expanded.members.iter().map(|member| Edge { to: member.clone(), kind }));
+        } else if let Some((_, members)) = self.group(addr) {
+            edges.extend(members.iter().map(|member| Edge { to: member.clone(), kind }));
         } else {
             let inside = self.graph.nodes.range(addr.clone()..).map(|(inner, _)| inner);
             let inside = inside.take_while(|inner| inner.is_within(addr));

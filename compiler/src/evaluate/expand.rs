@@ -52,9 +52,14 @@ impl<'a> Evaluator<'a> {
             given.bytes = 0;
             members.push(member);
         }
-        let origin = self.origin(node.span);
-        let kind = Arc::clone(&schema.name);
-        self.graph.expanded.insert(addr.clone(), Expanded { kind, members, origin, count_loc });
+        match self.purpose {
+            Purpose::Plan => {
+                let origin = self.origin(node.span);
+                let kind = Arc::clone(&schema.name);
+                self.graph.expanded.insert(addr.clone(), Expanded { kind, members, origin, count_loc });
+            }
+            Purpose::Check => _ = self.checked_groups.insert(addr.clone(), (schema, members)),
+        }
         Ok(())
     }
 
@@ -132,6 +137,18 @@ impl<'a> Evaluator<'a> {
             self.provider = Arc::from(name);
         }
         Arc::clone(&self.provider)
+    }
+
+    /// The kind and the members of an expanded node that was made so far.
+    pub(super) fn group(&self, addr: &Addr) -> Option<(&'a KindSchema, &[Addr])> {
+        match self.purpose {
+            Purpose::Plan => {
+                let expanded = self.graph.expanded.get(addr)?;
+                let module = self.module;
+                Some((module.kind(&expanded.kind)?, &expanded.members))
+            }
+            Purpose::Check => self.checked_groups.get(addr).map(|(schema, members)| (*schema, &**members)),
+        }
     }
 
     /// A node that was made so far.

@@ -2,7 +2,7 @@
 
 use super::Evaluator;
 use imm_ir::{Addr, Diagnostic, EdgeKind, Output, Span, Value, code};
-use std::collections::BTreeMap;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// A route and where it was declared.
@@ -33,7 +33,7 @@ impl Evaluator<'_> {
     /// Two routes with one (listen, host, path).
     fn duplicate_routes(&mut self) {
         type Place = (i64, Option<String>, String);
-        let mut places: BTreeMap<Place, Route> = BTreeMap::new();
+        let mut places: FxHashMap<Place, Route> = FxHashMap::default();
         let mut found = Vec::new();
         for route in &self.routes {
             let Some(node) = self.made(&route.addr) else { continue };

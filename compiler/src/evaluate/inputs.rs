@@ -20,6 +20,23 @@ pub(super) struct Inputs {
     pub places: u64,
 }
 
+/// A kind, and what happens to each field of its schema that is written.
+pub(super) struct Kind<'a> {
+    pub schema: &'a KindSchema,
+    uses: Vec<Use>,
+}
+
+/// Who asks for the value of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    /// Whoever reads the node.
+    Kept,
+    /// Only the rules that judge it by more than its type: see `base` and `demanded`.
+    Judged,
+    /// Nobody: it is looked at for mistakes.
+    Unread,
+}
+
 /// The inputs of a declaration that are the same for all nodes it makes, by the place of their field in the schema, and the
 /// nodes that each must follow.
 #[derive(Debug, Default)]
@@ -40,19 +57,30 @@ impl Same {
     }
 }
 
-impl Evaluator<'_> {
+impl<'a> Evaluator<'a> {
+    pub(super) fn kind_of(&self, schema: &'a KindSchema) -> Kind<'a> {
+        let how = |field: &FieldSchema| match &*field.name {
+            _ if self.keeps(schema, field) => Use::Kept,
+            "from" | "files" | "mounts" | "url" | "rollout" => Use::Judged,
+            _other => Use::Unread,
+        };
+        Kind { schema, uses: schema.fields.iter().map(how).collect() }
+    }
+
     /// The fields of the wanted classes: as written, or their defaults; absent optionals are left out.
     pub(super) fn inputs(
         &mut self,
         node: &Node,
-        schema: &KindSchema,
+        kind: &Kind<'a>,
         wanted: &dyn Fn(FieldClass) -> bool,
     ) -> Result<Inputs> {
+        let schema = kind.schema;
         let repeats = self.budget.repeats() || self.scopes.here().addr.is_some();
         let mut same = if repeats { self.same.remove(&node.name_span).unwrap_or_default() } else { Same::default() };
         let mut inputs = Vec::new();
         let mut given = Inputs::default();
-        for (index, field) in schema.fields.iter().enumerate().filter(|(_, field)| wanted(field.class)) {
+        let fields = schema.fields.iter().zip(&kind.uses).enumerate();
+        for (index, (field, used)) in fields.filter(|(_, (field, _))| wanted(field.class)) {
             let written = node.field_of(&field.name);
             let default = field.default.as_ref().filter(|value| **value != Value::None);
             if written.is_none() && self.purpose == Purpose::Check {
@@ -60,7 +88,7 @@ impl Evaluator<'_> {
                 given.places += default.map_or(0, |_| budget::SHARED);
                 continue;
             }
-            let kept = self.keeps(schema, field);
+            let kept = *used == Use::Kept;
             if let Some((input, followed)) = same.get(index) {
                 given.places += budget::SHARED;
                 if kept && !is_absent(input) {
@@ -83,7 +111,7 @@ impl Evaluator<'_> {
                 inputs.push((Arc::clone(&field.name), input));
                 continue;
             };
-            if !kept && !repeats && !has_rules(&field.name) {
+            if *used == Use::Unread && !repeats {
                 self.sink = true;
                 let (looked, _) = self.apart(|e| e.look(&written.value));
                 self.sink = false;
@@ -205,9 +233,4 @@ impl Evaluator<'_> {
 
 fn is_absent(input: &Input) -> bool {
     matches!(input.term, Term::Value(Value::None))
-}
-
-/// Whether the value of an input is judged by more than its type: see `base` and `demanded`.
-fn has_rules(name: &str) -> bool {
-    matches!(name, "from" | "files" | "mounts" | "url" | "rollout")
 }

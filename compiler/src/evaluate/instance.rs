@@ -12,6 +12,7 @@ impl Evaluator<'_> {
     /// Evaluates params, lets and nodes in order, then asserts.
     pub(super) fn body(&mut self, body: &Body) {
         let module = self.module;
+        self.scopes.expect_nodes(body.nodes.len());
         for step in &body.order {
             crate::stop::point();
             match step {

@@ -46,6 +46,7 @@ use params::ParamCause;
 use rustc_hash::{FxHashMap, FxHashSet};
 use scope::Scopes;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use trail::{Bound, Trail};
 
@@ -127,12 +128,13 @@ struct Evaluator<'a> {
     provider: Arc<str>,
     nowhere: Loc,
     graph: Graph,
-    /// The nodes of a check, which hands none out: they need no order.
+    /// The nodes of a check, which hands none out: they need no order. And those that are several.
     checked: FxHashMap<Addr, expand::Kept<'a>>,
+    checked_groups: FxHashMap<Addr, (&'a KindSchema, Vec<Addr>)>,
     /// Numbers for which the condition of a refined type of the program holds, by where the type is.
     holding: FxHashSet<(usize, i64)>,
     /// The kinds that were met.
-    kinds: Vec<(Arc<str>, &'a KindSchema)>,
+    kinds: Vec<Rc<inputs::Kind<'a>>>,
     /// Inputs that all nodes of a declaration share, by the place of its name.
     same: FxHashMap<Span, inputs::Same>,
     /// Outputs of nodes that were created; only in a test.
@@ -174,6 +176,7 @@ impl<'a> Evaluator<'a> {
             nowhere: Loc::default(),
             graph: Graph::default(),
             checked: FxHashMap::default(),
+            checked_groups: FxHashMap::default(),
             holding: FxHashSet::default(),
             kinds: Vec::new(),
             same: FxHashMap::default(),
@@ -194,15 +197,15 @@ impl<'a> Evaluator<'a> {
 }
 
 impl<'a> Evaluator<'a> {
-    /// The schema of a kind. There are a dozen kinds, and a graph of a million nodes asks for nothing as often.
-    fn kind(&mut self, kind: &Arc<str>) -> Option<&'a KindSchema> {
-        if let Some((_, schema)) = self.kinds.iter().find(|(name, _)| Arc::ptr_eq(name, kind)) {
-            return Some(schema);
+    /// A kind. There are a dozen of them, and a graph of a million nodes asks for nothing as often.
+    fn kind(&mut self, name: &Arc<str>) -> Option<Rc<inputs::Kind<'a>>> {
+        if let Some(known) = self.kinds.iter().find(|kind| Arc::ptr_eq(&kind.schema.name, name)) {
+            return Some(Rc::clone(known));
         }
         let module = self.module;
-        let schema = module.kind(kind)?;
-        self.kinds.push((Arc::clone(kind), schema));
-        Some(schema)
+        let kind = Rc::new(self.kind_of(module.kind(name)?));
+        self.kinds.push(Rc::clone(&kind));
+        Some(kind)
     }
 
     fn program(&mut self, given: &BTreeMap<Arc<str>, Given>, environment: &str, settings: &BTreeMap<Arc<str>, String>) {
@@ -216,6 +219,9 @@ impl<'a> Evaluator<'a> {
             self.policy(environment);
         }
         self.overruled(settings);
+        if self.purpose == Purpose::Check {
+            self.checked.reserve(module.nodes.len());
+        }
         self.body(&module.root);
         if self.diagnostics.is_empty() {
             self.finish();

@@ -110,10 +110,11 @@ impl Evaluator<'_> {
                 self.instantiate(node, addr, *component)
             }
             NodeOf::Kind { kind, class } => {
-                let Some(schema) = self.kind(kind) else { return Ok(()) };
+                let Some(kind) = self.kind(kind) else { return Ok(()) };
+                let schema = kind.schema;
                 let late = matches!(class, Class::Pointer | Class::Durable);
                 let wanted = |field: FieldClass| !late || field == FieldClass::Identity;
-                let given = self.inputs(node, schema, &wanted)?;
+                let given = self.inputs(node, &kind, &wanted)?;
                 self.may_run_nothing(node, schema, addr, &given);
                 let with = if *class == Class::Pointer { (With::default(), Vec::new()) } else { self.with(node)? };
                 self.place(node, schema, addr, given, &with)
@@ -125,8 +126,9 @@ impl Evaluator<'_> {
     /// The rest of a pointer or durable.
     fn set(&mut self, node: &Node, addr: &Addr) -> Result<()> {
         let NodeOf::Kind { kind, class } = &node.of else { return Ok(()) };
-        let Some(schema) = self.kind(kind) else { return Ok(()) };
-        let given = self.inputs(node, schema, &|field| field != FieldClass::Identity)?;
+        let Some(kind) = self.kind(kind) else { return Ok(()) };
+        let schema = kind.schema;
+        let given = self.inputs(node, &kind, &|field| field != FieldClass::Identity)?;
         let with = if *class == Class::Pointer { Some(self.with(node)?) } else { None };
         self.budget.keep(given.bytes + given.places, node.span).map_err(|exceeded| self.fail(*exceeded))?;
         self.complete(addr, schema, given, with);

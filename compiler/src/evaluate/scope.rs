@@ -62,6 +62,11 @@ impl Scopes {
         &mut self.all[self.current]
     }
 
+    /// There will be so many nodes.
+    pub fn expect_nodes(&mut self, count: usize) {
+        self.here_mut().nodes.reserve(count);
+    }
+
     fn root(&self) -> Option<&Scope> {
         self.all.first()
     }

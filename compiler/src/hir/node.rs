@@ -101,7 +101,7 @@ pub struct Component {
 impl Node {
     /// The field of this kind's field, if it was written: it then has the very name of the schema.
     pub fn field_of(&self, name: &Arc<str>) -> Option<&Field> {
-        self.fields.iter().find(|f| Arc::ptr_eq(&f.name, name) || f.name == *name)
+        self.fields.iter().find(|f| Arc::ptr_eq(&f.name, name))
     }
 
     /// The field with this name, if it was written.

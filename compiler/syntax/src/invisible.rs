@@ -14,7 +14,7 @@ pub(crate) fn deceives(c: char) -> bool {
 /// Reports such characters inside of strings and comments, one diagnostic a place.
 pub(crate) fn check(file: FileId, text: &str, tokens: &[Token], comments: &[Token], diagnostics: &mut Vec<Diagnostic>) {
     // All of them begin with this byte, which hardly any program has.
-    if !text.as_bytes().contains(&0xe2) {
+    if memchr::memchr(0xe2, text.as_bytes()).is_none() {
         return;
     }
     let quoted = |token: &&Token| {

@@ -59,7 +59,7 @@ pub(crate) fn starts_item(line: &str) -> bool {
 /// Reports the escapes in `text` that do not exist.
 pub(crate) fn check_escapes(text: &str, span: Span, report: &mut dyn FnMut(Diagnostic)) {
     let mut from = 0;
-    while let Some(at) = text.get(from..).and_then(|t| t.find('\\')) {
+    while let Some(at) = text.get(from..).and_then(backslash) {
         let start = from + at;
         let rest = text.get(start..).unwrap_or("");
         let (len, value) = escape(rest);
@@ -82,6 +82,11 @@ pub(crate) fn check_escapes(text: &str, span: Span, report: &mut dyn FnMut(Diagn
         };
         report(diagnostic);
     }
+}
+
+/// Where the next one is: mostly a few bytes on.
+fn backslash(text: &str) -> Option<usize> {
+    text.bytes().position(|byte| byte == b'\\')
 }
 
 /// The escape at the start of `text`: its length in bytes and what it means, if it means anything.
@@ -114,12 +119,12 @@ fn escape(text: &str) -> (usize, Option<char>) {
 
 /// The text with its escapes resolved; an escape that does not exist is left out.
 pub(crate) fn unescape(text: &str) -> Cow<'_, str> {
-    if !text.contains('\\') {
+    if backslash(text).is_none() {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find('\\') {
+    while let Some(at) = backslash(rest) {
         let (before, tail) = rest.split_at(at);
         out.push_str(before);
         let (len, value) = escape(tail);
