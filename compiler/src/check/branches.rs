@@ -264,11 +264,12 @@ impl Checker<'_> {
             self.saw_type_name(cx.scope, written);
         }
         self.saw(name.span, || Some(Symbol::Variant(Arc::clone(variant), Arc::clone(&case.tag))));
-        let mut bindings = Vec::new();
+        let (mut bindings, mut known) = (Vec::new(), true);
         for field in fields.iter().flat_map(|f| &f.names) {
             let Some(payload) = case.payload.field(field.as_str()) else {
-                let known: Vec<&str> = case.payload.fields.iter().map(|f| &*f.name).collect();
-                self.report(blocks::unknown_field(&format!("variant `{name}`"), field.as_str(), field.span, &known));
+                let all: Vec<&str> = case.payload.fields.iter().map(|f| &*f.name).collect();
+                self.report(blocks::unknown_field(&format!("variant `{name}`"), field.as_str(), field.span, &all));
+                known = false;
                 self.bind(cx, field, Type::Error, None);
                 continue;
             };
@@ -276,7 +277,8 @@ impl Checker<'_> {
             let local = self.bind_pattern(cx, field, ty, first, binds);
             bindings.push((Arc::clone(&payload.name), local));
         }
-        if let Some(fields) = fields.filter(|f| f.rest.is_none()) {
+        // A field that is misspelt is not left out, too.
+        if let Some(fields) = fields.filter(|f| known && f.rest.is_none()) {
             let absent = |f: &&imm_ir::FieldType| !fields.names.iter().any(|n| n.as_str() == &*f.name);
             let missing: Vec<&str> = case.payload.fields.iter().filter(absent).map(|f| &*f.name).collect();
             if !missing.is_empty() {

@@ -161,11 +161,10 @@ impl Checker<'_> {
             self.report(diagnostic);
             return Expr::error(span);
         }
-        // `x == none` asks for presence, which is known and public when only the value is not.
-        let presence =
-            |one: &Expr, other: &Expr| matches!(one.kind, ExprKind::Value(Value::None)).then(|| peel(&other.ty).1);
-        let taint = presence(&left, &right)
-            .or_else(|| presence(&right, &left))
+        // `x == none` asks for presence and `x == memory` for the variant: known and public when only what is inside is not.
+        let outermost = |one: &Expr, other: &Expr| is_bare(one).then(|| peel(&other.ty).1);
+        let taint = outermost(&left, &right)
+            .or_else(|| outermost(&right, &left))
             .unwrap_or_else(|| scan(&left.ty).and(scan(&right.ty)));
         finish(op, left, right, taint.on(Type::Bool), span)
     }
@@ -226,6 +225,15 @@ impl Checker<'_> {
         };
         let taint = taint.and(scan(&left.ty));
         finish(BinaryOp::In, left, right, taint.on(Type::Bool), span)
+    }
+}
+
+/// `none`, or a variant that has no payload.
+fn is_bare(expr: &Expr) -> bool {
+    match &expr.uncoerced().kind {
+        ExprKind::Value(Value::None) => true,
+        ExprKind::Variant { payload, .. } => payload.is_empty(),
+        _other => false,
     }
 }
 

@@ -161,7 +161,7 @@ impl Evaluator<'_> {
             let Some(declared) = self.idle.remove(&image).filter(|declared| said.insert(*declared)) else { continue };
             let message = format!("`{name}` has nothing to run: neither it nor its image `{image}` has a `cmd`");
             self.diagnostics.push(
-                Diagnostic::warning(code::MISSING_FIELD, span, message)
+                Diagnostic::error(code::MISSING_FIELD, span, message)
                     .label("it will not start")
                     .also(declared, "an image without `cmd`, on a base without one")
                     .help("write `cmd = [\"/bin/program\", \"argument\"]` in the image, or here"),

@@ -173,7 +173,7 @@ fn a_canary_carries_its_gate_as_a_term() {
 #[test]
 fn references_bind_order_or_are_set() {
     let compiled = compiled(
-        "resource app = image {}\n\
+        "resource app = image { cmd = [\"a\"] }\n\
          durable data = volume { size = 1GiB }\n\
          resource web = service { image = app, port = 80, health = http {}, mounts = { \"/d\" = volume { of = data } }, env = { URL = front.url } } with { replace = handover { max_outage = 20s } }\n\
          pointer front = route { to = web }\n\
@@ -223,7 +223,7 @@ fn components_have_addresses_and_their_own_lets() {
 
 #[test]
 fn heads_decide_which_nodes_exist() {
-    let program = "param on: Bool = false\nresource app = image {}\nresource extra if on = image { labels = { A = \"a\" } }\nresource many for n in [\"x\", \"y\", \"z\"] if n != \"y\" = image { labels = { N = n } }\noutput id = extra?.id\n";
+    let program = "param on: Bool = false\nresource app = image { cmd = [\"a\"] }\nresource extra if on = image { labels = { A = \"a\" } }\nresource many for n in [\"x\", \"y\", \"z\"] if n != \"y\" = image { labels = { N = n } }\noutput id = extra?.id\n";
     let off = compiled(program);
     assert_eq!(addresses(&off.graph), ["app", "many[\"x\"]", "many[\"z\"]"]);
     assert_eq!(output(&off, "id"), Term::Value(Value::None));
@@ -281,7 +281,7 @@ fn mistakes_of_values_have_places() {
         "there is no `indx.html`",
     );
     wrong(
-        "resource app = image {}\nresource web = service { image = app, replicas = 5000, port = 80, health = http {} }\n",
+        "resource app = image { cmd = [\"a\"] }\nresource web = service { image = app, replicas = 5000, port = 80, health = http {} }\n",
         "out-of-range",
         "5000 is no Replicas",
     );
@@ -352,7 +352,7 @@ fn json_gives_params_too() {
 
 #[test]
 fn secrets_do_not_show() {
-    let program = "param key: Secret[String] where it.len() >= 20\nresource app = image {}\nresource w = worker { image = app, env = { KEY = key, URL = \"x:${key}\" } }\n";
+    let program = "param key: Secret[String] where it.len() >= 20\nresource app = image { cmd = [\"a\"] }\nresource w = worker { image = app, env = { KEY = key, URL = \"x:${key}\" } }\n";
     let secret = |text: &str| {
         let given = Given { value: GivenValue::File(text.to_owned()), from: ParamFrom::CommandLine };
         Options { params: BTreeMap::from([(Arc::from("key"), given)]), ..Options::default() }
@@ -397,7 +397,7 @@ fn environments_set_params_and_policy() {
 #[test]
 fn what_is_late_stays_a_term() {
     let compiled = compiled(
-        "resource app = image {}\nresource web = service { image = app, port = 80, health = http {} }\nlet port = web.instance[\"0\"].port\noutput big: ~Bool = port > 1000\noutput all: ~[String] = [for c in [port]: \"p${c}\"]\nassert port > 1 else \"a port\"\n",
+        "resource app = image { cmd = [\"a\"] }\nresource web = service { image = app, port = 80, health = http {} }\nlet port = web.instance[\"0\"].port\noutput big: ~Bool = port > 1000\noutput all: ~[String] = [for c in [port]: \"p${c}\"]\nassert port > 1 else \"a port\"\n",
     );
     assert!(matches!(output(&compiled, "big"), Term::Call(..)));
     assert!(matches!(output(&compiled, "all"), Term::List(_)));
@@ -417,7 +417,7 @@ fn routes_do_not_collide_and_targets_have_health() {
         "{site}pointer a = route {{ listen = 80, to = s }}\npointer b = route {{ listen = 80, path = \"/b\", to = s }}\n"
     ));
     let codes: Vec<_> = wrong_with(
-        "resource app = image {}\nresource c = container { image = app, port = 80 }\npointer a = route { to = c }\n",
+        "resource app = image { cmd = [\"a\"] }\nresource c = container { image = app, port = 80 }\npointer a = route { to = c }\n",
         &[],
     );
     assert_eq!(codes[0].0, "no-health-check");

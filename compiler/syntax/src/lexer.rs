@@ -306,6 +306,8 @@ impl<'a> Lexer<'a> {
         let span = token.span(self.file);
         let error = match token.kind {
             Tok::Int if text.len() <= 18 => return Tok::Int,
+            // Whether that minus is its sign is for the grammar to see.
+            Tok::Int if number::is_lowest(text) && self.follows_minus() => return Tok::Int,
             Tok::Int => number::int(text).err(),
             Tok::Float => number::float(text).err(),
             _ => number::quantity(text).err(),
@@ -313,6 +315,10 @@ impl<'a> Lexer<'a> {
         let Some(error) = error else { return token.kind };
         self.report(bad_number(error, text, span));
         Tok::Error
+    }
+
+    fn follows_minus(&self) -> bool {
+        self.out.tokens.last().is_some_and(|last| last.kind == Tok::Minus)
     }
 
     /// `1.` and `1.x`: a fraction without digits. `1.mod(2)` is a method.
@@ -550,7 +556,7 @@ fn is_quote(text: &str) -> bool {
     matches!(text, "`" | "“" | "”" | "„" | "‘" | "’" | "«" | "»")
 }
 
-fn bad_number(error: number::NumberError, text: &str, span: Span) -> Diagnostic {
+pub(crate) fn bad_number(error: number::NumberError, text: &str, span: Span) -> Diagnostic {
     let (digits, suffix) = number::split(text);
     let suffix_span = Span { start: span.start + u32::try_from(digits.len()).unwrap_or(0), ..span };
     match error {

@@ -48,6 +48,12 @@ pub(crate) fn int(text: &str) -> Result<i64, NumberError> {
         .ok_or(NumberError::TooLarge)
 }
 
+/// Whether this is what only a minus before it makes a number: the lowest one has no positive counterpart.
+pub(crate) fn is_lowest(text: &str) -> bool {
+    let digits = text.bytes().filter(|b| *b != b'_').skip_while(|b| *b == b'0');
+    digits.eq(*b"9223372036854775808")
+}
+
 /// The value of `1_000.5`, always finite.
 pub(crate) fn float(text: &str) -> Result<f64, NumberError> {
     let digits: String = text.chars().filter(|c| *c != '_').collect();

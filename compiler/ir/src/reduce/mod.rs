@@ -227,8 +227,8 @@ impl<'a> Reducer<'a> {
 
     fn apply(&mut self, builtin: &Builtin, args: Vec<Arc<Term>>) -> Result<Term> {
         self.steps = self.steps.checked_sub(1).ok_or_else(ReduceError::budget)?;
-        if let Some(presence) = operator::presence(builtin, &args) {
-            return Ok(presence);
+        if let Some(told) = operator::outermost(builtin, &args) {
+            return Ok(told);
         }
         if let (true, Some(left)) = (operator::is_lazy(builtin), args.first())
             && let Some(decided) = operator::decided(builtin, left)

@@ -30,14 +30,18 @@ pub(super) fn decided(builtin: &Builtin, left: &Term) -> Option<Term> {
     }
 }
 
-/// `x == none` and `x != none`, which tell nothing about a secret but that it is there.
-pub(super) fn presence(builtin: &Builtin, args: &[Arc<Term>]) -> Option<Term> {
+/// What `==` and `!=` tell without looking inside: whether something is there, next to `none`, and that two variants are
+/// different ones. Neither depends on what is late or secret in there.
+pub(super) fn outermost(builtin: &Builtin, args: &[Arc<Term>]) -> Option<Term> {
     let wanted = match sign(builtin) {
         "==" => true,
         "!=" => false,
         _other => return None,
     };
     let [left, right] = args else { return None };
+    if let (Some(a), Some(b)) = (tag(left), tag(right)) {
+        return (a != b).then_some(Term::Value(Value::Bool(!wanted)));
+    }
     let other = match (left.as_ref(), right.as_ref()) {
         (other, Term::Value(Value::None)) | (Term::Value(Value::None), other) => other,
         _two_values => return None,
@@ -50,6 +54,13 @@ pub(super) fn presence(builtin: &Builtin, args: &[Arc<Term>]) -> Option<Term> {
         Term::Output(..) | Term::Call(..) | Term::If(..) | Term::Var(_) => return None,
     };
     Some(Term::Value(Value::Bool(absent == wanted)))
+}
+
+fn tag(term: &Term) -> Option<&Arc<str>> {
+    match term {
+        Term::Value(Value::Variant(tag, _)) | Term::Variant(tag, _) => Some(tag),
+        _other => None,
+    }
 }
 
 /// Field access, tags, indices, `in` of keys and the lazy operators: none looks into elements.

@@ -126,6 +126,17 @@ fn presence_and_keys_of_secrets_are_public() {
 }
 
 #[test]
+fn two_variants_differ_whatever_they_hold() {
+    let late = Fields::from([(Arc::from("url"), hole("web"))]);
+    let remote = Arc::new(Term::variant(Arc::from("remote"), late));
+    let memory = v(Value::Variant(Arc::from("memory"), Fields::new()));
+    assert_eq!(value(op("==", vec![Arc::clone(&remote), Arc::clone(&memory)])), Value::Bool(false));
+    assert_eq!(value(op("!=", vec![memory, Arc::clone(&remote)])), Value::Bool(true));
+    let other = v(Value::Variant(Arc::from("remote"), Fields::from([(Arc::from("url"), Value::text("a"))])));
+    assert!(matches!(op("==", vec![remote, other]).unwrap(), Term::Call(..)), "its payload is not known");
+}
+
+#[test]
 fn a_guarded_error_waits_for_its_guard() {
     let division = Term::Call(Builtin::Operator(Arc::from("/")), vec![int(1), int(0)]);
     let guarded = Term::If(Arc::new(hole("web")), Arc::new(division.clone()), int(7));

@@ -1,7 +1,7 @@
 //! Expressions: precedence, suffixes, `if`, lambdas. What has brackets of its own is in `block`.
 
 use super::list::Separator;
-use super::literal::{is_literal, value};
+use super::literal::is_literal;
 use super::wanted::Label;
 use super::{Grammar, Made, Stuck, is_binding, is_name};
 use crate::ast::{BinaryOp, Call, Construct, Expr, ExprKind, Member, Method, Name, Qualified, UnaryOp};
@@ -62,7 +62,7 @@ impl<const EXPLAINS: bool> Grammar<'_, EXPLAINS> {
         );
         let kind = match token.kind {
             Tok::Ident if ends => ExprKind::Name(self.name_of(token)),
-            kind if ends && is_literal(kind) => value(kind, token.text(self.text), token.span(self.file)),
+            kind if ends && is_literal(kind) => self.literal_of(token),
             _other => return None,
         };
         self.at += 1;
@@ -147,6 +147,9 @@ impl<const EXPLAINS: bool> Grammar<'_, EXPLAINS> {
         self.labelled(Label::Expression, |g| {
             let start = g.at;
             let op = if g.take(Tok::Minus) {
+                if g.takes_lowest() {
+                    return Ok(g.made(start, ExprKind::Int(i64::MIN)));
+                }
                 UnaryOp::Neg
             } else if g.take(Tok::Bang) {
                 UnaryOp::Not
@@ -213,7 +216,7 @@ impl<const EXPLAINS: bool> Grammar<'_, EXPLAINS> {
             }
             kind if is_literal(kind) => {
                 self.at += 1;
-                value(kind, token.text(self.text), token.span(self.file))
+                self.literal_of(token)
             }
             _other => return Err(Stuck),
         };

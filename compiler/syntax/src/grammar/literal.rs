@@ -3,9 +3,10 @@
 use super::wanted::Label;
 use super::{Grammar, Made, Stuck};
 use crate::ast::{Expr, ExprKind, Key, KeyKind, StrBody, StrForm, StrLit, StrPart};
-use crate::number;
+use crate::lexer::bad_number;
+use crate::number::{self, NumberError};
 use crate::string::{Piece, dedent, unescape};
-use crate::token::Tok;
+use crate::token::{Tok, Token};
 use imm_ir::Span;
 
 /// A literal that is one token, its text and where.
@@ -45,6 +46,25 @@ fn simple(kind: Tok, text: &str, span: Span) -> StrLit {
 }
 
 impl<const EXPLAINS: bool> Grammar<'_, EXPLAINS> {
+    /// A literal that is one token; the lexer leaves one number to be judged by what stands before it.
+    pub(super) fn literal_of(&mut self, token: Token) -> ExprKind {
+        let (text, span) = (token.text(self.text), token.span(self.file));
+        let kind = value(token.kind, text, span);
+        if token.kind == Tok::Int && matches!(kind, ExprKind::Error) {
+            self.notes.push(bad_number(NumberError::TooLarge, text, span));
+        }
+        kind
+    }
+
+    /// Takes the digits of the lowest number behind its minus, unless the minus is of more than them.
+    pub(super) fn takes_lowest(&mut self) -> bool {
+        let token = self.tokens.get(self.at).filter(|token| token.kind == Tok::Int);
+        let lowest = token.is_some_and(|token| number::is_lowest(token.text(self.text)));
+        let goes_on = matches!(self.ahead(1), Some(Tok::Dot | Tok::QuestionDot | Tok::LBracket));
+        self.at += usize::from(lowest && !goes_on);
+        lowest && !goes_on
+    }
+
     /// Any form of string.
     pub(super) fn string(&mut self) -> Made<StrLit> {
         if self.peek() == Some(Tok::StrOpen) {

@@ -1,7 +1,7 @@
 //! Patterns of `match`.
 
 use super::list::Separator;
-use super::literal::{is_literal, value};
+use super::literal::is_literal;
 use super::wanted::Label;
 use super::{Grammar, Made, Stuck};
 use crate::ast::{ExprKind, Name, Pattern, PatternFields, PatternKind, Quantity};
@@ -25,6 +25,9 @@ impl<const EXPLAINS: bool> Grammar<'_, EXPLAINS> {
             }
             Some(Tok::Minus) => {
                 self.at += 1;
+                if self.takes_lowest() {
+                    return Ok(PatternKind::Int(i64::MIN));
+                }
                 Ok(negated(&self.literal()?))
             }
             Some(Tok::StrOpen) => self.long_string().map(PatternKind::Str),
@@ -44,9 +47,9 @@ impl<const EXPLAINS: bool> Grammar<'_, EXPLAINS> {
 
     /// A literal that is one token.
     fn literal(&mut self) -> Made<ExprKind> {
-        let token = self.tokens.get(self.at).filter(|token| is_literal(token.kind)).ok_or(Stuck)?;
+        let token = self.tokens.get(self.at).copied().filter(|token| is_literal(token.kind)).ok_or(Stuck)?;
         self.at += 1;
-        Ok(value(token.kind, token.text(self.text), token.span(self.file)))
+        Ok(self.literal_of(token))
     }
 
     fn variant_pattern(&mut self, ty: Option<Name>) -> Made<PatternKind> {
