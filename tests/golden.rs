@@ -23,13 +23,13 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// One module of the suite.
-struct Section {
-    name: String,
+pub struct Section {
+    pub name: String,
     /// Path and text with the expectations still in it, in order.
-    files: Vec<(String, String)>,
+    pub files: Vec<(String, String)>,
 }
 
-fn suite() -> Vec<PathBuf> {
+pub fn suite() -> Vec<PathBuf> {
     fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(dir).unwrap().flatten() {
             let path = entry.path();
@@ -49,7 +49,7 @@ fn suite() -> Vec<PathBuf> {
     found
 }
 
-fn sections(text: &str) -> Vec<Section> {
+pub fn sections(text: &str) -> Vec<Section> {
     let mut found: Vec<Section> = Vec::new();
     for line in text.split_inclusive('\n') {
         if let Some(name) = line.strip_prefix("// === ") {
@@ -71,7 +71,7 @@ fn is_expectation(line: &str) -> bool {
     ["error[", "warning[", "help: ", "note: ", "value: "].iter().any(|p| comment.starts_with(p))
 }
 
-fn without_expectations(text: &str) -> String {
+pub fn without_expectations(text: &str) -> String {
     text.split_inclusive('\n').filter(|line| !is_expectation(line)).collect()
 }
 
@@ -100,7 +100,7 @@ fn annotated(section: &Section) -> Section {
 }
 
 /// What is wrong with a program, by the kind of its section.
-fn said(world: &MemoryWorld, section: &str) -> (Vec<Diagnostic>, Sources) {
+pub fn said(world: &MemoryWorld, section: &str) -> (Vec<Diagnostic>, Sources) {
     if section.starts_with("plan: ") {
         let failed = imm_compiler::compile(world, "", &Options::default()).unwrap_err();
         return (failed.diagnostics, failed.sources);
@@ -215,46 +215,6 @@ fn every_diagnostic_has_a_case() {
         .filter(|code| !written.contains(&format!("[{code}]")))
         .collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
-}
-
-/// The files of a section with the edits of one fix.
-fn repaired(section: &Section, sources: &Sources, edits: &[imm_ir::Edit]) -> MemoryWorld {
-    let mut world = MemoryWorld::default();
-    for (path, text) in &section.files {
-        let mut text = without_expectations(text);
-        let mut here: Vec<_> = edits.iter().filter(|e| *sources.get(e.span.file).unwrap().name == **path).collect();
-        here.sort_by_key(|edit| std::cmp::Reverse(edit.span.start));
-        here.iter().for_each(|edit| text.replace_range(edit.span.range(), &edit.text));
-        world.insert(path, text.as_bytes());
-    }
-    world
-}
-
-/// What `imm check --fix` writes by itself takes its problem away and brings none into the text.
-#[test]
-fn safe_fixes_repair_what_they_are_for() {
-    let of_text =
-        ["syntax", "unclosed-bracket", "dangling-operator", "unterminated-string", "bad-escape", "bad-quantity"];
-    let count = |all: &[Diagnostic], holds: &dyn Fn(&Diagnostic) -> bool| all.iter().filter(|d| holds(d)).count();
-    let (mut tried, mut codes, mut wrong) = (0, std::collections::BTreeSet::new(), Vec::new());
-    for section in suite().iter().flat_map(|path| sections(&std::fs::read_to_string(path).unwrap())) {
-        let world = repaired(&section, &Sources::default(), &[]);
-        let (before, sources) = said(&world, &section.name);
-        for diagnostic in &before {
-            let safe = diagnostic.fixes.iter().find(|fix| fix.applicability == imm_ir::Applicability::Safe);
-            let Some(fix) = safe else { continue };
-            tried += 1;
-            codes.insert(diagnostic.code.0);
-            let (after, _) = said(&repaired(&section, &sources, &fix.edits), &section.name);
-            let same = |d: &Diagnostic| d.message == diagnostic.message && d.span().start == diagnostic.span().start;
-            let text = |d: &Diagnostic| of_text.contains(&d.code.0);
-            if count(&after, &same) > 0 || count(&after, &text) > count(&before, &text) {
-                wrong.push(format!("{}: {} → {after:#?}", section.name, diagnostic.message));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(tried > 50 && codes.len() > 1, "only {tried} fixes of {codes:?} were tried");
 }
 
 /// Sections of `name` with what `made` makes of each written behind `// --- expected`.

@@ -25,6 +25,7 @@ mod emacs;
 mod encrypted;
 mod environments;
 mod examples;
+mod fixes;
 mod format;
 mod generations;
 mod golden;
