@@ -11,6 +11,7 @@ mod platform;
 mod project;
 mod records;
 mod repl;
+mod schedule;
 mod session;
 mod telemetry;
 mod ui;
@@ -81,6 +82,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::Lsp(_) => lsp::run(),
         Command::Agent(args) => commands::agent::run(args),
         Command::Serve(args) => commands::serve::run(args),
+        Command::Cron(args) => commands::cron::run(args),
         Command::Completions(args) => commands::completions::run(args),
         Command::Container { .. } => Ok(failure::Exit::Done),
     }

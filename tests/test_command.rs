@@ -172,6 +172,7 @@ use shop = parts.web_service { image = app, listen = 8080, replicas = 2 }
 use inner = parts.internal_service { image = app, env = { SHOP = shop.url } }
 use docs = parts.static_site { files = { "/index.html" = "version ${version}" }, listen = 8081 }
 use data = parts.migrated_service { image = app, migrate = ["/app", "migrate"], listen = 8082 }
+use nightly = parts.cron_job { image = app, cmd = ["/app", "report"], schedule = "0 3 * * *", env = { SHOP = shop.url } }
 
 test "a new version of everything loses nothing, and is taken back" {
   apply
@@ -190,6 +191,16 @@ test "what does not work in one of them leaves all as it was" {
   apply
   expect result.outcome == rolled_back && result.generation == 1 && result.failed_requests == 0
 }
+test "a schedule goes on with the new version alone" {
+  apply
+  given { version = "2" }
+  expect plan.create.any(c => c.address == "nightly.clock.instance[\"0\"]")
+  fault verify_fails { at = nightly.clock, times = 9 }
+  apply
+  expect result.outcome == rolled_back && result.generation == 1
+  apply
+  expect result.outcome == committed && result.outage == 0s
+}
 test "a migration that fails comes before the service" {
   apply
   given { version = "2" }
@@ -200,5 +211,5 @@ test "a migration that fails comes before the service" {
 "#;
     std::fs::write(bench.module.join("main.imm"), program).unwrap();
     let said = bench.ok(&["test"]);
-    assert!(said.contains("3 passed, 0 failed"), "{said:?}");
+    assert!(said.contains("4 passed, 0 failed"), "{said:?}");
 }

@@ -1,6 +1,8 @@
-//! Commands about this machine: its agent, a folder served over HTTP.
+//! Commands about this machine: its agent, a folder served over HTTP, a command on a schedule.
 
+use crate::schedule::Schedule;
 use clap::{Args, Subcommand};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// `imm agent`
@@ -52,6 +54,20 @@ pub struct Serve {
     /// Answer this part of the requests with 500, evenly: to try a canary and its gate
     #[arg(long, value_name = "PERCENT")]
     pub errors: Option<Part>,
+}
+
+/// `imm cron`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  imm cron '*/15 * * * *' -- /bin/report --short\n  imm cron '0 3 * * 1-5' -- backup"
+)]
+pub struct Cron {
+    /// Minute, hour, day of the month, month and day of the week, as in a crontab, in UTC
+    #[arg(value_name = "SCHEDULE")]
+    pub schedule: Schedule,
+    /// The command and its arguments
+    #[arg(value_name = "COMMAND", last = true, required = true)]
+    pub command: Vec<OsString>,
 }
 
 /// A part of the whole, parts per million, as programs write it.

@@ -13,7 +13,7 @@ mod volume;
 pub use change::{Adopt, Apply, Destroy, Forget, Gc, Heal, Plan, Recover, Rollback, Why};
 pub use image::{Image, ImageArgs, ImageBuild, ImageList};
 pub use look::{Diff, Drift, Graph, GraphFormat, Logs, Metrics, Show};
-pub use machine::{Agent, Serve};
+pub use machine::{Agent, Cron, Serve};
 pub use options::{Answer, Consents, Params, Report, Tuning};
 pub use program::{Check, Completions, Doc, Explain, Fmt, Lsp, New, Repl, Simulate, Test};
 pub use record::{Audit, Key, KeyArgs, Lineage, LineageArgs, Rebuild, Verify};
@@ -174,6 +174,8 @@ pub enum Command {
     Agent(Agent),
     /// Serve a folder over HTTP on $HOST:$PORT
     Serve(Serve),
+    /// Run a command whenever a schedule says so
+    Cron(Cron),
     /// Print completions for a shell
     Completions(Completions),
     /// A container's monitor; not for people

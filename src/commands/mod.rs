@@ -7,6 +7,7 @@ pub mod apply;
 pub mod audit;
 pub mod check;
 pub mod completions;
+pub mod cron;
 pub mod destroy;
 pub mod diff;
 pub mod doc;
