@@ -7,7 +7,7 @@ use imm_runtime::plan::saved::SavedPlan;
 const PROGRAM: &str = r#"
 param greeting: String = "Hello"
 
-resource app = image { labels = { greeting } }
+resource app = image { cmd = ["/app"], labels = { greeting } }
 resource web = service { image = app, port = 8080, health = http {} }
 resource own = worker { image = app, isolation = best }
 pointer front = route { to = web }

@@ -11,7 +11,7 @@ component pair {
 }
 param version: String
 param key: Secret[String] = "hunter2hunter2"
-resource app = image { labels = { version } }
+resource app = image { cmd = ["/app"], labels = { version } }
 use shop = pair { image = app }
 resource extra for n in ["a", "b"] = container { image = app, port = 81, health = tcp {}, env = { K = key } }
 "#;

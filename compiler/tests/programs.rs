@@ -100,7 +100,7 @@ fn environments_and_components() {
 /// One declaration may make many nodes, in the order of their numbers.
 #[test]
 fn ten_thousand_nodes_from_one_loop() {
-    let program = "param many: Int\nresource app = image {}\n\
+    let program = "param many: Int\nresource app = image { cmd = [\"a\"] }\n\
          resource c for n in 0..many = container { image = app, env = { N = \"${n}\", M = \"${many}\" }, limits = { memory = 64MiB } }\n";
     let compiled = compiled(&world(program, &[]), "local", &[("many", "10000")]);
     assert_eq!(compiled.graph.nodes.len(), 10_001);
