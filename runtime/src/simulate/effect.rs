@@ -105,6 +105,11 @@ pub enum Deed {
     Probed(ObjectId, Level),
     /// A call was refused: which, and why.
     Refused(String),
+    /// Its provider does not run until then: nothing goes back by itself before that.
+    Away {
+        /// Milliseconds since the world began.
+        until_ms: u64,
+    },
 }
 
 /// An object that came to be.

@@ -3,6 +3,9 @@
 use crate::random::Random;
 use imm_ir::Addr;
 
+/// Longest time in which one version of a provider takes the place of another, milliseconds.
+const TAKING_MS: u64 = 500;
+
 /// How often what goes wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
@@ -26,6 +29,9 @@ pub struct Faults {
     pub slow: u64,
     /// The provider dies, before or after the effect is on its disk, and answers nothing for a while.
     pub down: u64,
+    /// Another version of the provider takes its place, before or after the effect is on its disk; every other time it dies in
+    /// that.
+    pub upgraded: u64,
 }
 
 impl Faults {
@@ -42,6 +48,7 @@ impl Faults {
             lost: 10,
             slow: 4,
             down: 4,
+            upgraded: 4,
         }
     }
 }
@@ -89,6 +96,8 @@ pub(super) enum Fate {
     Slow(u64),
     /// How long the provider is away, and whether the effect was on its disk before.
     Down(u64, bool),
+    /// As before, but what is on its disk is answered: by one that has its place after this time.
+    Upgraded(u64, bool),
 }
 
 /// When a call arrives whose sender died.
@@ -135,6 +144,9 @@ impl Chance {
             Fate::Slow(delay * 5)
         } else if within(f.down, true) {
             Fate::Down(delay * 3, delay % 2 == 0)
+        } else if within(f.upgraded, true) {
+            let (on_disk, dies) = (delay % 2 == 0, delay % 4 < 2);
+            if dies { Fate::Down(delay * 3, on_disk) } else { Fate::Upgraded(delay % TAKING_MS, on_disk) }
         } else {
             Fate::Normal
         }

@@ -245,7 +245,8 @@ pub(super) fn outages(log: &[Effect], from: usize) -> (u64, u64) {
             | Deed::Confirmed
             | Deed::Drained(_)
             | Deed::Probed(..)
-            | Deed::Refused(_) => {}
+            | Deed::Refused(_)
+            | Deed::Away { .. } => {}
         }
     }
     (lost.values().copied().max().unwrap_or_default(), lost.values().sum())

@@ -48,8 +48,6 @@ struct Inner {
     /// Of the ledger that is not named otherwise.
     durable: DurableHead,
     durables: BTreeMap<Lineage, DurableHead>,
-    /// Until when each provider answers nothing.
-    down_until: BTreeMap<Place, u64>,
     /// Longest time of one call, milliseconds.
     latency_ms: u64,
     late: Vec<Late>,
@@ -94,7 +92,6 @@ impl World {
             chance,
             durable,
             durables: BTreeMap::new(),
-            down_until: BTreeMap::new(),
             latency_ms: 5,
             late: Vec::new(),
             troubles: Vec::new(),
@@ -271,12 +268,17 @@ impl World {
                 self.pause(ms).await;
                 unanswered()
             }
-            Fate::Down(ms, after) => {
-                if after {
+            Fate::Down(ms, on_disk) => {
+                if on_disk {
                     drop(self.act(ctx, &call, false, false));
                 }
                 self.goes_down(ms);
                 unanswered()
+            }
+            Fate::Upgraded(ms, on_disk) => {
+                let reply = if on_disk { self.act(ctx, &call, false, false) } else { no(ErrorKind::Transient) };
+                self.goes_down(ms);
+                reply
             }
             Fate::Duplicated(ms) => {
                 let reply = self.act(ctx, &call, false, false);
@@ -316,12 +318,13 @@ impl World {
 
     fn is_down(&self) -> bool {
         let now = self.now_ms();
-        self.locked().down_until.get(&self.place).is_some_and(|until| now < *until)
+        self.locked().things.is_away(self.place, now)
     }
 
     fn goes_down(&self, ms: u64) {
-        let until = self.now_ms() + ms;
-        self.locked().down_until.insert(self.place, until);
+        let mut inner = self.locked();
+        self.pass_time(&mut inner);
+        inner.things.goes_away(self.place, ms);
     }
 
     /// Waits while it is starting, as long as the call may take.

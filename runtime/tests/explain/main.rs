@@ -68,12 +68,7 @@ fn turning_back_what_is_named_removes_the_action() {
             *counted.entry(change.action).or_insert(0) += 1;
         }
     }
-    // None is better than a wrong one, and rare.
-    let (absent, wrong): (Vec<_>, Vec<_>) =
-        wrong.into_iter().partition(|w: &String| w.contains("has no counterfactual"));
     assert!(wrong.is_empty(), "of {counted:?}:\n  {}", wrong.join("\n  "));
-    let all = counted.values().sum::<u64>();
-    assert!(absent.len() as u64 * 200 < all, "of {all}:\n  {}", absent.join("\n  "));
     assert!(counted.values().sum::<u64>() > 500, "{counted:?}");
     let actions = [
         "create",

@@ -1,4 +1,5 @@
-//! Five hundred seeds: programs, faults, late calls and deaths in any order. And: the same seed gives the same bytes.
+//! Five hundred seeds: programs, faults, late calls, deaths and second engines in any order. And: the same seed gives the same
+//! bytes.
 //!
 //! `IMM_SOAK_TELL=1 tests/soak/histories 1 SEED` prints all that was written and happened, if it violates something.
 
@@ -32,6 +33,8 @@ struct Lived {
     left: Option<Box<Graph>>,
     /// What was made sick, until the next command.
     sick: Vec<Digest>,
+    /// Another engine works on the same ledger: the machine does not lose power meanwhile.
+    company: bool,
 }
 
 impl Lived {
@@ -132,12 +135,59 @@ impl Lived {
         let fault = matches!(&ended, Ended::Refused(why) if why.contains("cannot follow"));
         assert!(!fault, "I11: seed {}\n{}", self.seed, self.story);
         if matches!(ended, Ended::Died(_)) {
-            self.power_cut();
+            if !self.company {
+                self.power_cut();
+            }
             // Long enough, now and then, for provisional settings to go back by themselves.
             let asleep = self.below(60);
             tokio::time::sleep(Duration::from_secs(asleep)).await;
         }
         ended
+    }
+
+    /// Somebody overrules an engine that lives: another one takes the lease while the first is at work or stands still, settles
+    /// what it finds, and may apply something. The first one goes on whenever it does; whoever has the lease lives on.
+    async fn overtaken(&mut self, command: &Command, keep: Option<u32>) {
+        let other = self.scene.beside();
+        let mut first = std::mem::replace(&mut self.scene, other);
+        let (stands, at, next) = (self.below(2) == 0, 1 + self.below(120), self.below(2) == 0);
+        let (comes_after, wakes_after) = (self.below(3_000), self.below(20_000));
+        let life = if stands { Life::pausing_at(at) } else { Life::default() };
+        let (done, asleep) = (tokio::sync::Notify::new(), life.clone());
+        let works = async {
+            let ended = first.run(command, keep, &life).await;
+            done.notify_one();
+            ended
+        };
+        let takes_over = async {
+            let stands_still = async {
+                if stands { asleep.pause().await } else { tokio::time::sleep(Duration::from_millis(comes_after)).await }
+            };
+            tokio::select! {
+                biased;
+                () = stands_still => {}
+                () = done.notified() => {}
+            }
+            let wakes = async {
+                tokio::time::sleep(Duration::from_millis(wakes_after)).await;
+                asleep.resume();
+            };
+            let settles = async {
+                self.company = true;
+                self.recover().await;
+                if next {
+                    let command = self.command();
+                    self.mean_renames(&command);
+                    self.run(&command, keep, &Life::default()).await;
+                }
+                self.company = false;
+            };
+            tokio::join!(settles, wakes);
+        };
+        let (ended, ()) = tokio::join!(works, takes_over);
+        self.story.push_str(&format!("  {} that was overtaken: {ended:?}\n", word(command)));
+        let how = if matches!(ended, Ended::Refused(_)) { "refused" } else { "done before" };
+        self.coverage.count(&format!("overtaken: {how}"));
     }
 
     async fn recover(&mut self) {
@@ -212,8 +262,8 @@ fn history(seed: u64) -> (Vec<Record>, Coverage) {
         scene.keeps_secret(SECRET);
         scene.world.behave_with("BROKEN", Behaviour::NeverHealthy(300));
         let (random, coverage, story) = (Random::seeded(seed), Coverage::default(), String::new());
-        let (crosses, left, sick) = (false, None, Vec::new());
-        let mut lived = Lived { seed, random, scene, coverage, story, size: 1, crosses, left, sick };
+        let (crosses, left, sick, company) = (false, None, Vec::new(), false);
+        let mut lived = Lived { seed, random, scene, coverage, story, size: 1, crosses, left, sick, company };
         let wild = lived.below(4) == 0;
         lived.crosses = lived.below(5) == 0;
         lived.scene.wild_clock(wild);
@@ -229,8 +279,13 @@ fn history(seed: u64) -> (Vec<Record>, Coverage) {
             lived.scene.world.behave_at(Addr::root("migrate"), job);
             let next = lived.command();
             lived.mean_renames(&next);
-            let (keep, life) = (lived.below(3) as u32, lived.life());
-            lived.run(&next, Some(keep), &life).await;
+            let keep = Some(lived.below(3) as u32);
+            if lived.below(6) == 0 {
+                lived.overtaken(&next, keep).await;
+            } else {
+                let life = lived.life();
+                lived.run(&next, keep, &life).await;
+            }
             lived.judged();
             lived.recover().await;
             lived.heal();

@@ -63,13 +63,15 @@ const SHAPES: [&str; 5] = [
 ];
 
 /// Every way in which a command ends.
-const ENDS: [&str; 12] = [
+const ENDS: [&str; 14] = [
     "apply committed",
     "apply rolled back",
     "apply stuck",
     "destroy committed",
     "died",
     "drill drilled",
+    "overtaken: done before",
+    "overtaken: refused",
     "power cut",
     "recover committed",
     "recover nothing",

@@ -23,6 +23,7 @@ const ALL_ARRIVE: Faults = Faults {
     lost: 0,
     slow: 0,
     down: 0,
+    upgraded: 0,
 };
 
 fn rolling(version: &str) -> Command {

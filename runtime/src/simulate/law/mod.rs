@@ -43,6 +43,8 @@ pub(super) struct Things {
     pointers: BTreeMap<ObjectId, Pointer>,
     tombstones: BTreeSet<ObjectId>,
     fences: BTreeMap<(Place, Lineage), (u64, (u64, Digest))>,
+    /// Until when each provider answers nothing and does nothing by itself.
+    away: BTreeMap<Place, u64>,
 }
 
 #[derive(Debug)]
@@ -307,6 +309,21 @@ impl Things {
     /// Whether a look finds it by now.
     fn shows(&self, object: ObjectId) -> bool {
         self.there(object).is_some_and(|o| o.seen_from_ms <= self.now_ms)
+    }
+
+    /// Whether a provider does not run.
+    pub fn is_away(&self, place: Place, now_ms: u64) -> bool {
+        self.away.get(&place).is_some_and(|until| now_ms < *until)
+    }
+
+    /// A provider does not run for a while: what runs out meanwhile goes back when it starts again. What it made goes on.
+    pub fn goes_away(&mut self, place: Place, ms: u64) {
+        let until_ms = self.now_ms + ms;
+        let until_ms = *self.away.entry(place).and_modify(|until| *until = (*until).max(until_ms)).or_insert(until_ms);
+        let owners: BTreeSet<_> = self.fences.keys().filter(|(at, _)| *at == place).copied().collect();
+        for owner in owners {
+            self.note_by_itself(owner, Deed::Away { until_ms });
+        }
     }
 
     /// Where an object was declared.

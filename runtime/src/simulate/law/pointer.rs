@@ -51,17 +51,24 @@ impl Things {
         Ok(Reply::Switched(epochs))
     }
 
-    /// When the next provisional setting runs out.
+    /// When the next provisional setting is taken back: when it runs out, or when its provider runs again after that.
     pub fn next_revert(&self) -> Option<u64> {
-        self.pointers.values().filter_map(|p| p.until_ms).min()
+        self.pointers.values().filter_map(|p| self.taken_back_at(p)).min()
+    }
+
+    fn taken_back_at(&self, pointer: &Pointer) -> Option<u64> {
+        let away = pointer.owner.and_then(|(place, _)| self.away.get(&place)).copied().unwrap_or(0);
+        Some(pointer.until_ms?.max(away))
     }
 
     /// Takes back what runs out now.
     pub fn revert_due(&mut self) {
         let now = self.now_ms;
         let (mut reverted, mut resting) = (Vec::new(), Vec::new());
-        for (id, pointer) in &mut self.pointers {
-            if pointer.until_ms.is_some_and(|until| until <= now) {
+        let due = self.pointers.iter().filter(|(_, p)| self.taken_back_at(p).is_some_and(|at| at <= now));
+        let due: Vec<ObjectId> = due.map(|(id, _)| *id).collect();
+        for id in &due {
+            if let Some(pointer) = self.pointers.get_mut(id) {
                 pointer.until_ms = None;
                 pointer.epoch += 1;
                 pointer.setting = pointer.confirmed.clone();

@@ -44,6 +44,8 @@ struct Fold<'a> {
     /// What others have in the same world, and whether it acts: only what it holds matters.
     strangers: BTreeMap<ObjectId, (Made, bool)>,
     announced: BTreeMap<Place, u64>,
+    /// Until when each provider does not run.
+    away: BTreeMap<Place, u64>,
     /// Targets that left a setting, and have requests under way until they are drained.
     busy: BTreeSet<ObjectId>,
     /// Durables whose last copy was taken while somebody wrote to them.
@@ -188,6 +190,7 @@ impl Fold<'_> {
                     thing.proven = true;
                 }
             }
+            Deed::Away { until_ms } => _ = self.away.insert(effect.place, *until_ms),
             Deed::Refused(_) | Deed::Wrote { .. } => {}
         }
     }

@@ -104,10 +104,11 @@ impl Fold<'_> {
         }
     }
 
-    /// A provisional setting that nobody renewed has to be gone by its time.
+    /// A provisional setting that nobody renewed has to be gone by its time, or as soon as its provider runs again.
     pub(super) fn unattended(&mut self, effect: &Effect, findings: &mut Findings) {
         for (id, pointer) in &self.pointers {
-            if let Some(until) = pointer.until_ms.filter(|until| *until < effect.at_ms) {
+            let away = self.away.get(&pointer.place).copied().unwrap_or(0);
+            if let Some(until) = pointer.until_ms.map(|until| until.max(away)).filter(|until| *until < effect.at_ms) {
                 let sentence = format!(
                     "at {} ms {} was still provisional, its time ended at {until} ms",
                     effect.at_ms,
