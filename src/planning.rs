@@ -60,11 +60,7 @@ impl Planning {
         let failed = |e| session::failure(project, false, e);
         let observed =
             if wanted.refresh { platform::block_on(engine.observe())?.map_err(failed)? } else { Observed::default() };
-        let mut plan = engine.plan_observed(graph, &observed, &options).map_err(failed)?;
-        if plan.is_empty(engine.state()) {
-            // What an apply of something would end besides is left alone by one of nothing.
-            plan.steps.clear();
-        }
+        let plan = engine.plan_observed(graph, &observed, &options).map_err(failed)?;
         Ok(Self { engine, options, observed, plan })
     }
 

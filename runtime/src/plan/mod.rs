@@ -459,7 +459,7 @@ pub fn plan_on(
     }
     let kept = nodes.values().filter(|n| n.fate == Fate::Keep).count() as u64;
     let (visits, retain) = (view.visits(), graph.policy.retain);
-    let plan = Plan {
+    let mut plan = Plan {
         verb: options.verb.clone(),
         lineage,
         environment: state.environment.clone(),
@@ -478,6 +478,10 @@ pub fn plan_on(
         keep,
         retain,
     };
+    if plan.is_empty(state) {
+        // What an apply of something would end besides is left alone by one of nothing.
+        plan.steps.clear();
+    }
     Ok((plan, visits))
 }
 

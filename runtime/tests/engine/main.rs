@@ -7,10 +7,11 @@ mod program;
 mod shelf;
 mod written;
 
-use imm_ir::{Addr, Graph};
+use imm_ir::{Addr, Digest, Graph};
 use imm_runtime::apply::{Engine, EngineError, Event, Limits, Outcome, Providers, Tenure};
+use imm_runtime::audit;
 use imm_runtime::clock::Clock;
-use imm_runtime::entry::{Actor, Verb};
+use imm_runtime::entry::{Actor, Body, Verb};
 use imm_runtime::id::Lineage;
 use imm_runtime::ledger::Ledger;
 use imm_runtime::plan::saved::{Attached, Place, SavedPlan};
@@ -288,6 +289,45 @@ async fn the_same_seed_writes_the_same_bytes() {
         bench.store.head()
     };
     assert_eq!(bytes().await, bytes().await);
+}
+
+/// Every apply says which state it was planned on, and an audit compares that with what the entries before it make.
+#[tokio::test(start_paused = true)]
+async fn an_apply_that_names_another_state_than_the_one_before_it_is_damage() {
+    let mut bench = Bench::default();
+    bench.apply(&hello("Hello", 1, 1)).await;
+    bench.apply(&hello("Hi", 2, 1)).await;
+    let entries = bench.engine().ledger().entries(1).unwrap();
+    assert_eq!(audit::fold(&entries), None);
+    let begins = |body: &Body| matches!(body, Body::ApplyStarted(_));
+    let starts: Vec<usize> = (0..entries.len()).filter(|at| begins(&entries[*at].1.body)).collect();
+    assert_eq!(starts.len(), 2);
+    for at in starts {
+        let mut changed = entries.clone();
+        let Body::ApplyStarted(started) = &mut changed[at].1.body else { unreachable!() };
+        started.base_digest = Digest::of(b"another");
+        let damage = audit::fold(&changed).unwrap();
+        assert_eq!(
+            (damage.entry, damage.why.as_str()),
+            (Some(entries[at].0), "it was planned on another state than the entries before make")
+        );
+    }
+}
+
+/// What a plan of something would end besides is left alone by one of nothing.
+#[tokio::test(start_paused = true)]
+async fn a_plan_of_nothing_has_no_steps() {
+    let mut bench = Bench::default();
+    bench.apply(&hello("Hello", 2, 1)).await;
+    let (.., engine) = bench.apply(&hello("Hi", 2, 1)).await;
+    // Nothing of generation 1 would stay warm with this.
+    let fewer = Options { keep: Some(0), ..Options::new(engine.schemas()) };
+    let same = engine.plan(&hello("Hi", 2, 1), &fewer).unwrap();
+    assert!(same.is_empty(engine.state()));
+    assert_eq!((steps(&same), same.kept), (Vec::new(), 5));
+    let other = engine.plan(&hello("Hey", 2, 1), &fewer).unwrap();
+    let ends = |s: &&String| s.starts_with("destroy web");
+    assert_eq!(steps(&other).iter().filter(ends).count(), 4);
 }
 
 #[tokio::test(start_paused = true)]
