@@ -64,6 +64,14 @@ fn data_that_no_entry_speaks_of_is_taken_over() {
     );
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "data");
     assert_eq!(bench.imm(&["plan", "--exit-code"]).code, 0, "nothing is left to do");
+    let why = bench.json(&["why", "uploads"])["addresses"][0]["records"][0].clone();
+    assert_eq!(
+        (&why["made"], &why["adopted"]["because"]),
+        (&serde_json::Value::Null, &"it was there all the time".into())
+    );
+    let (at, actor) = (why["adopted"]["at"].as_str().unwrap(), why["adopted"]["actor"].as_str().unwrap());
+    let told = format!("taken over {at} by {actor}, because \"it was there all the time\"");
+    assert!(bench.ok(&["why", "uploads"]).contains(&told), "{told}");
     assert!(bench.json(&["drift"])["objects"].as_array().unwrap().iter().all(|o| o["state"] == "intact"));
     let entries = bench.ok(&["audit", "export"]);
     assert!(entries.contains("OrphanFound") && entries.contains("it was there all the time"));

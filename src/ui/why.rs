@@ -173,6 +173,9 @@ fn recorded(record: &Record, style: Style) -> String {
             out.push_str(&format!("    then because: {}\n", made.reasons.join("; ")));
         }
     }
+    if let Some(taken) = &record.adopted {
+        out.push_str(&format!("    taken over {} by {}, because {:?}\n", taken.at, taken.actor, taken.because));
+    }
     if let Some(how) = &record.run_ended {
         match record.runs_replaced {
             1 => out.push_str(&format!("    a run of it {how} and was replaced\n")),

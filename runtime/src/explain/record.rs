@@ -1,5 +1,6 @@
 //! What is there at an address already: which objects, since which generation, which apply made them and why.
 
+use crate::entry::{Body, Entry};
 use crate::id::ObjectId;
 use crate::ledger::Ledger;
 use crate::plan::Step;
@@ -33,6 +34,8 @@ pub struct Record {
     pub run_ended: Option<String>,
     /// The apply that made it.
     pub made: Option<Made>,
+    /// Who took it over, of what no apply made.
+    pub adopted: Option<TakenOver>,
     /// Addresses of the objects it binds.
     pub binds: Vec<String>,
     /// Addresses of objects that are there and bind it.
@@ -62,6 +65,17 @@ pub struct Made {
     pub reasons: Vec<String>,
 }
 
+/// How an object became ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TakenOver {
+    /// When.
+    pub at: String,
+    /// `user@host`
+    pub actor: String,
+    /// The reason that was given.
+    pub because: String,
+}
+
 /// The objects of an address that exist, what is in use first.
 pub fn records(ledger: &Ledger, address: &Addr) -> Vec<Record> {
     let state = ledger.state();
@@ -69,6 +83,9 @@ pub fn records(ledger: &Ledger, address: &Addr) -> Vec<Record> {
     let mut here: Vec<(&ObjectId, &Object)> =
         state.objects.iter().filter(|(_, o)| o.address == *address && o.state.exists()).collect();
     here.sort_by_key(|(id, o)| (!in_use.contains(id), std::cmp::Reverse(o.since), **id));
+    // Few are taken over, and the state does not keep by whom. What cannot be read tells nothing, and nothing else is lost.
+    let taken_over = here.iter().any(|(_, o)| o.adopted);
+    let entries = if taken_over { ledger.entries(1).unwrap_or_default() } else { Vec::new() };
     here.into_iter()
         .map(|(id, object)| {
             let has = |g: &crate::state::Generation| g.objects.values().any(|o| o == id);
@@ -89,6 +106,7 @@ pub fn records(ledger: &Ledger, address: &Addr) -> Vec<Record> {
                 runs_replaced: object.replaced.as_ref().map_or(0, |r| r.count),
                 run_ended: object.replaced.as_ref().map(|r| r.cause.clone()),
                 made: made(ledger, state, *id, object),
+                adopted: object.adopted.then(|| adopted(&entries, *id)).flatten(),
                 binds: addresses(&mut object.bindings.iter()),
                 bound_by: addresses(&mut bound_by.map(|(id, _)| id)),
                 pointed_by: addresses(&mut state.pointers.iter().filter(|(_, p)| points(p)).map(|(id, _)| id)),
@@ -111,5 +129,20 @@ fn made(ledger: &Ledger, state: &State, id: ObjectId, object: &Object) -> Option
         commit: apply.started.commit.clone(),
         because: apply.started.because.clone(),
         reasons: step.map(|s| s.reasons.iter().map(ToString::to_string).collect()).unwrap_or_default(),
+    })
+}
+
+/// The last time counts: what was dropped from the record may be taken over again.
+fn adopted(entries: &[(u64, Entry)], id: ObjectId) -> Option<TakenOver> {
+    entries.iter().rev().find_map(|(_, entry)| match &entry.body {
+        Body::Adopted(adopted) if adopted.declared.object == id => {
+            let actor = &entry.header.actor;
+            Some(TakenOver {
+                at: instant(entry.header.at_ms),
+                actor: format!("{}@{}", actor.user, actor.host),
+                because: adopted.because.clone(),
+            })
+        }
+        _other => None,
     })
 }
