@@ -1,10 +1,17 @@
 //! The record under stress: damage, copies, a lost home, a stopped holder, a disk that says no, a clock that jumps.
 
+use crate::harness::terminal::Terminal;
 use crate::harness::{Bench, IMM, Said, eventually, finish};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::path::Path;
 use std::process::Stdio;
+
+/// A program whose apply is over at once.
+const NOTE: &str = r#"
+param word: String = "a"
+resource note = file { content = word }
+"#;
 
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
@@ -17,6 +24,54 @@ fn copy(from: &Path, to: &Path) {
 fn head(bench: &Bench) -> String {
     let head = &bench.json(&["audit", "verify"])["head"];
     format!("{}:{}", head["seq"], head["hash"].as_str().unwrap())
+}
+
+fn exported(bench: &Bench) -> Vec<serde_json::Value> {
+    bench.ok(&["audit", "export"]).lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+}
+
+/// Who let it begin stands in the record before anything happens, names the plan that was shown, and cannot be made another.
+#[test]
+fn an_approval_is_recorded_before_anything_happens() {
+    let bench = Bench::program(NOTE);
+    // Nobody is there who could answer: nothing is approved, and nothing is recorded.
+    assert_eq!(bench.imm(&["apply"]).code, 2);
+    assert!(bench.imm(&["audit", "export"]).out.lines().all(|l| !l.contains("Approved")));
+    bench.ok(&["apply", "--yes"]);
+    bench.ok(&["apply", "--yes"]);
+    if let Some(terminal) = Terminal::start(&bench, "asked", &["apply", "--param", "word=b"]) {
+        terminal.screen("[y/N]");
+        terminal.keys(&["y", "Enter"]);
+        let (screen, status) = terminal.ended();
+        assert_eq!(status, 0, "{screen}");
+    }
+    let entries = exported(&bench);
+    let (mut approvals, mut begun) = (Vec::new(), None);
+    for entry in &entries {
+        let body = &entry["body"];
+        if let Some(started) = body.get("ApplyStarted") {
+            begun = Some((entry["header"]["apply"].clone(), started["plan_digest"].clone()));
+        } else if let Some(approved) = body.get("Approved") {
+            let (apply, plan) = begun.clone().unwrap();
+            assert_eq!((&entry["header"]["apply"], &approved["plan"]), (&apply, &plan));
+            approvals.push(approved["by"].as_str().unwrap().to_owned());
+        } else if body.as_object().unwrap().keys().any(|name| name.starts_with("Intent")) {
+            assert!(!approvals.is_empty(), "{entry}");
+        }
+    }
+    let actor = bench.json(&["history"])["applies"][0]["actor"].as_str().unwrap().to_owned();
+    let typed = if approvals.len() > 1 { vec![format!("{actor} (typed)")] } else { Vec::new() };
+    assert_eq!(approvals, [vec![format!("{actor} (--yes)")], typed].concat(), "an apply of nothing needs none");
+
+    // Another word in its place, as long as the one that was there: `audit verify` says which entry it is.
+    let at = &entries.iter().find(|e| e["body"].get("Approved").is_some()).unwrap()["seq"];
+    let path = bench.module.join(".imm/local/ledger.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let word = bytes.windows(7).position(|w| w == b"(--yes)").unwrap();
+    bytes[word..word + 7].copy_from_slice(b"(typed)");
+    std::fs::write(&path, bytes).unwrap();
+    let said = bench.imm(&["audit", "verify"]);
+    assert!(said.code == 1 && said.err.contains(&format!("entry {at}")), "{said:?}");
 }
 
 #[test]
@@ -140,7 +195,22 @@ fn drift_is_told_and_healed() {
     assert_eq!(bench.imm(&["drift", "--exit-code"]).code, 0);
     let history = bench.json(&["history"]);
     assert_eq!(history["applies"].as_array().unwrap().last().unwrap()["verb"], "heal");
-    assert!(bench.ok(&["audit", "export"]).contains("\"Observed\""), "the evidence is kept");
+    let entries = exported(&bench);
+    let bodies = |name: &str| entries.iter().filter_map(|e| e["body"].get(name).cloned()).collect::<Vec<_>>();
+    let evidence = bodies("Observed");
+    assert!(evidence.iter().any(|seen| seen["object"] == id && seen["seen"] == "Missing"), "{evidence:?}");
+    // Which object stands for which since then, and because of what.
+    // Runs that its platform replaced by itself are told besides.
+    let healed: Vec<_> = bodies("Healed").into_iter().filter(|healed| !healed["by"].is_null()).collect();
+    let new = bench.json(&["status"])["objects"].as_array().unwrap().iter().find(|o| o["address"] == address).cloned();
+    let new = new.unwrap()["object"].clone();
+    let [healed] = healed.as_slice() else { panic!("{healed:?}") };
+    assert_eq!((&healed["object"], &healed["by"], &healed["count"]), (&id.into(), &new, &1.into()));
+    assert_eq!(healed["cause"], "it was seen missing or changed");
+    let started = entries.iter().filter(|e| e["body"].get("ApplyStarted").is_some()).next_back().unwrap();
+    assert_eq!(started["body"]["ApplyStarted"]["because"], "somebody removed it");
+    bench.ok(&["audit", "verify"]);
+    bench.ok(&["audit", "rebuild", "--check"]);
     assert!(bench.page().contains("Hello, world"));
     assert!(bench.ok(&["metrics"]).contains("deployment frequency"));
     assert_eq!(bench.json(&["metrics"])["deployments"], 1);
