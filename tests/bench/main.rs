@@ -138,7 +138,7 @@ impl Bench {
         ]);
         for shape in Shape::ALL {
             for size in self.sizes(if shape == Shape::Flat { 1_000_000 } else { 100_000 }) {
-                let name = format!("{}-{size}", shape.name());
+                let name = format!("{}-{size}", shape.name().replace([',', ' '], "-"));
                 let folder = self.program(&name, &sources::shaped(shape, size, SEED))?;
                 under_way(&format!("apply of {name}, to be planned on"));
                 measure::best(1, &folder, &["apply-here"])?;

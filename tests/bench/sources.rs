@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 pub enum Shape {
     /// None does.
     Flat,
+    /// None does, and each is written out, as those of a chain and of layers are.
+    Written,
     /// Each on the one before it.
     Chain,
     /// Each on two of the level below; a level has a hundred.
@@ -16,11 +18,12 @@ pub enum Shape {
 }
 
 impl Shape {
-    pub const ALL: [Shape; 4] = [Shape::Flat, Shape::Chain, Shape::Layered, Shape::Components];
+    pub const ALL: [Shape; 5] = [Shape::Flat, Shape::Written, Shape::Chain, Shape::Layered, Shape::Components];
 
     pub fn name(self) -> &'static str {
         match self {
             Shape::Flat => "flat",
+            Shape::Written => "flat, written out",
             Shape::Chain => "chain",
             Shape::Layered => "layered",
             Shape::Components => "components",
@@ -57,6 +60,12 @@ pub fn shaped(shape: Shape, count: usize, seed: u64) -> String {
                 text,
                 "\nresource unit for n in 0..{rest} = file {{ content = \"unit ${{n}}\\n\", mode = \"0640\" }}\n"
             );
+        }
+        Shape::Written => {
+            for n in 0..rest {
+                let _infallible = write!(text, "\nresource unit_{n} = file {{ content = \"unit {n}\\n\" }}");
+            }
+            text.push('\n');
         }
         Shape::Chain => {
             text.push_str("\nresource unit_0 = file { content = \"first\\n\" }\n");
