@@ -64,7 +64,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::History(args) => commands::history::run(global, args),
         Command::Logs(args) => commands::logs::run(global, args),
         Command::Audit(args) => commands::audit::run(global, args),
-        Command::Key(args) => commands::key::run(global, args.verb.as_ref().unwrap_or(&cli::Key::Show { json: false })),
+        Command::Key(args) => commands::key::run(global, args),
         Command::Drift(args) => commands::drift::run(global, args),
         Command::Heal(args) => commands::heal::run(global, args),
         Command::Image(args) => commands::image::run(global, args),
@@ -72,9 +72,7 @@ fn run(cli: &Cli) -> Outcome {
         Command::Gc(args) => commands::gc::run(global, args),
         Command::Adopt(args) => commands::adopt::run(global, args),
         Command::Forget(args) => commands::forget::run(global, args),
-        Command::Lineage(args) => {
-            commands::lineage::run(global, args.verb.as_ref().unwrap_or(&cli::Lineage::Show { json: false }))
-        }
+        Command::Lineage(args) => commands::lineage::run(global, args),
         Command::Metrics(args) => commands::metrics::run(global, args),
         Command::Doc(args) => commands::doc::run(global, args),
         Command::Explain(args) => commands::explain::run(args),

@@ -154,13 +154,13 @@ pub fn seen_head(lineage: &str) -> Option<imm_runtime::audit::Anchor> {
         client.lineage(lineage).await.ok()?.head
     });
     let head = head.ok()??;
-    Some(imm_runtime::audit::Anchor { seq: head.seq, hash: imm_ir::Digest(head.hash) })
+    Some(imm_runtime::audit::Anchor { seq: head.seq, hash: head.hash })
 }
 
 /// Tells the agent that this head is the one that counts.
 pub async fn take(home: &Home, lineage: &str, fence: u64, head: (u64, imm_ir::Digest)) -> Result<(), Failure> {
     let client = connect(home).await?;
-    let head = imm_host::api::LedgerHead { seq: head.0, hash: head.1.0 };
+    let head = imm_host::api::LedgerHead { seq: head.0, hash: head.1 };
     let announce = imm_host::api::Announce { fence, head: Some(head), take: true };
     client.announce(lineage, &announce).await.map(drop).map_err(|e| agent(&e))
 }

@@ -23,7 +23,7 @@ fn pages_of_programs_and_names() {
 #[test]
 fn documentation_as_json_and_as_a_file() {
     let bench = Bench::example("hello");
-    let page: serde_json::Value = serde_json::from_str(&bench.ok(&["doc", "--json", "volume"])).unwrap();
+    let page = bench.json(&["doc", "volume"])["pages"][0].clone();
     assert_eq!(
         (page["title"].as_str(), page["sections"][0]["entries"][0]["name"].as_str()),
         (Some("volume"), Some("access"))

@@ -43,6 +43,9 @@ pub struct Fmt {
     /// Write nothing; end with 3 when something is not formatted
     #[arg(long)]
     pub check: bool,
+    /// One JSON document; what is broken as JSON lines on stderr
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `imm test`
@@ -120,6 +123,9 @@ pub struct Explain {
     /// The code, for example unknown-field; without it, all codes
     #[arg(value_name = "CODE")]
     pub code: Option<String>,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `imm repl`

@@ -43,12 +43,16 @@ pub struct Rebuild {
 /// `imm key`
 #[derive(Debug, Args)]
 #[command(
+    args_conflicts_with_subcommands = true,
     after_help = "Secrets are sealed with age. The identity is IMM_HOME/identity: keep a copy of it in a safe place, since without it nobody can open what was sealed for it alone.\n\nExamples:\n  imm key                      this machine's recipient, and all of the ledger\n  imm key add age1…            let another machine or person open them, too\n  imm key rotate               a new identity for this machine instead of the old one"
 )]
 pub struct KeyArgs {
     /// What to do [default: show]
     #[command(subcommand)]
     pub verb: Option<Key>,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What `imm key` can do.
@@ -77,12 +81,16 @@ pub enum Key {
 /// `imm lineage`
 #[derive(Debug, Args)]
 #[command(
+    args_conflicts_with_subcommands = true,
     after_help = "A ledger that was copied, or restored from a backup, is refused (forked-ledger): two ledgers must not lead the same objects. Say which it is:\n  imm lineage fork --because TEXT   a copy that begins a life of its own; it touches nothing of the other\n  imm lineage take --because TEXT   the one that counts from now on, also when IMM_HOME was lost: what is not there any more is forgotten and made anew by the next apply"
 )]
 pub struct LineageArgs {
     /// What to do [default: show]
     #[command(subcommand)]
     pub verb: Option<Lineage>,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What `imm lineage` can do.

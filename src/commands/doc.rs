@@ -22,7 +22,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         let written = std::fs::write(&beside, markdown()).and_then(|()| std::fs::rename(&beside, file));
         written.map_err(|e| Failure::new(format!("{}: {}", file.display(), plain(&e))))?;
     } else if args.json {
-        pages.iter().for_each(ui::json);
+        ui::json(&serde_json::json!({ "format": 1, "pages": pages }));
     } else if args.markdown || !std::io::stdout().is_terminal() && !style.color {
         ui::out(&markdown());
     } else {

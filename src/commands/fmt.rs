@@ -1,10 +1,12 @@
 //! `imm fmt`: programs in their one style. A file is replaced as a whole or left alone; broken ones are left alone.
 
 use crate::cli::{Fmt, Global};
+use crate::compile;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::project::{plain, replace};
 use crate::ui::{self, Style};
 use imm_ir::{Diagnostic, SourceFile, Sources};
+use serde_json::json;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -15,7 +17,7 @@ pub fn run(global: &Global, args: &Fmt) -> Outcome {
     let style = Style::choose(global.color);
     let given = args.path.as_deref().or(global.module.as_deref());
     if given == Some(Path::new("-")) || given.is_none() && stdin_is_given() {
-        return from_stdin(args.check, style);
+        return from_stdin(args, style);
     }
     let given = given.unwrap_or(Path::new("."));
     let mut files = Vec::new();
@@ -28,44 +30,53 @@ pub fn run(global: &Global, args: &Fmt) -> Outcome {
     } else {
         collect(given, &mut files)?;
     }
-    let (mut broken, mut different) = (false, 0);
+    let (mut broken, mut different) = (Vec::new(), Vec::new());
     for path in &files {
         let text = std::fs::read_to_string(path).map_err(|e| failed(path, &e))?;
         match imm_syntax::format(&text) {
             Err(errors) => {
-                show(&path.to_string_lossy(), text, &errors, style);
-                broken = true;
+                show(&path.to_string_lossy(), text, &errors, args.json, style);
+                broken.push(path.display().to_string());
             }
             Ok(formatted) if formatted == text => {}
             Ok(formatted) => {
-                different += 1;
-                if args.check {
-                    ui::out(&format!("{}\n", path.display()));
-                } else {
+                different.push(path.display().to_string());
+                if !args.check {
                     replace(path, &formatted).map_err(|e| failed(path, &e))?;
                 }
             }
         }
     }
-    if !global.quiet && !args.check && different > 0 {
-        ui::err(&format!("formatted {different} of {} files\n", files.len()));
+    if args.json {
+        let looked_at = files.len();
+        ui::json(&json!({ "format": 1, "files": looked_at, "different": different, "broken": broken }));
+    } else if args.check {
+        different.iter().for_each(|path| ui::out(&format!("{path}\n")));
+    } else if !global.quiet && !different.is_empty() {
+        ui::err(&format!("formatted {} of {} files\n", different.len(), files.len()));
     }
-    Ok(match (broken, args.check && different > 0) {
-        (true, _) => Exit::Failed,
-        (false, true) => Exit::Different,
-        (false, false) => Exit::Done,
+    Ok(match (broken.is_empty(), args.check && !different.is_empty()) {
+        (false, _) => Exit::Failed,
+        (true, true) => Exit::Different,
+        (true, false) => Exit::Done,
     })
 }
 
-fn from_stdin(check: bool, style: Style) -> Outcome {
+fn from_stdin(args: &Fmt, style: Style) -> Outcome {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).map_err(|e| failed(Path::new("stdin"), &e))?;
     match imm_syntax::format(&text) {
         Err(errors) => {
-            show("stdin", text, &errors, style);
+            show("stdin", text, &errors, args.json, style);
             Ok(Exit::Failed)
         }
-        Ok(formatted) if check => Ok(if formatted == text { Exit::Done } else { Exit::Different }),
+        Ok(formatted) if args.check => {
+            let different: &[&str] = if formatted == text { &[] } else { &["stdin"] };
+            if args.json {
+                ui::json(&json!({ "format": 1, "files": 1, "different": different, "broken": [] }));
+            }
+            Ok(if different.is_empty() { Exit::Done } else { Exit::Different })
+        }
         Ok(formatted) => {
             ui::out(&formatted);
             Ok(Exit::Done)
@@ -100,11 +111,11 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn show(name: &str, text: String, errors: &[Diagnostic], style: Style) {
+fn show(name: &str, text: String, errors: &[Diagnostic], json: bool, style: Style) {
     // The only file, so that it has the number that the errors name.
     let mut sources = Sources::default();
     sources.add(SourceFile::new(name, text));
-    ui::err(&ui::diagnostics::render(errors, &sources, style.color));
+    compile::show(errors, &sources, json, style);
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> Failure {

@@ -1,6 +1,6 @@
 //! `imm key`: for whom the secrets of a ledger are sealed.
 
-use crate::cli::{Global, Key};
+use crate::cli::{Global, Key, KeyArgs};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::project::Project;
 use crate::records::{self, Writer};
@@ -10,8 +10,9 @@ use imm_runtime::seal::keys::is_recipient;
 use serde_json::json;
 
 /// Shows or changes the recipients of a ledger.
-pub fn run(global: &Global, args: &Key) -> Outcome {
-    match args {
+pub fn run(global: &Global, args: &KeyArgs) -> Outcome {
+    let Some(verb) = &args.verb else { return show(global, args.json) };
+    match verb {
         Key::Show { json } => show(global, *json),
         Key::Add { recipient } => change(global, |recipients, _| {
             check(recipient)?;

@@ -1,6 +1,6 @@
 //! `imm lineage`: what to do with a ledger that the platform does not take for the one it knows.
 
-use crate::cli::{Global, Lineage};
+use crate::cli::{Global, Lineage, LineageArgs};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::platform;
 use crate::project::{Project, plain};
@@ -10,10 +10,11 @@ use crate::ui::{self, Style};
 use imm_runtime::entry::{Body, ConsentKind};
 
 /// Tells, forks or takes a lineage.
-pub fn run(global: &Global, args: &Lineage) -> Outcome {
+pub fn run(global: &Global, args: &LineageArgs) -> Outcome {
     let project = Project::find(global, None)?;
     let style = Style::choose(global.color);
-    match args {
+    let Some(verb) = &args.verb else { return show(&project, style, args.json) };
+    match verb {
         Lineage::Show { json } => show(&project, style, *json),
         Lineage::Fork { because } => fork(&project, style, because),
         Lineage::Take { because } => take(global, project, style, because),

@@ -16,11 +16,10 @@ pub fn run(global: &Global, args: &Recover) -> Ended {
     let project = Project::find(global, args.module.path.as_deref())?;
     let recorded = records::read(&project, style)?;
     if !args.take_over && recorded.as_ref().is_none_or(|l| l.state().open_apply().is_none()) {
-        if recorded.is_some_and(|l| l.state().current.is_some()) {
+        if recorded.as_ref().is_some_and(|l| l.state().current.is_some()) {
             start_agent()?;
         }
-        ui::err("Nothing to recover.\n");
-        return Ok(Exit::Done);
+        return Ok(nothing(recorded.and_then(|l| l.state().current), args.json));
     }
     let lost = addresses(&args.accept_lost)?;
     platform::block_on(async {
@@ -44,12 +43,18 @@ pub fn run(global: &Global, args: &Recover) -> Ended {
                 }
                 Ok(Exit::Done)
             }
-            None => {
-                ui::err("Nothing to recover.\n");
-                Ok(Exit::Done)
-            }
+            None => Ok(nothing(session.engine().state().current, args.json)),
         }
     })?
+}
+
+fn nothing(generation: Option<u64>, json: bool) -> Exit {
+    if json {
+        ui::json(&serde_json::json!({ "event": "finished", "outcome": "nothing_to_do", "generation": generation }));
+    } else {
+        ui::err("Nothing to recover.\n");
+    }
+    Exit::Done
 }
 
 /// Routes answer only while an agent runs; one that was killed is started by nobody else.

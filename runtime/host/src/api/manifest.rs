@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use imm_ir::Digest;
 use serde::{Deserialize, Serialize};
 
 /// The whole setting of a lineage. Replaced as one, by compare-and-swap on its epoch.
@@ -143,7 +144,7 @@ pub struct LedgerHead {
     /// Sequence number.
     pub seq: u64,
     /// Hash of the entry.
-    pub hash: [u8; 32],
+    pub hash: Digest,
 }
 
 /// `PUT lineages/L/manifest`.

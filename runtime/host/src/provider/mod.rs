@@ -148,8 +148,7 @@ impl Provider for HostProvider {
     async fn announce(&self, ctx: &Ctx, head: (u64, Digest)) -> Result<Option<(u64, Digest)>> {
         // The agent must be of this version before the first effect.
         connect_or_start(&self.home, &self.program).await.map_err(failure::not_started)?;
-        let announce =
-            Announce { fence: ctx.fence, head: Some(LedgerHead { seq: head.0, hash: head.1.0 }), take: false };
+        let announce = Announce { fence: ctx.fence, head: Some(LedgerHead { seq: head.0, hash: head.1 }), take: false };
         let lineage = ctx.lineage.to_string();
         if ctx.generation > 0 {
             self.check_known(ctx).await?;
@@ -158,7 +157,7 @@ impl Provider for HostProvider {
             let lineage = lineage.clone();
             async move { agent.announce(&lineage, &announce).await }
         });
-        Ok(before.await?.map(|head| (head.seq, Digest(head.hash))))
+        Ok(before.await?.map(|head| (head.seq, head.hash)))
     }
 
     async fn seen(&self, ctx: &Ctx) -> Result<Option<(u64, Digest)>> {
@@ -167,7 +166,7 @@ impl Provider for HostProvider {
             let lineage = lineage.clone();
             async move { known(agent.lineage(&lineage).await) }
         });
-        Ok(report.await?.and_then(|report| report.head).map(|head| (head.seq, Digest(head.hash))))
+        Ok(report.await?.and_then(|report| report.head).map(|head| (head.seq, head.hash)))
     }
 
     async fn create(&self, ctx: &Ctx, request: &Request) -> Result<Created> {

@@ -328,7 +328,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_lower_fence_is_refused_for_ever() {
         let (dir, mut settings) = opened();
-        let next = settings.announce(7, Some(LedgerHead { seq: 3, hash: [1; 32] }), false).unwrap();
+        let next = settings.announce(7, Some(LedgerHead { seq: 3, hash: imm_ir::Digest([1; 32]) }), false).unwrap();
         settings.write(next).unwrap();
         let settings = Settings::open(&dir.path().join("settings"), Seal::of_test()).unwrap();
         assert_eq!(settings.head().unwrap().seq, 3);
