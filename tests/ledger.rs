@@ -207,7 +207,7 @@ fn drift_is_told_and_healed() {
     let [healed] = healed.as_slice() else { panic!("{healed:?}") };
     assert_eq!((&healed["object"], &healed["by"], &healed["count"]), (&id.into(), &new, &1.into()));
     assert_eq!(healed["cause"], "it was seen missing or changed");
-    let started = entries.iter().filter(|e| e["body"].get("ApplyStarted").is_some()).next_back().unwrap();
+    let started = entries.iter().rfind(|e| e["body"].get("ApplyStarted").is_some()).unwrap();
     assert_eq!(started["body"]["ApplyStarted"]["because"], "somebody removed it");
     bench.ok(&["audit", "verify"]);
     bench.ok(&["audit", "rebuild", "--check"]);
