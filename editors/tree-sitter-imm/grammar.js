@@ -190,8 +190,11 @@ module.exports = grammar({
     some_pattern: $ => seq('some', '(', choice($.identifier, $.wildcard), ')'),
     variant_pattern: $ => seq(
       optional(seq($.type_identifier, '.')), field('name', $.identifier),
-      optional(seq('{', repeat($._newline), optional(separated($, choice($.identifier, '..'))), '}')),
+      optional(seq('{', repeat($._newline), optional(choice(seq(separated($, $.identifier), optional($._rest)), $._rest)), '}')),
     ),
+
+    // What is not named; a comma before it may be left out.
+    _rest: $ => seq('..', repeat(choice(',', $._newline))),
 
     // Words
 

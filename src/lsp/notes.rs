@@ -117,7 +117,7 @@ impl Server<'_> {
     pub fn look(&mut self, root: &Path) {
         let snapshot = self.snapshot(root);
         self.asked.insert(root.to_owned(), self.revision);
-        drop(self.looks.send(Look { snapshot, revision: self.revision }));
+        self.due.insert(root.to_owned(), Look { snapshot, revision: self.revision });
     }
 
     /// A request is not wanted any more. The worker sees that itself when it can, and is not waited for.

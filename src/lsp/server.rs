@@ -111,6 +111,7 @@ fn serve(mut input: Input, out: Out, client: &Client) -> std::io::Result<Exit> {
             revision: 0,
             snapshots: BTreeMap::new(),
             asked: BTreeMap::new(),
+            due: BTreeMap::new(),
             checked: BTreeMap::new(),
             shown: BTreeMap::new(),
             sent: BTreeMap::new(),
@@ -149,6 +150,8 @@ pub(super) struct Server<'c> {
     pub snapshots: BTreeMap<PathBuf, (u64, Snapshot)>,
     /// The moment of the last look that was asked for of each program, unless its text changed since.
     pub asked: BTreeMap<PathBuf, u64>,
+    /// Looks that begin when nothing else is to be done.
+    pub due: BTreeMap<PathBuf, Look>,
     /// The last look at each program.
     pub checked: BTreeMap<PathBuf, Box<Checked>>,
     /// What is shown of each program.
@@ -168,7 +171,10 @@ impl Server<'_> {
     fn run(&mut self, incoming: &Receiver<Event>) -> Exit {
         let mut queue: VecDeque<Event> = VecDeque::new();
         loop {
+            queue.extend(incoming.try_iter());
             if queue.is_empty() {
+                // What somebody waits for comes first: looks take processors from it.
+                std::mem::take(&mut self.due).into_values().for_each(|look| drop(self.looks.send(look)));
                 let next = match self.calm_at {
                     Some(at) => incoming.recv_timeout(at.saturating_duration_since(Instant::now())),
                     None => incoming.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -181,8 +187,8 @@ impl Server<'_> {
                     }
                     Err(RecvTimeoutError::Disconnected) => return Exit::Failed,
                 }
+                queue.extend(incoming.try_iter());
             }
-            queue.extend(incoming.try_iter());
             let changes = |event: &Event| matches!(event, Event::Client(Message::Notification(n)) if n.method == "textDocument/didChange");
             match queue.pop_front() {
                 Some(Event::Client(Message::Request(request))) => {

@@ -41,7 +41,7 @@ impl Site {
         let mut out = format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
              content=\"width=device-width, initial-scale=1\">\n<title>{title} · imm</title>\n<link rel=\"stylesheet\" \
-             href=\"style.css\">\n</head>\n<body>\n{}<main>\n<h1>{title}</h1>\n{}",
+             href=\"style.css\">\n</head>\n<body>\n<a class=\"skip\" href=\"#-text\">To the text</a>\n{}<main id=\"-text\">\n<h1>{title}</h1>\n{}",
             self.list(file),
             markdown(&page.docs)
         );
