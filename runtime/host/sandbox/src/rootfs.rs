@@ -6,6 +6,7 @@
 //! below (the targets of mounts). Targets are resolved by the kernel inside the new root: a symbolic link of the image
 //! cannot lead out of it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -90,7 +91,7 @@ fn overlay(spec: &Spec, rootless: bool) -> Result<OwnedFd, String> {
     let at = base.join("at");
     // Uppermost first. By descriptor: the option string has a limit of one page and must not hold `:` or `,`.
     let mut opened = vec![open_layer(&base.join("above"))?];
-    for layer in spec.layers.iter().rev() {
+    for layer in uppermost_first(&spec.layers) {
         opened.push(open_layer(layer)?);
     }
     opened.push(open_layer(&base.join("below"))?);
@@ -104,6 +105,13 @@ fn overlay(spec: &Spec, rootless: bool) -> Result<OwnedFd, String> {
         set(Some("overlay"), &at, Some("overlay"), flags, &plain, what)?;
     }
     open(&at, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).map_err(|e| format!("{what}: {e}"))
+}
+
+/// The layers as an overlay takes them. One that is there twice counts where it is uppermost: it hides all of itself below,
+/// and an overlay takes none twice.
+fn uppermost_first(layers: &[PathBuf]) -> Vec<&PathBuf> {
+    let mut seen = BTreeSet::new();
+    layers.iter().rev().filter(|layer| seen.insert(*layer)).collect()
 }
 
 fn set(
@@ -239,4 +247,16 @@ fn restrict(at: &OwnedFd, flags: MsFlags, what: &str) -> Result<(), String> {
         }
     }
     set(None, &by_fd(at), None, all, "", what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_that_is_there_twice_counts_where_it_is_uppermost() {
+        let layers = ["a", "b", "a", "c"].map(PathBuf::from);
+        let shown: Vec<_> = uppermost_first(&layers).into_iter().map(|layer| layer.to_str()).collect();
+        assert_eq!(shown, [Some("c"), Some("a"), Some("b")]);
+    }
 }
