@@ -131,10 +131,12 @@ impl Ord for Addr {
         if shared == a.len() && shared == b.len() {
             return Ordering::Equal;
         }
-        let key = if quoted { open_key(a.as_bytes().get(..shared).unwrap_or_default()) } else { None };
-        match key {
-            Some(start) => numbers(a, b, start)
-                .unwrap_or_else(|| natural(key_at(a, start), key_at(b, start)).then_with(|| a.cmp(b))),
+        let common = a.as_bytes().get(..shared).unwrap_or_default();
+        if quoted && let Some(order) = number_key(common).and_then(|start| numbers(a, b, start)) {
+            return order;
+        }
+        match if quoted { open_key(common) } else { None } {
+            Some(start) => natural(key_at(a, start), key_at(b, start)).then_with(|| a.cmp(b)),
             None => rank(a, shared).cmp(&rank(b, shared)),
         }
     }
@@ -178,6 +180,13 @@ fn numbers(a: &str, b: &str, start: usize) -> Option<Ordering> {
     }
     let (a, b) = (digits(a, start)?, digits(b, start)?);
     Some(a.len().cmp(&b.len()).then_with(|| a.cmp(b))).filter(|order| order.is_ne())
+}
+
+/// Where a key starts of which `text` ends in the digits, as most addresses of a large graph differ. What ends a key may look like
+/// what opens one, but no digit follows it.
+fn number_key(text: &[u8]) -> Option<usize> {
+    let start = text.len() - text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    text.get(..start)?.ends_with(b"[\"").then_some(start)
 }
 
 /// Where the key starts that `text` ends inside of.

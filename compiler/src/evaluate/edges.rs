@@ -53,8 +53,7 @@ impl Evaluator<'_> {
         } else if let Some((_, members)) = self.group(addr) {
             edges.extend(members.iter().map(|member| Edge { to: member.clone(), kind }));
         } else {
-            let inside = self.graph.nodes.range(addr.clone()..).map(|(inner, _)| inner);
-            let inside = inside.take_while(|inner| inner.is_within(addr));
+            let inside = self.nodes.keys_from(addr).take_while(|inner| inner.is_within(addr));
             edges.extend(inside.map(|inner| Edge { to: inner.clone(), kind }));
         }
     }

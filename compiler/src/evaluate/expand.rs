@@ -93,7 +93,7 @@ impl<'a> Evaluator<'a> {
                     with: with.0.clone(),
                     origin: self.origin(span),
                 };
-                self.graph.nodes.insert(addr.clone(), node);
+                self.nodes.insert(addr.clone(), node);
             }
             Purpose::Check => {
                 // Whether anything asks what the node is.
@@ -119,7 +119,7 @@ impl<'a> Evaluator<'a> {
         let (with, needs) = with.unzip();
         let mut edges = self.made(addr).map(|node| node.edges.to_vec()).unwrap_or_default();
         self.edges(schema.class, schema, &given, needs.as_deref().unwrap_or_default(), &mut edges);
-        if let Some(node) = self.graph.nodes.get_mut(addr) {
+        if let Some(node) = self.nodes.get_mut(addr) {
             node.edges = edges;
             if let Some(with) = with {
                 node.with = with;
@@ -155,7 +155,7 @@ impl<'a> Evaluator<'a> {
     pub(super) fn made(&self, addr: &Addr) -> Option<Made<'_, 'a>> {
         match self.purpose {
             Purpose::Plan => {
-                let node = self.graph.nodes.get(addr)?;
+                let node = self.nodes.get(addr)?;
                 let module = self.module;
                 let schema = module.kind(&node.kind)?;
                 Some(Made { schema, inputs: &node.inputs, edges: &node.edges, spec: node.spec })

@@ -9,6 +9,7 @@
 //! `instance` (graph), `policy`, `finish`; `budget` bounds it all.
 
 mod access;
+mod ascending;
 mod budget;
 mod call;
 mod coerce;
@@ -39,6 +40,7 @@ use crate::Options;
 use crate::content::Files;
 use crate::hir::{LocalId, ParamId, TypedModule};
 use crate::world::World;
+use ascending::Ascending;
 use budget::Budget;
 use imm_ir::reduce::ReduceError;
 use imm_ir::{Addr, Cause, Diagnostic, Fields, Graph, KindSchema, Loc, Sources, Span, Term, Value, code};
@@ -128,6 +130,8 @@ struct Evaluator<'a> {
     provider: Arc<str>,
     nowhere: Loc,
     graph: Graph,
+    /// The nodes of a plan; the graph has them in the end.
+    nodes: Ascending<Addr, imm_ir::Node>,
     /// The nodes of a check, which hands none out: they need no order. And those that are several.
     checked: FxHashMap<Addr, expand::Kept<'a>>,
     checked_groups: FxHashMap<Addr, (&'a KindSchema, Vec<Addr>)>,
@@ -175,6 +179,7 @@ impl<'a> Evaluator<'a> {
             provider: Arc::from(""),
             nowhere: Loc::default(),
             graph: Graph::default(),
+            nodes: Ascending::default(),
             checked: FxHashMap::default(),
             checked_groups: FxHashMap::default(),
             holding: FxHashSet::default(),
@@ -235,7 +240,8 @@ impl<'a> Evaluator<'a> {
             crate::content::MachineInput { name, path, executable }
         });
         let machine = machine.collect();
-        Evaluated { graph: self.graph, params: self.params, files, machine, diagnostics: self.diagnostics }
+        let graph = Graph { nodes: self.nodes.into_tree(), ..self.graph };
+        Evaluated { graph, params: self.params, files, machine, diagnostics: self.diagnostics }
     }
 
     /// A position that needs no sources. A check keeps no graph that could hold it.

@@ -1,11 +1,11 @@
 //! Nodes: heads, fields, `with`. What a node becomes in the graph is in `expand`.
 
+use super::ascending::Ascending;
 use super::scope::Carried;
 use super::trail::Bound;
 use super::{Evaluator, Result, UNKNOWN, budget};
 use crate::hir::{Expr, Head, Node, NodeId, NodeOf};
 use imm_ir::{Addr, Class, Diagnostic, FieldClass, Key, Origin, Replace, Span, Term, Value, With, code};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Evaluator<'_> {
@@ -64,7 +64,7 @@ impl Evaluator<'_> {
                 // Keys of maps stay what they are when their values change; elsewhere the value is the key.
                 let values = matches!(*source, Term::Map(_) | Term::Value(Value::Map(_)));
                 let name: Arc<str> = Arc::from(format!("for {}", node.name));
-                let mut handles: BTreeMap<Key, Value> = BTreeMap::new();
+                let mut handles: Ascending<Key, Value> = Ascending::default();
                 for round in rounds {
                     let mut trail = Arc::clone(&trail);
                     if values {
@@ -96,7 +96,7 @@ impl Evaluator<'_> {
                     self.budget.next_round();
                 }
                 self.budget.end_rounds();
-                Ok(Bound { term: Arc::new(Term::Value(Value::Map(handles))), trail })
+                Ok(Bound { term: Arc::new(Term::Value(Value::Map(handles.into_tree()))), trail })
             }
         }
     }
