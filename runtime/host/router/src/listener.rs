@@ -236,7 +236,8 @@ async fn http2(
     let _ = after_others(connection).await;
 }
 
-/// The same future, polled once whatever else is ready has had its turn: answers that end together are written together.
+/// The same future, polled once whatever else is ready has had its turn: small answers that end together are written together (what h2 does not copy, from 256
+/// bytes of data on, it writes by itself).
 async fn after_others<F: Future>(mut future: Pin<&mut F>) -> F::Output {
     let mut waited = false;
     poll_fn(|cx| {
