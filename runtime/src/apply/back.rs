@@ -257,12 +257,12 @@ impl Engine {
         let before = apply.before.iter().filter(|(id, _)| staged.contains(id));
         let targets: BTreeSet<ObjectId> = before.flat_map(|(_, s)| s.targets.iter().map(|t| t.object)).collect();
         let in_state = |id: &ObjectId| self.state().objects.get(id).map(|o| o.state);
+        let told = |id: &ObjectId| apply.acted.get(id) == Some(&true);
         // One that was told to rest may do so, acknowledged or not.
         let rests = |id: &&ObjectId| {
-            let told = apply.acted.get(id) == Some(&true);
-            told && matches!(in_state(id), Some(ObjectState::Dormant | ObjectState::Idle))
+            told(id) && matches!(in_state(id), Some(ObjectState::Dormant | ObjectState::Idle | ObjectState::Leaving))
         };
-        let leaves = |id: &&ObjectId| in_state(id) == Some(ObjectState::Leaving);
+        let leaves = |id: &&ObjectId| !told(id) && in_state(id) == Some(ObjectState::Leaving);
         Ok(Out {
             resting: targets.iter().filter(rests).copied().collect(),
             leaving: targets.iter().filter(leaves).copied().collect(),

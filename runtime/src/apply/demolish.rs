@@ -23,9 +23,10 @@ impl Engine {
         let mut step = self.next_step();
         let (mut intents, mut calls) = (Vec::new(), FuturesUnordered::new());
         let mut steps = BTreeMap::new();
+        let stood_in = self.stood_in()?;
         for id in objects {
             let Some(object) = self.state().objects.get(id) else { continue };
-            let busy = matches!(object.state, ObjectState::Running | ObjectState::Leaving);
+            let busy = matches!(object.state, ObjectState::Running | ObjectState::Leaving) || stood_in.contains(id);
             let Some(provider) = self.providers.get(&object.provider).cloned() else { continue };
             if !busy || object.nature != Nature::Process {
                 continue;
@@ -63,6 +64,15 @@ impl Engine {
         }
         self.append(bodies, false)?;
         Ok(leftovers)
+    }
+
+    /// What an earlier batch stopped, and a provider that went back by itself may have let act again: requests may have come
+    /// to it since, until the setting that was committed was in force once more.
+    pub(super) fn stood_in(&self) -> Result<BTreeSet<ObjectId>, EngineError> {
+        let state = self.state();
+        let before = self.open()?.before.values().flat_map(|setting| &setting.targets).map(|target| target.object);
+        let rests = |id: &ObjectId| state.objects.get(id).is_some_and(|o| o.state == ObjectState::Dormant);
+        Ok(before.filter(rests).collect())
     }
 
     /// As long as the most patient pointer of the open apply says (its `drain` input).

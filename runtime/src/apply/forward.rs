@@ -141,9 +141,10 @@ impl Engine {
         };
         let (in_use, warm) = (self.state().in_use(), self.state().warm(keep));
         let consented = |id: &ObjectId| self.state().consents.contains(&(ConsentKind::DurableDestroy, *id));
-        let alone = |o: &Object| {
+        let stood_in = self.stood_in()?;
+        let alone = |id: &ObjectId, o: &Object| {
             let holds = o.made_dormant || o.claims.iter().any(|c| c.exclusive);
-            holds && o.nature == Nature::Process && o.state.acts()
+            holds && o.nature == Nature::Process && (o.state.acts() || stood_in.contains(id))
         };
         let mut leaving = Leaving::default();
         for (id, object) in self.state().objects.iter().filter(|(id, _)| !in_use.contains(id)) {
@@ -152,7 +153,7 @@ impl Engine {
                 Some(Action::Release | Action::Forget) => leaving.released.push(*id),
                 Some(Action::Warm) => {
                     leaving.drain.insert(*id);
-                    if alone(object) {
+                    if alone(id, object) {
                         leaving.rest.push(*id);
                     }
                 }
@@ -163,7 +164,7 @@ impl Engine {
                     }
                     leaving.drain.insert(*id);
                     leaving.end.insert(*id);
-                    if alone(object) {
+                    if alone(id, object) {
                         leaving.rest.push(*id);
                     }
                 }

@@ -232,8 +232,9 @@ pub fn next(state: ObjectState, body: &Body) -> Result<ObjectState, Illegal> {
             S::Running | S::Dormant | S::Present | S::Attached | S::Retained | S::Reserved | S::Bound => Some(state),
             _other => None,
         },
-        Body::IntentActivate { .. } => matches!(state, S::Dormant | S::Idle | S::Running).then_some(state),
-        Body::Activated { .. } => matches!(state, S::Dormant | S::Idle | S::Running).then_some(S::Running),
+        // One that was told to rest while it left may do so already: it is told to act again all the same.
+        Body::IntentActivate { .. } => matches!(state, S::Dormant | S::Idle | S::Running | S::Leaving).then_some(state),
+        Body::Activated { .. } => matches!(state, S::Dormant | S::Idle | S::Running | S::Leaving).then_some(S::Running),
         Body::IntentDeactivate { .. } => {
             matches!(state, S::Running | S::Idle | S::Dormant | S::Leaving | S::Started).then_some(state)
         }

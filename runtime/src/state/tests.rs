@@ -203,8 +203,8 @@ fn allowed(body: &Body) -> Vec<(S, S)> {
             [to(&[S::Idle, S::Leaving], S::Running), same(&settable), same(&[S::Running, S::Dormant, S::Present])]
                 .concat()
         }
-        Body::IntentActivate { .. } => same(&[S::Dormant, S::Idle, S::Running]),
-        Body::Activated { .. } => to(&[S::Dormant, S::Idle, S::Running], S::Running),
+        Body::IntentActivate { .. } => same(&[S::Dormant, S::Idle, S::Running, S::Leaving]),
+        Body::Activated { .. } => to(&[S::Dormant, S::Idle, S::Running, S::Leaving], S::Running),
         Body::IntentDeactivate { .. } => same(&[S::Dormant, S::Idle, S::Running, S::Leaving, S::Started]),
         Body::Deactivated { .. } => {
             [to(&[S::Dormant, S::Idle, S::Running, S::Leaving], S::Dormant), same(&[S::Started])].concat()

@@ -351,6 +351,15 @@ fn five_hundred_histories() {
     coverage.is_wide();
 }
 
+/// Histories that once found a mistake: a provider that let a drained object act again after the commit, whose requests were cut
+/// off; and a recovery that could not go on from an object that was told to rest while it left.
+#[test]
+fn what_was_found_stays_mended() {
+    for seed in [901_137, 904_663] {
+        history(seed);
+    }
+}
+
 /// `tests/soak/histories` runs this one.
 #[test]
 #[ignore = "takes minutes: tests/soak/histories"]
