@@ -13,6 +13,7 @@ mod records;
 mod repl;
 mod schedule;
 mod session;
+mod signals;
 mod telemetry;
 mod ui;
 mod world;

@@ -6,6 +6,7 @@ use crate::planning;
 use crate::platform;
 use crate::project::Project;
 use crate::records::{self, Writer};
+use crate::signals::Signals;
 use crate::ui::screen::Screen;
 use crate::ui::{self, Style, events::Watcher};
 use imm_ir::{Addr, Class, Graph};
@@ -23,7 +24,6 @@ use imm_runtime::random::Random;
 use imm_runtime::store::StoreError;
 use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// An engine under its lease.
 pub struct Session {
@@ -428,12 +428,11 @@ impl Session {
 
     /// First signal: start nothing more and unwind. Second: stop at once; the ledger is enough for `recover`.
     fn stop_on_signals(&mut self) -> Result<(), Failure> {
-        let listen = |kind| signal(kind).map_err(|e| Failure::new(crate::project::plain(&e)));
-        let (mut int, mut term) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+        let mut signals = Signals::listen().map_err(|e| Failure::new(crate::project::plain(&e)))?;
         let canceller = self.engine.canceller();
         tokio::spawn(async move {
             loop {
-                tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
+                signals.next().await;
                 canceller.signal();
             }
         });

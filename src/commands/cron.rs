@@ -2,8 +2,10 @@
 
 use crate::cli::Cron;
 use crate::failure::{Exit, Failure, Outcome};
+use crate::platform::block_on;
 use crate::project::plain;
 use crate::schedule::Schedule;
+use crate::signals::Signals;
 use crate::ui;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -13,7 +15,6 @@ use std::process::ExitStatus;
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::process::Command;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// So often at least the clock is looked at: it may be set, and a machine may sleep.
 const GLANCE: Duration = Duration::from_secs(20);
@@ -21,15 +22,9 @@ const GLANCE: Duration = Duration::from_secs(20);
 /// Runs until TERM or INT; a run that is under way then is told, too, and waited for.
 pub fn run(args: &Cron) -> Outcome {
     let Some((program, arguments)) = args.command.split_first() else { return Ok(Exit::Usage) };
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| Failure::new(plain(&e)))?;
-    runtime.block_on(async {
-        let failed = |e: std::io::Error| Failure::new(plain(&e));
-        let mut term = signal(SignalKind::terminate()).map_err(failed)?;
-        let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
-        let mut stopped = std::pin::pin!(async move {
-            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-        });
+    block_on(async {
+        let mut signals = Signals::listen().map_err(|e| Failure::new(plain(&e)))?;
+        let mut stopped = std::pin::pin!(signals.next());
         let mut after = OffsetDateTime::now_utc();
         loop {
             let Some(due) = args.schedule.after(after) else { return Ok(Exit::Done) };
@@ -42,7 +37,7 @@ pub fn run(args: &Cron) -> Outcome {
             after = OffsetDateTime::now_utc().max(due);
             left_out(&args.schedule, due, after);
         }
-    })
+    })?
 }
 
 /// Waits for a moment; `false` when it was stopped before.

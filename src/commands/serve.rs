@@ -2,9 +2,10 @@
 
 use crate::cli::Serve;
 use crate::failure::{Exit, Failure, Outcome};
+use crate::platform::block_on;
 use crate::project::plain;
+use crate::signals::Signals;
 use std::net::{IpAddr, SocketAddr};
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Serves until TERM or INT, then finishes what it is working on.
 pub fn run(args: &Serve) -> Outcome {
@@ -12,15 +13,11 @@ pub fn run(args: &Serve) -> Outcome {
     let host: IpAddr = if host == "localhost" { IpAddr::from([127, 0, 0, 1]) } else { parse("HOST", &host)? };
     let port = std::env::var("PORT").unwrap_or_else(|_| "8080".to_owned());
     let address = SocketAddr::new(host, parse("PORT", &port)?);
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| Failure::new(plain(&e)))?;
-    let served = runtime.block_on(async {
-        let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let stopped = async move {
-            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-        };
+    let served = block_on(async {
+        let mut signals = Signals::listen()?;
+        let stopped = async move { signals.next().await };
         imm_router::static_files::serve(&args.dir, address, args.errors.unwrap_or_default().0, stopped).await
-    });
+    })?;
     served.map(|()| Exit::Done).map_err(|e| {
         let failure = Failure::new(format!("cannot serve {} on {address}: {}", args.dir.display(), plain(&e)));
         if e.kind() == std::io::ErrorKind::AddrInUse { failure.help("set PORT to another port") } else { failure }

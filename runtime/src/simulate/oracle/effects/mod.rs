@@ -10,7 +10,7 @@ use super::record::Recorded;
 use super::{Evidence, Findings};
 use crate::entry::{Body, Entry};
 use crate::id::ObjectId;
-use crate::lease::TURNS;
+use crate::lease;
 use crate::provider::{Level, Setting};
 use crate::simulate::call::Place;
 use crate::simulate::effect::{Deed, Effect, Made};
@@ -95,7 +95,7 @@ impl Fold<'_> {
             if effect.fence < announced && !taken {
                 findings
                     .add("I10", format!("{at} a call with fence {} was let through after {announced}", effect.fence));
-            } else if effect.fence > announced && effect.fence / TURNS == announced / TURNS {
+            } else if effect.fence > announced && lease::is_same(effect.fence, announced) {
                 // A holder's next fence is announced by the first call that carries it.
                 self.announced.insert(effect.place, effect.fence);
             } else if effect.fence > announced {
