@@ -3,7 +3,9 @@
 use std::io::Read as _;
 use std::net::SocketAddr;
 
+// As in `imm` itself.
 use imm_router::{Protocol, RouteSpec, Router, Routes, Target};
+use mimalloc as _;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let addresses = std::env::args().skip(1).map(|word| word.parse());

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderValue, Method, Uri, Version};
+use http::{HeaderValue, Method, Request, Uri, Version, header};
+use hyper::body::Incoming;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::exchange::Caller;
 use crate::target::TargetState;
 
 /// A request and what became of it.
@@ -90,6 +92,14 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
+    /// `None`: nobody wants to know.
+    pub(crate) fn of_request(caller: &Caller, request: &Request<Incoming>) -> Option<Box<Self>> {
+        let teller = caller.traffic.teller.as_ref()?;
+        let host = request.headers().get(header::HOST).cloned();
+        let (method, uri, version) = (request.method().clone(), request.uri().clone(), request.version());
+        Some(Self::new(teller, caller.client.peer, Some(Http { method, host, uri, version, status: 0 })))
+    }
+
     pub(crate) fn new(teller: &Teller, client: IpAddr, http: Option<Http>) -> Box<Self> {
         let access = Access {
             at: SystemTime::now(),

@@ -145,14 +145,22 @@ fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     values.flat_map(|value| value.split(',')).map(str::trim).filter(|option| !option.is_empty())
 }
 
+/// The fields that `Connection` says are of this connection. What it says most often names none.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let says_little = |value: &HeaderValue| {
+        let value = value.as_bytes();
+        value.eq_ignore_ascii_case(b"keep-alive") || value.eq_ignore_ascii_case(b"close")
+    };
+    if headers.get_all(header::CONNECTION).iter().all(says_little) {
+        return Vec::new();
+    }
+    connection_options(headers).filter_map(|option| HeaderName::try_from(option).ok()).collect()
+}
+
 fn remove_hop_by_hop(headers: &mut HeaderMap, upgrade: bool) {
     let protocol = if upgrade { headers.get(header::UPGRADE).cloned() } else { None };
     if headers.contains_key(header::CONNECTION) {
-        // What is said most often names no field.
-        let names = |option: &&str| !option.eq_ignore_ascii_case("keep-alive") && !option.eq_ignore_ascii_case("close");
-        let named: Vec<HeaderName> =
-            connection_options(headers).filter(names).filter_map(|option| HeaderName::try_from(option).ok()).collect();
-        for name in named {
+        for name in named_by_connection(headers) {
             // A client cannot take away what says whom the request is for and how long it is.
             if name != header::HOST && name != header::CONTENT_LENGTH {
                 headers.remove(name);

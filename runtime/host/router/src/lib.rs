@@ -23,6 +23,7 @@ mod refusal;
 mod router;
 mod samples;
 mod search;
+mod spare;
 mod spec;
 pub mod static_files;
 mod steer;
@@ -33,6 +34,7 @@ mod tls;
 mod traffic;
 mod trust;
 mod tunnel;
+mod upgrade;
 mod wire;
 
 pub use access::{Access, AccessLog, Http};

@@ -3,7 +3,6 @@
 //! Guarantees: stopping closes the port before it returns, and lets every connection finish the request it is working on. A client that is slow to send a head
 //! is disconnected.
 
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
@@ -26,7 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::client_stream::ClientStream;
-use crate::exchange;
+use crate::exchange::{self, Caller};
 use crate::headers::Client;
 use crate::spec::Protocol;
 use crate::strict::Strict;
@@ -158,15 +157,9 @@ async fn http1(
     traffic: Traffic,
     mut open: Open,
 ) {
-    let client = Arc::new(client);
     let stream = ClientStream::new(stream, Some(Strict::new(Arc::clone(&client.unread))));
-    let service = {
-        let open = open.clone();
-        service_fn(move |request| {
-            let (traffic, client, open) = (Arc::clone(&traffic), Arc::clone(&client), open.clone());
-            async move { Ok::<_, Infallible>(exchange::answer(&traffic, &client, &open, request).await) }
-        })
-    };
+    let caller = Arc::new(Caller { traffic, client, open: open.clone() });
+    let service = service_fn(move |request| exchange::answer(Arc::clone(&caller), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT)
@@ -205,14 +198,13 @@ async fn http2(
     traffic: Traffic,
     mut open: Open,
 ) {
-    let client = Arc::new(client);
+    let caller = Arc::new(Caller { traffic, client, open: open.clone() });
     let asked = Arc::new(AtomicU64::new(0));
     let service = {
-        let (open, asked) = (open.clone(), Arc::clone(&asked));
+        let asked = Arc::clone(&asked);
         service_fn(move |request| {
             asked.fetch_add(1, Ordering::Relaxed);
-            let (traffic, client, open) = (Arc::clone(&traffic), Arc::clone(&client), open.clone());
-            async move { Ok::<_, Infallible>(exchange::answer(&traffic, &client, &open, request).await) }
+            exchange::answer(Arc::clone(&caller), request)
         })
     };
     let connection = http2::Builder::new(TokioExecutor::new())

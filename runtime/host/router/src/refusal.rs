@@ -12,7 +12,7 @@ use crate::body::AnswerBody;
 const REASON: HeaderName = HeaderName::from_static("x-imm-error");
 
 /// Why a request does not get an answer from a target.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Refusal {
     /// The request is malformed, in a way that could be read in two ways.
     BadRequest(&'static str),
