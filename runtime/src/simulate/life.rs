@@ -88,9 +88,14 @@ impl Life {
 
     /// Lives on; something happens at an instant.
     pub fn doing_at(instant: u64, action: impl FnOnce() + Send + 'static) -> Self {
-        let life = Self::default();
-        life.span().does_at = Some((instant, Box::new(action)));
-        life
+        Self::default().and_doing_at(instant, action)
+    }
+
+    /// Something else happens at an instant, before it is told to stop at the same one.
+    #[must_use]
+    pub fn and_doing_at(self, instant: u64, action: impl FnOnce() + Send + 'static) -> Self {
+        self.span().does_at = Some((instant, Box::new(action)));
+        self
     }
 
     /// Finds no room on its disk from an instant on.

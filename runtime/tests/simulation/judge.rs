@@ -20,6 +20,7 @@
 //! | Q10 | `places::two_environments_in_one_world_do_not_meet` | each end with the one alone | `what_runs_are_compared_by_differs` |
 //! | Q11, Q12 | `oracle::bounds` | every apply; every command | `q11_…`, `q12_…` |
 
+use crate::late::let_act_by_a_stray;
 use crate::stage::{apply, greeting, in_virtual_time, scene};
 use imm_ir::Digest;
 use imm_runtime::entry::{Body, Ending, Entry, SignalVerb, UnwindCause, chain};
@@ -249,6 +250,42 @@ fn i7_a_worker_that_was_not_dormant() {
     all.retain(|e| !matches!(e.body, Body::StageEntered { .. }));
     evidence.records = rechain(&all);
     expect("I7", &evidence);
+}
+
+#[test]
+fn i7_excuses_only_what_could_not_be_told() {
+    let strayed = |e: &Effect| e.late && matches!(e.deed, Deed::Activated(_));
+    let evidence = |seed| in_virtual_time(async move { let_act_by_a_stray(seed).await.evidence() });
+    let evidence = (0..16).map(evidence).find(|e| e.effects.iter().any(strayed)).unwrap();
+    assert_eq!(judge(&evidence), []);
+    let began = |entries: &[Entry]| entries.iter().position(|e| matches!(e.body, Body::UnwindStarted { .. })).unwrap();
+    let (at, undoing) = (evidence.effects.iter().position(strayed).unwrap(), entries(&evidence));
+    let undoing = undoing[began(&undoing)].header.fence;
+    let Deed::Activated(stray) = evidence.effects[at].deed else { unreachable!() };
+    // Its provider had heard of the undoing.
+    let mut heard = evidence.clone();
+    heard.effects.insert(at, Effect { deed: Deed::Announced, fence: undoing, ..evidence.effects[at].clone() });
+    expect("I7", &heard);
+    // The undoing itself let it act.
+    let mut sent = evidence.clone();
+    sent.effects[at].fence = undoing;
+    expect("I7", &sent);
+    // It was let act by nobody.
+    let mut sent = evidence.clone();
+    sent.effects[at].fence = 0;
+    expect("I7", &sent);
+    // The undoing did not wait until all had heard.
+    let mut hasty = evidence.clone();
+    let mut all = entries(&evidence);
+    let first = began(&all);
+    let intent = Body::IntentDeactivate { step: 999, object: stray };
+    all.insert(first + 1, Entry { body: intent, ..all[first].clone() });
+    hasty.records = rechain(&all);
+    expect("I7", &hasty);
+    // It is never stopped.
+    let mut acts = evidence;
+    acts.effects.retain(|e| !matches!(e.deed, Deed::Deactivated(o) | Deed::Destroyed { object: o, .. } if o == stray));
+    expect("I7", &acts);
 }
 
 #[test]

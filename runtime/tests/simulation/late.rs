@@ -5,6 +5,7 @@ use crate::faults::everything;
 use crate::stage::{apply, in_virtual_time, none, scene};
 use imm_ir::Addr;
 use imm_runtime::apply::Outcome;
+use imm_runtime::simulate::effect::Deed;
 use imm_runtime::simulate::fault::{Faults, Trouble, What};
 use imm_runtime::simulate::harness::{Command, Ended, Scene};
 use imm_runtime::simulate::life::Life;
@@ -29,6 +30,43 @@ const ALL_ARRIVE: Faults = Faults {
 fn rolling(version: &str) -> Command {
     let rollout = Some(Rollout::Rolling(1));
     apply(&Program { greeting: version.into(), replicas: 3, volume: false, rollout, ..Program::hello() })
+}
+
+/// No call is answered any more, and every one whose sender is gone arrives when another engine comes.
+const DEAF: Faults = Faults { permanent: 1000, ..ALL_ARRIVE };
+
+/// An apply is told to stop while it lets a worker act, and no provider can be told of the undoing. The call arrives when the
+/// recovery comes.
+pub async fn let_act_by_a_stray(seed: u64) -> Scene {
+    let version = |text: &str| apply(&Program { worker: Some(text.into()), replicas: 1, ..Program::hello() });
+    let before = [version("one")];
+    let names = names(&mut scene(seed, &before).await, &version("two")).await;
+    let activates = names.iter().position(|name| name == "before call activate").unwrap() as u64 + 1;
+    let mut scene = scene(seed, &before).await;
+    let world = scene.world.clone();
+    let life = Life::signalled_at(vec![activates]).and_doing_at(activates, move || world.set_faults(DEAF));
+    let ended = scene.run(&version("two"), None, &life).await;
+    assert!(matches!(ended, Ended::Outcome(Outcome::Stuck { committed: false, .. })), "{ended:?}");
+    none(&scene.judge(), "stuck");
+    scene.world.set_faults(Faults::default());
+    let ended = scene.run(&Command::Recover, None, &Life::default()).await;
+    assert!(matches!(ended, Ended::Outcome(Outcome::RolledBack { .. })), "{ended:?}");
+    scene
+}
+
+/// Nothing is undone before every provider has heard of it. What a call of before lets act at one that has not is stopped by
+/// the recovery, whichever way the call took.
+#[test]
+fn what_acts_at_a_provider_that_could_not_be_told_is_stopped_by_the_recovery() {
+    let mut strays = 0;
+    for seed in 0..16 {
+        in_virtual_time(async {
+            let scene = let_act_by_a_stray(seed).await;
+            none(&scene.judge_at_rest(), &format!("seed {seed}"));
+            strays += scene.world.log().iter().filter(|e| e.late && matches!(e.deed, Deed::Activated(_))).count();
+        });
+    }
+    assert!(strays > 3, "{strays}");
 }
 
 async fn names(scene: &mut Scene, command: &Command) -> Vec<String> {

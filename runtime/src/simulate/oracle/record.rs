@@ -27,6 +27,8 @@ pub(super) struct Recorded<'a> {
     pub acknowledged: BTreeSet<ObjectId>,
     /// Durables that may be destroyed.
     pub consents: BTreeSet<ObjectId>,
+    /// Undoings, by apply and fence, that gave up before they did anything: their engine could not tell every provider.
+    untold: BTreeSet<(ApplyId, u64)>,
     /// What each apply commits in the end.
     foreseen: BTreeMap<ApplyId, BTreeSet<ObjectId>>,
     generations: BTreeMap<u64, BTreeMap<Addr, ObjectId>>,
@@ -44,17 +46,27 @@ struct Open {
     committed: bool,
     confirmed: bool,
     unwinding: bool,
+    /// The fence of an undoing that gave up before it did anything.
+    untold: Option<u64>,
     crashed: bool,
 }
 
 impl<'a> Recorded<'a> {
-    /// Knows beforehand which generation each apply will commit.
+    /// Knows beforehand which generation each apply will commit, and which undoing will give up at once.
     pub fn foreseeing(entries: &[(u64, Entry)], promises: &'a BTreeMap<ApplyId, Promise>) -> Self {
         let mut foreseen = BTreeMap::new();
         for (_, apply, objects) in entries_generations(entries) {
             foreseen.insert(apply, objects.values().copied().collect());
         }
-        Self { foreseen, promises: Some(promises), ..Self::default() }
+        let gave_up = entries.windows(2).filter_map(|pair| match pair {
+            [(_, began), (_, next)] if matches!(began.body, Body::UnwindStarted { .. }) => {
+                // Or its engine died in telling: somebody else goes on.
+                let ended = matches!(next.body, Body::Finished { ending: Ending::Stuck, .. } | Body::LeaseTaken { .. });
+                began.header.apply.filter(|_| ended).map(|apply| (apply, began.header.fence))
+            }
+            _other => None,
+        });
+        Self { foreseen, untold: gave_up.collect(), promises: Some(promises), ..Self::default() }
     }
 
     pub fn follow(&mut self, entry: &Entry) {
@@ -71,6 +83,7 @@ impl<'a> Recorded<'a> {
                     committed: false,
                     confirmed: false,
                     unwinding: false,
+                    untold: None,
                     crashed: false,
                 });
             }
@@ -95,7 +108,11 @@ impl<'a> Recorded<'a> {
             Body::Created { object, .. } => self.acknowledged.extend([*object]),
             Body::Consented { kind: ConsentKind::DurableDestroy, subjects, .. } => self.consents.extend(subjects),
             Body::StageEntered { .. } => self.with_open(|open| open.staged = true),
-            Body::UnwindStarted { .. } => self.with_open(|open| open.unwinding = true),
+            Body::UnwindStarted { .. } => {
+                let fence = entry.header.fence;
+                let gave_up = entry.header.apply.is_some_and(|apply| self.untold.contains(&(apply, fence)));
+                self.with_open(|open| (open.unwinding, open.untold) = (true, gave_up.then_some(fence)));
+            }
             Body::Confirmed { remaining: 0, .. } => self.with_open(|open| open.confirmed = open.committed),
             Body::Committed(commit) => {
                 let mut objects = commit.parent.and_then(|p| self.generations.get(&p)).cloned().unwrap_or_default();
@@ -154,6 +171,13 @@ impl<'a> Recorded<'a> {
     /// An undone apply lets it act again: it acted before.
     pub fn may_act_again(&self, object: ObjectId) -> bool {
         self.open.as_ref().is_none_or(|o| !o.unwinding || o.old.contains(&object))
+    }
+
+    /// Whether what was sent with one fence may still reach a provider that has heard the other one: it began before the
+    /// undoing, of which that provider could not be told, and which therefore gave up before it did anything.
+    pub fn untold(&self, sent: u64, heard: u64) -> bool {
+        let undoing = self.open.as_ref().and_then(|o| o.untold);
+        undoing.is_some_and(|undoing| sent > 0 && sent < undoing && heard < undoing)
     }
 
     /// Its engine died and another one goes on with it.

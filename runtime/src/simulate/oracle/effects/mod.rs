@@ -8,7 +8,7 @@ mod pointers;
 
 use super::record::Recorded;
 use super::{Evidence, Findings};
-use crate::entry::{Body, Entry};
+use crate::entry::{Body, Ending, Entry};
 use crate::id::ObjectId;
 use crate::lease;
 use crate::provider::{Level, Setting};
@@ -52,6 +52,8 @@ struct Fold<'a> {
     torn: BTreeMap<ObjectId, String>,
     /// Jobs that were run.
     ran: BTreeSet<ObjectId>,
+    /// What began to act in an undone apply because its provider could not be told of the undoing.
+    strays: BTreeSet<ObjectId>,
     recorded: Recorded<'a>,
     calm: bool,
 }
@@ -78,6 +80,9 @@ pub(super) fn judge(entries: &[(u64, Entry)], evidence: &Evidence, findings: &mu
                 findings.add("I8", format!("the copy of {} was taken {torn}", durable.short()));
             }
             fold.recorded.follow(entry);
+            if let Body::Finished { ending: Ending::RolledBack, leftovers, .. } = &entry.body {
+                fold.undone(leftovers, findings);
+            }
         }
         fold.effect(effect, findings);
         fold.outages(effect.at_ms, findings);
@@ -112,7 +117,8 @@ impl Fold<'_> {
                 if effect.fence > 0 && !self.recorded.activates.contains(object) {
                     findings.add("I1", format!("{at} {} was activated without an intent on disk", self.named(*object)));
                 }
-                self.begins_to_act(*object, &at, findings);
+                let heard = self.announced.get(&effect.place).copied().unwrap_or(0);
+                self.begins_to_act(*object, self.recorded.untold(effect.fence, heard), &at, findings);
             }
             Deed::Deactivated(object) => {
                 if !self.recorded.deactivates.contains(object) {

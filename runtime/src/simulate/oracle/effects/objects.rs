@@ -1,6 +1,7 @@
 //! Objects: when they come to be, act and go. I1, I2, I4, I6 to I9, I12.
 
 use super::{Findings, Fold, Thing};
+use crate::entry::Leftover;
 use crate::id::ObjectId;
 use crate::simulate::effect::Made;
 use imm_ir::{Class, Nature};
@@ -27,12 +28,12 @@ impl Fold<'_> {
         let proven = made.nature == Nature::Content;
         self.things.insert(made.object, Thing { made: made.clone(), late, there: true, acts: false, proven });
         if !made.dormant {
-            self.begins_to_act(made.object, at, findings);
+            self.begins_to_act(made.object, false, at, findings);
         }
     }
 
-    /// Two that act may not hold the same thing alone.
-    pub(super) fn begins_to_act(&mut self, object: ObjectId, at: &str, findings: &mut Findings) {
+    /// Two that act may not hold the same thing alone. `stray`: told by a call that its provider could not know to be over.
+    pub(super) fn begins_to_act(&mut self, object: ObjectId, stray: bool, at: &str, findings: &mut Findings) {
         let Some(thing) = self.things.get_mut(&object) else { return };
         thing.acts = true;
         let made = thing.made.clone();
@@ -41,7 +42,11 @@ impl Fold<'_> {
                 findings.add("I7", format!("{at} {} acts before the final stage", made.address));
             }
             if !self.recorded.may_act_again(object) {
-                findings.add("I7", format!("{at} {} begins to act in an apply that is being undone", made.address));
+                if stray {
+                    self.strays.insert(object);
+                } else {
+                    findings.add("I7", format!("{at} {} begins to act in an apply that is being undone", made.address));
+                }
             }
             let rests = self.recorded.promise.deactivates.iter().filter(|_| !self.recorded.unwinding());
             for old in rests.filter(|old| self.recorded.by_itself.contains(*old)) {
@@ -56,6 +61,16 @@ impl Fold<'_> {
             for (scope, key) in other.exclusive.iter().filter(|c| made.exclusive.contains(c)) {
                 let (a, b) = (&made.address, &other.address);
                 findings.add("I6", format!("{at} {a} and {b} both hold {scope} {key}"));
+            }
+        }
+    }
+
+    /// What a stray call let act has been stopped once its apply is undone, or is named as left over.
+    pub(super) fn undone(&mut self, leftovers: &[Leftover], findings: &mut Findings) {
+        for object in std::mem::take(&mut self.strays) {
+            let acts = self.things.get(&object).is_some_and(|t| t.there && t.acts);
+            if acts && leftovers.iter().all(|l| l.object != object) {
+                findings.add("I7", format!("{} still acts although its apply was undone", self.named(object)));
             }
         }
     }
