@@ -104,30 +104,25 @@ impl Engine {
 
     async fn confirm_one(&mut self, name: &Arc<str>) -> Result<Result<(), Error>, EngineError> {
         let Some(provider) = self.providers.get(name).cloned() else { return Ok(Ok(())) };
-        let mut moves: Vec<(ObjectId, u64, Setting)> = Vec::new();
         let there =
             |id: &ObjectId| self.state().objects.get(id).is_some_and(|o| o.provider == *name && o.state.exists());
         let open = self.state().pointers.iter().filter(|(id, p)| p.provisional && there(id));
         let wanted: Vec<_> = open.map(|(id, p)| (*id, p.epoch, p.setting.clone())).collect();
-        let (ctx, patience) = (self.ctx(self.limits.call_timeout), self.patience(self.limits.settle_retries));
-        for (id, epoch, setting) in wanted {
-            let handle = self.handle(id);
-            match patience.call(|| provider.setting(&ctx, id, &handle)).await {
-                Ok(now) => {
-                    let now = now.map_or(0, |(now, _)| now);
-                    if now != epoch {
-                        moves.push((id, now, setting));
-                    }
-                }
-                Err(error) => return Ok(Err(error)),
-            }
-        }
+        let found = match self.found_set(&provider, wanted.iter().map(|(id, ..)| *id)).await {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error)),
+        };
+        let gone_back = wanted.into_iter().zip(found).filter_map(|((id, epoch, setting), found)| {
+            let now = found.map_or(0, |(now, _)| now);
+            (now != epoch).then_some((id, now, setting))
+        });
+        let moves: Vec<(ObjectId, u64, Setting)> = gone_back.collect();
         if !moves.is_empty()
             && let Err(error) = self.move_batch(name, None, moves, self.limits.settle_retries).await?
         {
             return Ok(Err(error));
         }
-        let patience = self.patience(self.limits.settle_retries);
+        let (ctx, patience) = (self.ctx(self.limits.call_timeout), self.patience(self.limits.settle_retries));
         Ok(patience.call(|| provider.confirm(&ctx)).await)
     }
 

@@ -79,6 +79,21 @@ impl Engine {
         Ok(Ok(()))
     }
 
+    /// Where a provider has these pointers, each with its epoch.
+    pub(super) async fn found_set(
+        &self,
+        provider: &Arc<dyn Provider>,
+        pointers: impl Iterator<Item = ObjectId>,
+    ) -> Result<Vec<Option<(u64, Setting)>>, Error> {
+        let (ctx, patience) = (self.ctx(self.limits.call_timeout), self.patience(self.limits.settle_retries));
+        let mut found = Vec::new();
+        for id in pointers {
+            let handle = self.handle(id);
+            found.push(patience.call(|| provider.setting(&ctx, id, &handle)).await?);
+        }
+        Ok(found)
+    }
+
     /// From where they are by the record to where they were.
     fn as_recorded(&self, pointers: &Batch<Touched>) -> Result<Vec<(ObjectId, u64, Setting)>, EngineError> {
         let (before, known) = (&self.open()?.before, &self.state().pointers);
@@ -92,14 +107,12 @@ impl Engine {
         provider: &Arc<dyn Provider>,
         pointers: &Batch<Touched>,
     ) -> Result<Result<Vec<(ObjectId, u64, Setting)>, Error>, EngineError> {
-        let ctx = self.ctx(self.limits.call_timeout);
+        let all = match self.found_set(provider, pointers.iter().map(|(id, _)| *id)).await {
+            Ok(all) => all,
+            Err(error) => return Ok(Err(error)),
+        };
         let (mut moves, mut reverted) = (Vec::new(), Vec::new());
-        for (id, (_, settled)) in pointers {
-            let (handle, patience) = (self.handle(*id), self.patience(self.limits.settle_retries));
-            let found = match patience.call(|| provider.setting(&ctx, *id, &handle)).await {
-                Ok(found) => found,
-                Err(error) => return Ok(Err(error)),
-            };
+        for ((id, (_, settled)), found) in pointers.iter().zip(all) {
             // Nobody renewed it: the provider went back by itself.
             let known = self.state().pointers.get(id);
             let alone = |(epoch, setting): &(u64, Setting)| {

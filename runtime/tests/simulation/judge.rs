@@ -244,6 +244,11 @@ fn i7_a_worker_that_was_not_dormant() {
     evidence.effects[old].deed = b;
     evidence.effects[new].deed = a;
     expect("I7", &evidence);
+    // The old one begins again once all is over.
+    let mut evidence = workers();
+    let Deed::Deactivated(old) = evidence.effects[old].deed else { unreachable!() };
+    evidence.effects.push(last(&evidence.effects, Deed::Activated(old)));
+    expect("I7", &evidence);
     // It acts before its apply has entered a stage.
     let mut evidence = workers();
     let mut all = entries(&evidence);

@@ -185,9 +185,14 @@ impl<'a> Recorded<'a> {
         self.open.as_ref().is_some_and(|o| o.crashed)
     }
 
-    /// The apply is being undone.
-    pub fn unwinding(&self) -> bool {
-        self.open.as_ref().is_some_and(|o| o.unwinding)
+    /// No apply is open.
+    pub fn is_over(&self) -> bool {
+        self.open.is_none()
+    }
+
+    /// An apply is open and is not being undone.
+    pub fn goes_forward(&self) -> bool {
+        self.open.as_ref().is_some_and(|o| !o.unwinding)
     }
 
     /// A pointer may be set to it now: it is of the old or the new generation.

@@ -48,7 +48,11 @@ impl Fold<'_> {
                     findings.add("I7", format!("{at} {} begins to act in an apply that is being undone", made.address));
                 }
             }
-            let rests = self.recorded.promise.deactivates.iter().filter(|_| !self.recorded.unwinding());
+            if self.recorded.is_over() && !self.recorded.in_force(object) {
+                let what = self.named(object);
+                findings.add("I7", format!("{at} {what} begins to act and is of no generation in force"));
+            }
+            let rests = self.recorded.promise.deactivates.iter().filter(|_| self.recorded.goes_forward());
             for old in rests.filter(|old| self.recorded.by_itself.contains(*old)) {
                 if self.things.get(old).is_some_and(|t| t.acts) {
                     findings.add("I7", format!("{at} {} acts while {} still does", made.address, self.named(*old)));
