@@ -308,12 +308,12 @@ impl World {
             Straggler::BeforeTakeOver => Due::NextTakeOver { after: false },
             Straggler::AfterTakeOver => Due::NextTakeOver { after: true },
         };
-        inner.late.push(Late { ctx: ctx.clone(), place: self.place, call, due });
+        inner.send(Late { ctx: ctx.clone(), place: self.place, call, due });
     }
 
     fn later(&self, ctx: &Ctx, call: Call, ms: u64) {
         let due = Due::At(self.now_ms() + ms);
-        self.locked().late.push(Late { ctx: ctx.clone(), place: self.place, call, due });
+        self.locked().send(Late { ctx: ctx.clone(), place: self.place, call, due });
     }
 
     fn is_down(&self) -> bool {
@@ -446,6 +446,14 @@ impl Inner {
             trouble.times -= 1;
         }
         (slow, fate)
+    }
+
+    /// A call is on its way. What is made elsewhere is taken or refused when it is asked for, however late it shows.
+    fn send(&mut self, late: Late) {
+        let taken = late.place == Place::Afar && matches!(late.call, Call::Create(_));
+        if !(taken && self.things.is_superseded(late.place, &late.ctx)) {
+            self.late.push(late);
+        }
     }
 
     fn arrive(&mut self, due: impl Fn(&Late) -> bool) {

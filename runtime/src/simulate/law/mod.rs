@@ -198,6 +198,11 @@ impl Things {
         }
     }
 
+    /// Whether a provider heard a higher fence of this lineage.
+    pub fn is_superseded(&self, place: Place, ctx: &Ctx) -> bool {
+        self.fences.get(&(place, ctx.lineage)).is_some_and(|(fence, _)| ctx.fence < *fence)
+    }
+
     fn create(&mut self, caller: Caller, request: &Request, taint: bool) -> Result<Reply> {
         if self.tombstones.contains(&request.object) {
             let message = format!("{} was destroyed before it was created", request.object.short());
