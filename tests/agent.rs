@@ -39,6 +39,27 @@ fn a_killed_agent_is_said_by_status_and_started_by_recover_and_by_apply() {
 }
 
 #[test]
+fn ps_tells_where_routes_lead() {
+    let bench = Bench::example("hello");
+    assert_eq!(bench.json(&["agent", "ps"])["lineages"], serde_json::json!([]));
+    bench.ok(&["apply", "--yes"]);
+    let said = bench.json(&["agent", "ps"]);
+    let lineage = &said["lineages"][0];
+    assert!(lineage["epoch"].as_u64() >= Some(1) && lineage["returns_to"].is_null(), "{said}");
+    let route = &lineage["routes"][0];
+    assert_eq!((&route["address"], &route["tls"], &route["path"]), (&"front".into(), &"off".into(), &"/".into()));
+    let targets = route["targets"].as_array().unwrap();
+    let objects = lineage["objects"].as_array().unwrap();
+    let address = |id: &serde_json::Value| objects.iter().find(|o| o["object"] == *id).map(|o| &o["address"]);
+    assert_eq!(targets.len(), 2, "{said}");
+    for target in targets {
+        assert!(target["address"].as_str().unwrap().starts_with("web.instance["), "{said}");
+        assert_eq!(address(&target["object"]), Some(&target["address"]), "{said}");
+        assert!(target["weight"].as_u64() > Some(0), "{said}");
+    }
+}
+
+#[test]
 fn another_home_is_refused_before_anything_is_made() {
     let bench = Bench::example("hello");
     bench.ok(&["apply", "--yes"]);

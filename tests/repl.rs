@@ -1,7 +1,7 @@
 //! `imm repl`: through a pipe, and by keys in a pseudo-terminal.
 
 use crate::harness::terminal::Terminal;
-use crate::harness::{Bench, Said};
+use crate::harness::{Bench, Said, eventually};
 use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
@@ -157,4 +157,32 @@ fn keys_in_a_terminal() {
     again.keys(&["repl"]);
     again.screen("hello> replicas + 1");
     assert!(!Path::new(&bench.module).join(".imm").exists());
+}
+
+/// Ctrl-C while a command runs ends it, as in a shell, and the session goes on.
+#[test]
+fn an_interrupted_command_is_no_end_of_the_session() {
+    let web = "resource web for n in 0..3000 = container { image = img, cmd = [\"${n}\"] }";
+    let bench = Bench::program(&format!("resource img = image {{}}\n{web}\n"));
+    let Some(terminal) = Terminal::start(&bench, "interrupted", &["repl"]) else { return };
+    terminal.last_line("module>");
+    let simulates = || {
+        let found = bench.processes().into_iter().find(|(_, line)| line.contains(" simulate "));
+        found.map(|(pid, _)| pid)
+    };
+    // What is typed behind it is for the prompt.
+    terminal.keys(&["-l", "let kept = 40\n:simulate --crash-everywhere\n"]);
+    eventually("it simulates", || simulates().is_some());
+    terminal.keys(&["C-c"]);
+    eventually("it is ended", || simulates().is_none());
+    terminal.last_line("module>");
+    terminal.keys(&["kept + 1", "Enter"]);
+    terminal.screen("41 : Int");
+    // Somebody else's word does not end it either.
+    let session = bench.processes().into_iter().find(|(_, line)| line.trim_end().ends_with("imm repl")).unwrap().0;
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(session), nix::sys::signal::Signal::SIGINT).unwrap();
+    terminal.keys(&["kept + 2", "Enter"]);
+    terminal.screen("42 : Int");
+    terminal.keys(&["C-d"]);
+    assert_eq!(terminal.ended().1, 0);
 }

@@ -29,7 +29,7 @@ pub fn run(args: &Agent) -> Outcome {
         Agent::Status { json } => status(&home, *json),
         Agent::Stop => stop(&home),
         Agent::Doctor { json } => doctor(*json),
-        Agent::Ps { json } => ps(&home, *json),
+        Agent::Ps { json } => super::ps::run(&home, *json),
         Agent::Install => install(&home),
         Agent::Metrics => {
             let text = platform::block_on(async {
@@ -136,35 +136,5 @@ fn doctor(as_json: bool) -> Outcome {
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
     let missing: String = found.missing.iter().map(|reason| format!("missing: {reason}\n")).collect();
     ui::out(&(ui::columns(0, &rows) + &missing));
-    Ok(Exit::Done)
-}
-
-fn ps(home: &Home, as_json: bool) -> Outcome {
-    let reports = platform::block_on(async {
-        let Some((client, report)) = client::running(home).await.map_err(|e| platform::agent(&e))? else {
-            return Ok(Vec::new());
-        };
-        let mut found = Vec::new();
-        for lineage in report.lineages {
-            found.push(client.lineage(&lineage).await.map_err(|e| platform::agent(&e))?);
-        }
-        Ok::<_, Failure>(found)
-    })??;
-    if as_json {
-        ui::json(&json!({ "format": 1, "lineages": reports }));
-        return Ok(Exit::Done);
-    }
-    let rows: Vec<Vec<String>> = reports
-        .iter()
-        .flat_map(|l| l.objects.iter().map(move |o| (l, o)))
-        .map(|(l, o)| {
-            let short = |id: &str| id.chars().take(10).collect::<String>();
-            let port = o.port.map_or_else(String::new, |p| p.to_string());
-            let generation = o.generation.map_or_else(String::new, |g| format!("generation {g}"));
-            let level = format!("{:?}", o.health.level).to_lowercase();
-            vec![short(&l.lineage), o.address.clone(), o.kind.clone(), level, port, generation, short(&o.object)]
-        })
-        .collect();
-    ui::out(&ui::columns(0, &rows));
     Ok(Exit::Done)
 }

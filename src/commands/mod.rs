@@ -27,6 +27,7 @@ pub mod logs;
 pub mod metrics;
 pub mod new;
 pub mod plan;
+pub mod ps;
 pub mod recover;
 pub mod rollback;
 pub mod rollout;

@@ -11,7 +11,9 @@ use crate::project::{Project, plain};
 use crate::ui;
 use clap::Parser;
 use imm_ir::Addr;
+use std::io::IsTerminal;
 use std::path::Path;
+use std::process::Stdio;
 
 /// A command, how it is used, and what it does.
 pub const COMMANDS: [(&str, &str, &str); 22] = [
@@ -150,9 +152,21 @@ fn like_the_command_line(session: &Session, words: &[&str], with_params: bool) -
     if writes {
         return Err(Failure::new("the REPL only looks"));
     }
-    match crate::run(&cli)? {
-        Exit::Failed | Exit::Usage => Err(Failure::said(Exit::Failed)),
-        Exit::Done | Exit::Different | Exit::Unwound | Exit::Open => Ok(()),
+    process(session, words, with_params)
+}
+
+/// A process of its own, so that Ctrl-C ends it as it would in a shell.
+fn process(session: &Session, words: &[&str], with_params: bool) -> Result<(), Failure> {
+    let program = imm_image::elf::running_program().map_err(|e| Failure::new(e.to_string()))?;
+    // What is piped is lines of the session.
+    let stdin = if std::io::stdin().is_terminal() { Stdio::inherit() } else { Stdio::null() };
+    let arguments = session.arguments(words, with_params).into_iter().skip(1);
+    let ended = std::process::Command::new(program).args(arguments).stdin(stdin).status();
+    let ended = ended.map_err(|e| Failure::new(format!("the command cannot be run: {}", plain(&e))))?;
+    match ended.code() {
+        None => Err(Failure::new("stopped")),
+        Some(code) if code == Exit::Failed as i32 || code == Exit::Usage as i32 => Err(Failure::said(Exit::Failed)),
+        Some(_) => Ok(()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::assist;
 use super::commands::COMMANDS;
+use super::interrupt::Interrupts;
 use super::lines::{self, Next};
 use super::session::Session;
 use crate::failure::{Exit, Failure, Outcome};
@@ -25,7 +26,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Reads lines until Ctrl-D or `:quit`. A line that fails is no failure of the session.
-pub fn run(session: Session) -> Outcome {
+pub fn run(mut session: Session) -> Outcome {
+    session.interrupts = Interrupts::listen().map_err(|e| Failure::new(format!("cannot listen to signals: {e}")))?;
     let config = Config::builder().completion_type(CompletionType::List).build();
     let failed = |error: &ReadlineError| Failure::new(format!("the terminal: {error}"));
     let mut editor: Editor<Face, DefaultHistory> = Editor::with_config(config).map_err(|e| failed(&e))?;
@@ -62,13 +64,19 @@ fn read(editor: &mut Editor<Face, DefaultHistory>, history: Option<&Path>) -> Re
         }
         let Some(face) = editor.helper_mut() else { return Ok(Exit::Done) };
         // What is pasted may be several lines.
+        face.session.interrupts.begin();
         for line in lines::whole(text.lines().map(str::to_owned)) {
             match lines::run(&mut face.session, &line) {
                 Ok(Next::Line) => {}
                 Ok(Next::End) => return Ok(Exit::Done),
                 Err(failure) => ui::failure(&failure, face.session.style),
             }
+            if face.session.interrupts.came() {
+                break;
+            }
         }
+        // While a line is typed, nothing that is looked up for it ends.
+        face.session.interrupts.begin();
     }
 }
 

@@ -5,11 +5,12 @@
 //! with the module, environment and params of the session.
 //!
 //! Read `session` (what is remembered), `lines` (what a line does), `commands`, `assist` (completion), `past` (the
-//! sources of earlier generations), `editor` (the terminal; the only place that names rustyline).
+//! sources of earlier generations), `editor` (the terminal; the only place that names rustyline), `interrupt` (Ctrl-C).
 
 mod assist;
 mod commands;
 mod editor;
+mod interrupt;
 mod lines;
 mod past;
 mod session;

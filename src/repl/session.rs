@@ -1,11 +1,13 @@
 //! What a session remembers: which program, at which moment, with which params, and what was declared in it.
 
+use super::interrupt::Interrupts;
 use super::past::PastWorld;
 use crate::cli::{Global, Params, Repl};
 use crate::compile;
 use crate::failure::Failure;
 use crate::project::Project;
 use crate::ui::Style;
+use imm_compiler::stop::{Ended, unless};
 use imm_compiler::world::World;
 use imm_compiler::{Given, GivenValue, Options};
 use imm_ir::ParamFrom;
@@ -29,6 +31,8 @@ pub struct Session {
     pub past: Option<(u64, PastWorld)>,
     /// How things look.
     pub style: Style,
+    /// What ends a line.
+    pub interrupts: Interrupts,
 }
 
 impl Session {
@@ -47,6 +51,7 @@ impl Session {
             items: Vec::new(),
             past: None,
             style,
+            interrupts: Interrupts::default(),
         }
     }
 
@@ -90,12 +95,19 @@ impl Session {
         Ok(options)
     }
 
-    /// The program's files, and the path of the program among them.
+    /// The program's files, and the path of the program among them. Ctrl-C ends what is done with them.
     pub fn with_world<T>(&self, use_it: impl FnOnce(&dyn World, &str) -> T) -> Result<T, Failure> {
-        match &self.past {
-            Some((_, past)) => Ok(use_it(past, past.path())),
-            None => Ok(use_it(&compile::world()?, &self.project.path.to_string_lossy())),
-        }
+        let used = match &self.past {
+            Some((_, past)) => unless(self.interrupts.stop(), || use_it(past, past.path())),
+            None => {
+                let world = compile::world()?;
+                unless(self.interrupts.stop(), || use_it(&world, &self.project.path.to_string_lossy()))
+            }
+        };
+        used.map_err(|ended| match ended {
+            Ended::Stopped => Failure::new("stopped"),
+            Ended::Panicked(panic) => std::panic::resume_unwind(panic),
+        })
     }
 
     /// A command of the command line as this session would give it.
