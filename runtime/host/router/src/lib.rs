@@ -11,6 +11,7 @@ mod access;
 mod balance;
 mod body;
 mod client_stream;
+mod control;
 mod cookies;
 mod elsewhere;
 mod error;

@@ -1,6 +1,6 @@
 //! The handle: reserve ports, swap the table, drain targets, read samples, shut down.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::{Mutex, watch};
+use tokio::net::TcpSocket;
+use tokio::sync::Mutex;
 
 use crate::access::{self, AccessLog, Teller};
+use crate::control::{Control, Life, Port};
 use crate::error::ApplyError;
 use crate::listener::Listener;
 use crate::pool::IDLE_LIMIT;
@@ -36,25 +37,6 @@ struct Inner {
     control: Mutex<Control>,
 }
 
-/// What only one caller may change at a time.
-#[derive(Debug, Default)]
-struct Control {
-    ports: BTreeMap<SocketAddr, Port>,
-    sweeping: bool,
-    life: Life,
-    /// The connections of listeners that have ended before their router.
-    ended: Vec<watch::Sender<Phase>>,
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-enum Life {
-    #[default]
-    Serving,
-    /// Another process accepts.
-    Finishing,
-    ShutDown,
-}
-
 /// A port's socket on its way from one process to another.
 #[derive(Debug)]
 pub struct PortSocket {
@@ -64,18 +46,6 @@ pub struct PortSocket {
     pub is_listening: bool,
     /// The socket.
     pub socket: OwnedFd,
-}
-
-#[derive(Debug)]
-enum Port {
-    /// `in_force`: the table in force names it.
-    Bound {
-        socket: TcpSocket,
-        in_force: bool,
-    },
-    Listening(Listener),
-    /// It listens, and nobody accepts here yet.
-    Adopted(std::net::TcpListener),
 }
 
 /// How a drain ended.
@@ -302,85 +272,6 @@ impl Router {
         }
         for connections in waiting {
             connections.closed().await;
-        }
-    }
-}
-
-impl Control {
-    async fn end_ports(&mut self, phase: Phase) {
-        for port in std::mem::take(&mut self.ports).into_values() {
-            if let Port::Listening(listener) = port {
-                self.ended.push(listener.end(phase).await);
-            }
-        }
-    }
-
-    /// Binds what the table names and is not bound, and lets listen what has targets and does not listen. On an error, everything is bound as it was.
-    fn open_ports(&mut self, routes: &Routes) -> io::Result<Vec<(SocketAddr, TcpListener)>> {
-        let mut wanted: BTreeMap<SocketAddr, bool> = BTreeMap::new();
-        for route in &routes.routes {
-            *wanted.entry(route.listen_address()).or_default() |= route.targets.iter().any(|target| target.weight > 0);
-        }
-        let mut bound = Vec::new();
-        for address in wanted.keys().filter(|address| !self.ports.contains_key(address)) {
-            bound.push((*address, ports::bind(*address)?.0));
-        }
-        self.ports.extend(bound.into_iter().map(|(address, socket)| (address, Port::Bound { socket, in_force: true })));
-        let mut listening = Vec::new();
-        for (address, has_targets) in wanted {
-            match self.ports.remove(&address) {
-                Some(Port::Bound { socket, .. }) if has_targets => match ports::listen(address, socket) {
-                    Ok(listener) => listening.push((address, listener)),
-                    Err(error) => {
-                        self.bind_again(listening);
-                        return Err(error);
-                    }
-                },
-                Some(Port::Bound { socket, .. }) => {
-                    self.ports.insert(address, Port::Bound { socket, in_force: true });
-                }
-                Some(Port::Adopted(socket)) if has_targets => match TcpListener::from_std(socket) {
-                    Ok(listener) => listening.push((address, listener)),
-                    Err(error) => {
-                        self.bind_again(listening);
-                        return Err(error);
-                    }
-                },
-                Some(port @ (Port::Listening(_) | Port::Adopted(_))) => {
-                    self.ports.insert(address, port);
-                }
-                None => {}
-            }
-        }
-        Ok(listening)
-    }
-
-    /// Listening cannot be taken back, only closed.
-    fn bind_again(&mut self, listening: Vec<(SocketAddr, TcpListener)>) {
-        for (address, listener) in listening {
-            drop(listener);
-            if let Ok((socket, _)) = ports::bind(address) {
-                self.ports.insert(address, Port::Bound { socket, in_force: false });
-            }
-        }
-    }
-
-    /// Closes the ports of the table before that this one does not name. What was reserved and not used yet stays.
-    async fn close_unused(&mut self, routes: &Routes) {
-        let named: BTreeSet<SocketAddr> = routes.routes.iter().map(crate::spec::RouteSpec::listen_address).collect();
-        let unused: Vec<SocketAddr> = self
-            .ports
-            .iter()
-            .filter(|(address, port)| {
-                !named.contains(address) && !matches!(port, Port::Bound { in_force: false, .. } | Port::Adopted(_))
-            })
-            .map(|(address, _)| *address)
-            .collect();
-        for address in unused {
-            if let Some(Port::Listening(listener)) = self.ports.remove(&address) {
-                // Its connections end by themselves.
-                drop(listener.end(Phase::Closing).await);
-            }
         }
     }
 }
