@@ -1,7 +1,7 @@
 //! `if` and `match`: branches of one type, patterns that cover every case.
 
-use super::blocks::Common;
 use super::checker::{Checker, Cx};
+use super::common::Common;
 use super::expr::quantity_value;
 use super::facts::{Cursor, Symbol};
 use crate::diagnose::mismatch::Place;

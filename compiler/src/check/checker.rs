@@ -1,8 +1,8 @@
 //! The checker's state, and conversion of a value to the type its place demands.
 
 use super::ModuleInput;
-use super::blocks::FieldSpec;
 use super::facts::Facts;
+use super::fields::FieldSpec;
 use super::nodes::Target;
 use crate::diagnose::mismatch::{self, Late, Place};
 use crate::hir::{Access, Expr, ExprKind, LocalId, Output, Refinement, each_child};

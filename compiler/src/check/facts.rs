@@ -2,8 +2,8 @@
 //! what stands at the cursor. Kept only for tools that point at places of a program (`crate::ide`); a plain check
 //! records nothing. Broken code leaves its facts too: they are noted before it is known whether all is well.
 
-use super::blocks::FieldSpec;
 use super::checker::{Checker, Cx};
+use super::fields::FieldSpec;
 use crate::hir::{ComponentId, FnId, LetId, LocalId, NodeId, ParamId};
 use crate::resolve::Def;
 use imm_ir::builtin::Signature;

@@ -1,8 +1,8 @@
 //! Declarations: their types when they are needed, and their insides.
 
-use super::blocks::FieldSpec;
 use super::checker::{Checker, Cx, Slot};
 use super::facts::{BlockOf, Symbol};
+use super::fields::FieldSpec;
 use crate::diagnose::mismatch::Place;
 use crate::diagnose::names;
 use crate::hir::{self, ComponentId, Expr, FnId, LetId, Output, ParamId};

@@ -4,8 +4,9 @@
 //! errors must not be evaluated. Declarations are checked when first needed, so that a `let` has its type wherever it
 //! stands; what is broken has [`Type::Error`](imm_ir::Type::Error), which fits everywhere and so silences what follows.
 //!
-//! Read `checker` (state), `items`, `nodes`, then `expr` and its parts: `names`, `blocks`, `access`, `calls`
-//! with `arguments`, `methods` and `contents`, `operators`, `branches`. `reach` is for checking a part of a program. Which type fits where is in `crate::types`, the wording in `crate::diagnose`.
+//! Read `checker` (state), `items`, `nodes`, then `expr` and its parts: `names`, `blocks` with `fields` and `elements`, `access`, `calls`
+//! with `arguments`, `methods` and `contents`, `operators`, `branches`. `reach` is for checking a part of a program. Which type
+//! fits where is in `crate::types`, the wording in `crate::diagnose`.
 
 mod access;
 mod arguments;
@@ -13,9 +14,12 @@ mod blocks;
 mod branches;
 mod calls;
 mod checker;
+mod common;
 mod contents;
+mod elements;
 mod expr;
 pub(crate) mod facts;
+mod fields;
 mod finish;
 mod heads;
 mod input;

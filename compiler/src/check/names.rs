@@ -300,14 +300,14 @@ impl Checker<'_> {
                     .payload
                     .fields
                     .iter()
-                    .filter(|f| f.default.is_none() && !super::blocks::omittable(&f.ty))
+                    .filter(|f| f.default.is_none() && !super::fields::omittable(&f.ty))
                     .map(|f| &*f.name)
                     .collect();
                 if !missing.is_empty() {
                     self.report(blocks::missing_payload(&case.tag, &missing, span));
                     return Expr { kind: ExprKind::Error, ty, span };
                 }
-                super::blocks::complete(Vec::new(), &case.payload, span)
+                super::fields::complete(Vec::new(), &case.payload, span)
             }
         };
         Expr { kind: ExprKind::Variant { tag: Arc::clone(&case.tag), payload }, ty, span }

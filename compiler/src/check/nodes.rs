@@ -1,9 +1,9 @@
 //! Nodes and uses: kind or component, head, fields, `with`.
 
 use super::access::Alias;
-use super::blocks::{FieldSpec, Written, omittable};
 use super::checker::{Checker, Cx};
 use super::facts::{BlockOf, Cursor, Symbol};
+use super::fields::{FieldSpec, Written, omittable};
 use crate::diagnose::mismatch::Place;
 use crate::diagnose::{names, nodes};
 use crate::hir::{ComponentId, Field, Head, Node, NodeId, NodeOf, With};

@@ -3,9 +3,9 @@
 //! A test sees every node, those inside of components too. `plan` is what the next apply would do; `result` is there once
 //! a command ran, and from then on what was late is known.
 
-use super::blocks::FieldSpec;
 use super::checker::{Checker, Cx};
 use super::facts::{BlockOf, Cursor, Symbol};
+use super::fields::FieldSpec;
 use crate::diagnose::mismatch::Place;
 use crate::diagnose::names;
 use crate::hir::{Access, Test, TestStep, TestStepKind};
