@@ -30,6 +30,7 @@ impl Evaluator<'_> {
             ("endpoint", "url") => self.callable(input, written),
             ("endpoint", "health") => self.tells_elsewhere(input, written),
             ("route", "rollout") => self.rises(input, written),
+            ("route", "path" | "bind" | "host") => self.can_be_asked_for(input, written),
             _any => Ok(()),
         }
     }
@@ -83,6 +84,34 @@ impl Evaluator<'_> {
         let shown = if authority.contains('@') { "this URL".to_owned() } else { short(&Value::text(url)) };
         let diagnostic = Diagnostic::error(code::OUT_OF_RANGE, written.value.span, format!("{shown} {why}"));
         Err(self.fail(diagnostic.label("this is where a server answers").help(help)))
+    }
+
+    /// Requests have a path that begins with a slash, and a host without a port; what is bound is an address of this machine.
+    fn can_be_asked_for(&mut self, input: &Input, written: &Field) -> Result<()> {
+        let Some(text) = input.term.known().and_then(Value::as_text) else { return Ok(()) };
+        let (why, help) = match &*written.name {
+            "path" if !text.starts_with('/') => ("does not begin with `/`", format!("write `\"/{text}\"`")),
+            "bind" if text.parse::<std::net::IpAddr>().is_err() => (
+                "is no IP address",
+                "write `\"127.0.0.1\"` for this machine alone, `\"0.0.0.0\"` for all that reach it".to_owned(),
+            ),
+            "host" if text.contains("://") => {
+                ("is a URL", "write the name alone, for example `\"shop.example\"`".to_owned())
+            }
+            "host" if text.contains('/') => {
+                ("has a path", "write the name alone; the path belongs into `path`".to_owned())
+            }
+            "host" if text.parse::<std::net::IpAddr>().is_err() && text.contains(':') => {
+                ("has a port", "write the name alone; the port is that of `listen`".to_owned())
+            }
+            "host" if text.is_empty() || text.contains(char::is_whitespace) => {
+                ("is no name of a host", "leave it out, and the route answers for any".to_owned())
+            }
+            _fits => return Ok(()),
+        };
+        let message = format!("{} {why}", short(&Value::text(text)));
+        let label = if &*written.name == "bind" { "where the route listens" } else { "what requests ask for" };
+        Err(self.fail(Diagnostic::error(code::OUT_OF_RANGE, written.value.span, message).label(label).help(help)))
     }
 
     /// The weights of a canary, computed ones too, rise strictly below the whole.

@@ -76,7 +76,7 @@ impl<'a> Evaluator<'a> {
         let bytes = budget::NODE + address + given.bytes + given.places + needs;
         self.budget.keep(bytes, span).map_err(|exceeded| self.fail(*exceeded))?;
         if &*schema.name == "route" {
-            self.routes.push(super::finish::Route { addr: addr.clone(), span });
+            self.routes.push(super::routes::Route { addr: addr.clone(), span });
         }
         let provider = providers::of(&schema.name);
         let mut edges = Vec::new();

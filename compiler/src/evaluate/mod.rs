@@ -29,6 +29,7 @@ mod node;
 mod params;
 mod pattern;
 mod policy;
+mod routes;
 mod scope;
 mod testing;
 mod trail;
@@ -152,7 +153,7 @@ struct Evaluator<'a> {
     /// How many secrets are open while a value is checked.
     hidden: u32,
     /// The routes with the places of their declarations.
-    routes: Vec<finish::Route>,
+    routes: Vec<routes::Route>,
     /// Images without anything to run.
     idle: BTreeMap<Addr, Span>,
     unsaid: Vec<demands::Unsaid>,

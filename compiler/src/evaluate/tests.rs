@@ -424,6 +424,42 @@ fn routes_do_not_collide_and_targets_have_health() {
 }
 
 #[test]
+fn a_port_speaks_in_one_way_and_a_route_can_be_asked_for() {
+    let nodes = "resource s = site { files = { \"/index.html\" = \"x\" } }\nresource app = image { cmd = [\"a\"] }\nresource web = service { image = app, port = 80, health = http {} }\n";
+    let two = |other: &str| {
+        format!(
+            "{nodes}pointer a = route {{ listen = 80, to = web }}\npointer b = route {{ listen = 80, to = web, {other} }}\n"
+        )
+    };
+    for (other, said) in [
+        ("host = \"x\", tls = dev", "with and without TLS"),
+        ("host = \"x\", bind = \"0.0.0.0\"", "at two addresses"),
+        ("host = \"x\", protocol = tcp", "for two routes, and plain TCP does not say which one is meant"),
+    ] {
+        wrong(&two(other), "cannot-coexist", &format!("`a` and `b` would have port 80 {said}"));
+    }
+    compiled(&two("host = \"x\", timeout = 1s"));
+    wrong(
+        &format!("{}pointer c = route {{ listen = 80, to = web, host = \"X\" }}\n", two("host = \"x\"")),
+        "duplicate-route",
+        "`b` and `c` both answer at X:80/",
+    );
+    let tcp = "a` speaks plain TCP, and `s` is a site, which answers HTTP only";
+    wrong(&format!("{nodes}pointer a = route {{ to = s, protocol = tcp }}\n"), "out-of-range", &format!("`{tcp}"));
+    for (field, said) in [
+        ("path = \"b\"", "\"b\" does not begin with `/`"),
+        ("bind = \"here\"", "\"here\" is no IP address"),
+        ("host = \"http://x\"", "\"http://x\" is a URL"),
+        ("host = \"x/y\"", "\"x/y\" has a path"),
+        ("host = \"x:80\"", "\"x:80\" has a port"),
+        ("host = \"\"", "\"\" is no name of a host"),
+    ] {
+        wrong(&format!("{nodes}pointer a = route {{ to = web, {field} }}\n"), "out-of-range", said);
+    }
+    compiled(&format!("{nodes}pointer a = route {{ to = web, host = \"::1\", bind = \"::1\" }}\n"));
+}
+
+#[test]
 fn a_long_chain_of_lets_leads_to_its_beginning() {
     let mut text = String::from("param a: String = \"x\"\nlet n0 = a\n");
     for n in 1..5_000 {

@@ -157,7 +157,8 @@ impl Body for TargetBody {
                 }
             }
             Poll::Ready(None) => self.finish(),
-            Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.finish(),
+            // Nothing comes after trailers, and nobody asks for it.
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() || self.incoming.is_end_stream() => self.finish(),
             Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
         }
         polled
@@ -217,7 +218,12 @@ impl Body for AnswerBody {
                 Source::Own(body) => body.is_end_stream(),
                 Source::Target(body) => body.is_end_stream(),
             };
-            if frame.is_none() || (at_end && !matches!(frame, Some(Err(_)))) {
+            let over = match frame {
+                None => true,
+                Some(Ok(frame)) => at_end || frame.is_trailers(),
+                Some(Err(_)) => false,
+            };
+            if over {
                 pending.is_whole();
             }
         }

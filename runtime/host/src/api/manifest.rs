@@ -92,6 +92,9 @@ pub enum Tls {
 pub struct Target {
     /// Its object's id: samples and drains speak of it.
     pub object: String,
+    /// Where it is declared, for people: what no agent made has no record here.
+    #[serde(default)]
+    pub address: String,
     /// What answers.
     #[serde(default)]
     pub answers: Answers,

@@ -124,6 +124,7 @@ fn route(one: &Move) -> Result<Route> {
     let inputs = &one.to.inputs;
     let targets = one.to.targets.iter().map(|target| Target {
         object: target.object.to_string(),
+        address: target.address.to_string(),
         answers: handle::answers(&target.handle),
         weight: target.weight,
         group: if target.fresh { "fresh" } else { "old" }.to_owned(),

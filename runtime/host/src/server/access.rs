@@ -41,7 +41,8 @@ pub async fn keep(log: &mut AccessLog, site: Arc<Site>, registry: Arc<Registry>)
         let missed = log.missed();
         for (name, accesses) in by_lineage {
             let Ok(lineage) = registry.get(&name).await else { continue };
-            let written = block_in_place(|| write(&lineage, &accesses, missed));
+            let targets = lineage.target_addresses().await;
+            let written = block_in_place(|| write(&lineage, &targets, &accesses, missed));
             if let Err(cause) = written {
                 site.say(&format!("lineage {name}, access log: {cause}"));
             }
@@ -50,7 +51,12 @@ pub async fn keep(log: &mut AccessLog, site: Arc<Site>, registry: Arc<Registry>)
     }
 }
 
-fn write(lineage: &Lineage, accesses: &[Access], missed: u64) -> std::io::Result<()> {
+fn write(
+    lineage: &Lineage,
+    targets: &BTreeMap<String, String>,
+    accesses: &[Access],
+    missed: u64,
+) -> std::io::Result<()> {
     let mut names: BTreeMap<&str, (String, Option<u64>)> = BTreeMap::new();
     let mut lines = Vec::with_capacity(accesses.len() + 1);
     for access in accesses {
@@ -62,7 +68,7 @@ fn write(lineage: &Lineage, accesses: &[Access], missed: u64) -> std::io::Result
                     let record = object.record();
                     (record.address, record.generation)
                 }
-                Err(_) => (id.to_owned(), None),
+                Err(_) => (targets.get(id).map_or(id, String::as_str).to_owned(), None),
             });
         }
         let target = access.target.as_deref().and_then(|id| names.get(id));
@@ -92,8 +98,9 @@ fn text(access: &Access, target: Option<&str>) -> String {
         Some(http) => {
             let host = http.host.as_ref().map(|host| String::from_utf8_lossy(host.as_bytes())).unwrap_or_default();
             // HTTP/2 names the host in the URI.
-            let host = if http.uri.authority().is_some() { "" } else { &host };
-            format!("\"{} {host}{} {:?}\" {}", http.method, http.uri, http.version, http.status)
+            let host = http.uri.authority().map_or(&*host, http::uri::Authority::as_str);
+            let path = http.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+            format!("\"{} {host}{path} {:?}\" {}", http.method, http.version, http.status)
         }
         None => "\"TCP\" -".to_owned(),
     };
@@ -133,6 +140,11 @@ mod tests {
             text(&access, Some("web.instance[\"0\"]")),
             "10.0.0.1 \"GET a.example/x?y HTTP/1.1\" 200 12 1.5ms web.instance[\"0\"]"
         );
+        let mut over_h2 = access.clone();
+        if let Some(http) = &mut over_h2.http {
+            (http.host, http.uri) = (None, http::Uri::from_static("https://a.example/x?y"));
+        }
+        assert!(text(&over_h2, None).contains("\"GET a.example/x?y HTTP/1.1\""));
         let tcp = Access { http: None, is_whole: false, ..access };
         assert_eq!(text(&tcp, None), "10.0.0.1 \"TCP\" - 12 1.5ms - cut");
     }

@@ -156,7 +156,7 @@ impl Board {
                 Some(before) => inner.tables.insert(lineage.to_owned(), before),
                 None => inner.tables.remove(lineage),
             };
-            return Err(ApiError::no(Code::Invalid, cause.to_string()));
+            return Err(ApiError::no(Code::Invalid, inner.named(cause.to_string())));
         }
         Ok(())
     }
@@ -322,6 +322,12 @@ impl Board {
 impl Inner {
     fn routes(&self) -> Routes {
         Routes { routes: self.tables.values().flatten().map(|declared| declared.spec.clone()).collect() }
+    }
+
+    /// What the router says, with the addresses of routes instead of the ids that it knows them by.
+    fn named(&self, said: String) -> String {
+        let all = self.ports.values().flat_map(|sharers| sharers.routes.iter().map(|route| (&sharers.lineage, route)));
+        all.fold(said, |said, (lineage, (object, address))| said.replace(&format!("{lineage}/{object}"), address))
     }
 }
 

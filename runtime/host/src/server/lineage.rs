@@ -386,6 +386,13 @@ impl Lineage {
         Ok(places)
     }
 
+    /// Where the targets of its routes are declared, by object, also those of which nothing is here.
+    pub async fn target_addresses(&self) -> BTreeMap<String, String> {
+        let settings = self.settings.lock().await;
+        let targets = settings.manifest().routes.values().flat_map(|route| &route.targets);
+        targets.filter(|t| !t.address.is_empty()).map(|t| (t.object.clone(), t.address.clone())).collect()
+    }
+
     /// The ports of its routes and containers.
     fn ports(&self) -> Places {
         let mut places = Places { routes: BTreeMap::new(), targets: BTreeMap::new(), sites: BTreeMap::new() };

@@ -230,6 +230,7 @@ pub fn leading(route: &str, targets: &[&str]) -> Manifest {
         .iter()
         .map(|object| Target {
             object: (*object).to_owned(),
+            address: String::new(),
             answers: imm_host::api::Answers::Container,
             weight: 1,
             group: String::new(),

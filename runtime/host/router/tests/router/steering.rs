@@ -1,7 +1,10 @@
 //! Requests that stay with a target, that look at a new one, and targets that accept and do not answer.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use imm_router::{Mark, Preview, RouteSpec, Router, Target};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::*;
@@ -110,6 +113,29 @@ async fn every_request_is_told_once() {
     assert_eq!((http.method.as_str(), http.uri.to_string().as_str(), http.status), ("GET", "/x?y", 200));
     assert_eq!((one.route.as_deref(), one.target.as_deref()), (Some("front"), Some("a")));
     assert_eq!((one.client, one.sent, one.is_whole), (LOCAL, 4, true));
+    // An answer with trailers is whole, too, and its connection is used again.
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    let trailing = raw_target(move |mut stream: TcpStream| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        async move {
+            let mut request = [0; 4096];
+            while stream.read(&mut request).await.is_ok_and(|read| read > 0) {
+                let answer = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n";
+                let _ = stream.write_all(answer).await;
+            }
+        }
+    })
+    .await;
+    router.apply(table(route(port, vec![target("a", trailing)]))).await.unwrap();
+    for _ in 0..3 {
+        let answer = raw(port, "GET / HTTP/1.1\r\nhost: b\r\nte: trailers\r\nconnection: close\r\n\r\n").await;
+        assert!(answer.contains("x-sum: 1"), "{answer}");
+        assert_eq!(bounded(log.take(&mut told, 10)).await, 1);
+        assert!(told.pop().unwrap().is_whole);
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+    router.apply(table(route(port, vec![target("a", named_target("four").await)]))).await.unwrap();
     // Nobody takes them: the rest is counted, nobody waits.
     for _ in 0..20 {
         assert_eq!(status(&ask(port, "").await), 200);
