@@ -251,6 +251,25 @@ fn no_command_says_a_secret() {
     assert_clean(&bench, &said);
 }
 
+/// The simulated ledger has other keys than the recorded one, and secrets flow through it all the same.
+#[test]
+fn what_is_recorded_with_secrets_can_be_simulated() {
+    let bench = Bench::program(concat!(
+        "param token: Secret[String]\nparam n: Int = 1\ndurable pw = secret {}\n",
+        "resource conf = file { content = \"${token} and ${pw.value}\" }\n",
+        "resource other = file { content = \"${n}\" }\n",
+    ));
+    std::fs::write(bench.path("token"), SECRET).unwrap();
+    let token = format!("token={}", bench.path("token").display());
+    bench.ok(&["apply", "--yes", "--param-file", &token]);
+    let created = |args: &[&str]| {
+        let told = bench.json(&[&["simulate", "--param-file", &token], args].concat());
+        assert_eq!(told["apply"]["outcome"], "committed", "{told}");
+        told["apply"]["created"].as_u64().unwrap()
+    };
+    assert_eq!((created(&[]), created(&["--param", "n=2"])), (0, 1), "equal secrets are no change");
+}
+
 /// On a terminal somebody is asked; what is typed is not shown, and stopping at the question changes nothing.
 #[test]
 fn a_secret_is_asked_for_on_a_terminal_and_not_shown() {

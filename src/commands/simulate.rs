@@ -21,6 +21,8 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
         && let Some((number, generation)) = ledger.state().current.zip(ledger.state().generation())
     {
         let graph = imm_runtime::generation::load(ledger, generation);
+        // The simulated ledger seals with a key of its own.
+        let graph = graph.and_then(|graph| Ok(ledger.vault().opened_graph(&graph)?));
         base = Some((number, graph.map_err(|e| records::unreadable(&project, &e))?));
     }
     let fail = addresses(&args.fail)?;
@@ -35,7 +37,7 @@ pub fn run(global: &Global, args: &Args) -> Outcome {
     if args.json {
         ui::json(&ui::forecast::document(&found));
     } else {
-        ui::out(&ui::forecast::render(&found, &project.name, &project.environment, style));
+        ui::tell(&ui::forecast::render(&found, &project.name, &project.environment, style));
     }
     Ok(if found.whole() { Exit::Done } else { Exit::Failed })
 }

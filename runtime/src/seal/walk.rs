@@ -99,6 +99,28 @@ impl Vault {
         Ok(Some(graph))
     }
 
+    /// A graph with all its secrets opened, as it was compiled. Specs are those of the sealed one: sealing takes them anew.
+    ///
+    /// # Errors
+    /// One is not there, damaged or sealed for others.
+    pub fn opened_graph(&self, graph: &Graph) -> Result<Graph> {
+        let mut graph = graph.clone();
+        for input in graph.nodes.values_mut().flat_map(|node| node.inputs.values_mut()) {
+            let opened = self.opened_term(&input.term)?;
+            // What has no secret stays shared.
+            if opened != input.term {
+                Arc::make_mut(input).term = opened;
+            }
+        }
+        for term in
+            graph.asserts.iter_mut().map(|a| &mut a.condition).chain(graph.outputs.iter_mut().map(|o| &mut o.term))
+        {
+            *term = self.opened_term(term)?;
+        }
+        graph.policy.platform = self.opened_fields(&graph.policy.platform)?;
+        Ok(graph)
+    }
+
     /// Seals everything but handles: those are edges, and edges are no secret.
     fn whole(&self, value: &Value) -> Result<Value> {
         match value {
