@@ -2,6 +2,7 @@
 //! the runtime fills their holes, both with the one reducer in [`reduce`](crate::reduce).
 
 use crate::builtin::Builtin;
+use crate::value::braced;
 use crate::{Addr, Fields, Key, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -122,11 +123,11 @@ impl std::fmt::Debug for Term {
             Self::Value(value) => write!(f, "{value:?}"),
             Self::Output(addr, field) => write!(f, "{addr}.{field}"),
             Self::List(items) => f.debug_list().entries(items).finish(),
-            Self::Map(map) => f.debug_map().entries(map.iter().map(|(k, v)| (k.as_str(), v))).finish(),
-            Self::Record(fields) => f.debug_map().entries(fields).finish(),
+            Self::Map(map) => braced(f, map.iter().map(|(k, v)| (format!("{:?}", k.as_str()), v))),
+            Self::Record(fields) => braced(f, fields),
             Self::Variant(tag, fields) => {
                 write!(f, "{tag} ")?;
-                f.debug_map().entries(fields).finish()
+                braced(f, fields)
             }
             Self::Secret(_) => f.write_str("[secret]"),
             Self::Call(builtin, args) => {

@@ -295,7 +295,20 @@ impl std::fmt::Debug for Blob {
     }
 }
 
-/// Shows secrets as `[secret]`.
+/// Entries as a program writes them.
+pub(crate) fn braced<'a, K: std::fmt::Display, V: std::fmt::Debug + 'a>(
+    f: &mut std::fmt::Formatter<'_>,
+    entries: impl IntoIterator<Item = (K, &'a V)>,
+) -> std::fmt::Result {
+    let mut empty = true;
+    for (key, value) in entries {
+        write!(f, "{} {key} = {value:?}", if empty { "{" } else { "," })?;
+        empty = false;
+    }
+    f.write_str(if empty { "{}" } else { " }" })
+}
+
+/// As a program writes it; shows secrets as `[secret]`.
 impl std::fmt::Debug for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -304,18 +317,17 @@ impl std::fmt::Debug for Value {
             Self::Int(n) => write!(f, "{n}"),
             Self::Float(x) => write!(f, "{x:?}"),
             Self::String(s) => write!(f, "{s:?}"),
-            Self::Duration(n) => write!(f, "{n}ms"),
-            Self::Bytes(n) => write!(f, "{n}B"),
-            Self::Ratio(n) => write!(f, "{n}ppm"),
-            Self::Cpu(n) => write!(f, "{n}mcpu"),
+            Self::Duration(_) | Self::Bytes(_) | Self::Ratio(_) | Self::Cpu(_) => {
+                f.write_str(&crate::reduce::shown(self))
+            }
             Self::List(items) => f.debug_list().entries(items).finish(),
             Self::Range(a, b) => write!(f, "{a}..{b}"),
-            Self::Map(map) => f.debug_map().entries(map.iter().map(|(k, v)| (k.as_str(), v))).finish(),
-            Self::Record(fields) => f.debug_map().entries(fields).finish(),
+            Self::Map(map) => braced(f, map.iter().map(|(k, v)| (format!("{:?}", k.as_str()), v))),
+            Self::Record(fields) => braced(f, fields),
             Self::Variant(tag, fields) if fields.is_empty() => f.write_str(tag),
             Self::Variant(tag, fields) => {
                 write!(f, "{tag} ")?;
-                f.debug_map().entries(fields).finish()
+                braced(f, fields)
             }
             Self::Content(content) => write!(f, "{content:?}"),
             Self::Node(addr) => write!(f, "{addr}"),

@@ -2,7 +2,7 @@
 
 use super::checker::{Checker, Cx};
 use super::facts::{Cursor, Symbol};
-use crate::diagnose::{blocks as say, names};
+use crate::diagnose::{article, blocks as say, names};
 use crate::hir::{Access, Expr, ExprKind};
 use crate::resolve::{Def, Import, TypeDef};
 use crate::types::{Taint, peel, unrefined};
@@ -124,7 +124,8 @@ impl Checker<'_> {
                 let schema = self.schema(kind)?;
                 let Some(output) = schema.output(word) else {
                     let known: Vec<&str> = schema.outputs.iter().map(|o| &*o.name).collect();
-                    let mut diagnostic = say::unknown_member(&format!("a {kind}"), "output", word, name.span, &known);
+                    let mut diagnostic =
+                        say::unknown_member(&format!("{} {kind}", article(kind)), "output", word, name.span, &known);
                     let member = schema.expands.as_ref().filter(|expansion| {
                         self.schema(&expansion.kind).is_some_and(|member| member.output(word).is_some())
                     });

@@ -92,13 +92,15 @@ impl Checker<'_> {
         }
         let missing = self.uncovered(&core, &covered);
         if !missing.is_empty() {
-            let names = listed(missing.iter().map(String::as_str));
+            let others = matches!(missing.as_slice(), [only] if only == "_");
+            let names = if others { "every value".to_owned() } else { listed(missing.iter().map(String::as_str)) };
             let mut diagnostic =
                 Diagnostic::error(code::NOT_EXHAUSTIVE, scrutinee.span, format!("this `match` does not cover {names}"))
                     .label(format!("this is `{}`", scrutinee.ty));
-            diagnostic = match missing.as_slice() {
-                [only] if only == "_" => diagnostic.help("add an arm for all others: `_ => …`"),
-                several => diagnostic.help(format!("add `{} => …`, or `_ => …` for all others", several.join(" | "))),
+            diagnostic = if others {
+                diagnostic.help("add an arm for all others: `_ => …`")
+            } else {
+                diagnostic.help(format!("add `{} => …`, or `_ => …` for all others", missing.join(" | ")))
             };
             self.report(diagnostic);
             return Expr::error(span);

@@ -6,7 +6,7 @@ use imm_ir::{Applicability, Diagnostic, Span, code};
 /// A field that the record, kind or payload does not have.
 pub fn unknown_field(owner: &str, field: &str, span: Span, known: &[&str]) -> Diagnostic {
     let noun = noun(owner);
-    let diagnostic = Diagnostic::error(code::UNKNOWN_FIELD, span, format!("{owner} has no {noun} `{field}`"));
+    let diagnostic = Diagnostic::error(code::UNKNOWN_FIELD, span, format!("{} has no {noun} `{field}`", called(owner)));
     if owner == "`with`" && field == "protect" {
         return diagnostic.label("unknown").help("only a `durable` is protected: all else is made to be replaced");
     }
@@ -26,6 +26,14 @@ pub fn unknown_field(owner: &str, field: &str, span: Span, known: &[&str]) -> Di
     }
 }
 
+/// A record is named by its fields, as far as one reads that.
+fn called(owner: &str) -> &str {
+    if owner.starts_with("`{") && owner.len() > MOST_FIELDS { "this record" } else { owner }
+}
+
+/// Length of a record's type that still helps.
+const MOST_FIELDS: usize = 80;
+
 /// What the entries of a block are called.
 fn noun(owner: &str) -> &'static str {
     if owner.starts_with("component ") || owner == "this program" { "param" } else { "field" }
@@ -33,7 +41,7 @@ fn noun(owner: &str) -> &'static str {
 
 /// A method, output or field after a dot that the type does not have.
 pub fn unknown_member(owner: &str, what: &str, name: &str, span: Span, known: &[&str]) -> Diagnostic {
-    let diagnostic = Diagnostic::error(code::UNKNOWN_FIELD, span, format!("{owner} has no {what} `{name}`"));
+    let diagnostic = Diagnostic::error(code::UNKNOWN_FIELD, span, format!("{} has no {what} `{name}`", called(owner)));
     match similar(name, known.iter().copied()) {
         Some(other) => diagnostic.label(format!("did you mean `{other}`?")).fix(
             format!("write `{other}`"),

@@ -293,6 +293,14 @@ impl Place<'_> {
             && self.expects("a name")
         {
             let word = token.text(self.text);
+            let opens = self
+                .before(1)
+                .filter(|t| matches!(t.kind, Tok::Resource | Tok::Durable | Tok::Pointer | Tok::External | Tok::Use));
+            if let Some(opens) = opens.filter(|_| matches!(token.kind, Tok::For | Tok::If)) {
+                let opens = opens.text(self.text);
+                let rest = if token.kind == Tok::For { "for x in xs" } else { "if CONDITION" };
+                return Some(self.error("this has no name").help(format!("write `{opens} NAME {rest} = …`")));
+            }
             let what = if self.expects("an expression") { "an expression" } else { "a name" };
             return Some(
                 self.error(format!("expected {what}, found the keyword `{word}`"))
@@ -476,6 +484,17 @@ impl Place<'_> {
         None
     }
 
+    /// `lib.Tier.large {`: the payload of a variant whose type is named in full.
+    fn payload_of_an_import(&self) -> Option<String> {
+        let [variant, dot, ty, other_dot, module] = [1, 2, 3, 4, 5].map(|back| self.before(back));
+        let kinds = [dot?.kind, ty?.kind, other_dot?.kind, module?.kind];
+        (kinds == [Tok::Dot, Tok::Upper, Tok::Dot, Tok::Ident]).then_some(())?;
+        let [variant, ty, module] = [variant?, ty?, module?].map(|token| token.text(self.text));
+        Some(format!(
+            "write `{variant} {{ … }}` alone; where nothing says that it is a `{module}.{ty}`, name it first: `let x: {module}.{ty} = {variant} {{ … }}`"
+        ))
+    }
+
     /// What another language would have said, in the words of this one.
     fn hint(&self) -> Option<String> {
         let last = self.before(1)?;
@@ -485,6 +504,12 @@ impl Place<'_> {
         let first = self.tokens.iter().map(|t| t.kind).find(|k| !matches!(k, Tok::Doc | Tok::Pub));
         let next = self.kind(self.at + 1);
         let at_kind = self.expects("a kind");
+        if found.kind == Tok::LBrace
+            && ended
+            && let Some(help) = self.payload_of_an_import()
+        {
+            return Some(help);
+        }
         Some(match found.kind {
             Tok::If if at_kind => {
                 "the condition stands before the `=`: `resource NAME if CONDITION = KIND { … }`".to_owned()
@@ -495,6 +520,9 @@ impl Place<'_> {
             Tok::Str if at_kind => "a kind is a word: `resource NAME = service { … }`".to_owned(),
             Tok::LBrace if first == Some(Tok::Param) && ended => {
                 "a param is one line: `param NAME: Type = DEFAULT where CONDITION`".to_owned()
+            }
+            Tok::Comma if self.expects("`)`") && !self.expects("`,`") => {
+                "parentheses hold one value: several are a list, `[a, b]`, or a record, `{ a = …, b = … }`".to_owned()
             }
             Tok::Assign if self.expects("`in`") => format!("write `for {before} in VALUES`"),
             Tok::Dot if !ended && next == Some(Tok::Int) => "a digit stands before the dot: `0.5`".to_owned(),
