@@ -32,6 +32,8 @@ pub fn keys() -> Result<AgeKeys, Failure> {
 /// The ledger as it is, without a lock; `None` when nothing was ever applied. An interrupted apply is said on stderr first.
 pub fn read(project: &Project, style: Style) -> Result<Option<Ledger>, Failure> {
     project.known_state()?;
+    // Asked before and after: an apply that ends in between is not one that was interrupted.
+    let alive = running(project);
     let store = match SqliteStore::open_read_only(&project.ledger()) {
         Ok(store) => store,
         Err(StoreError::Absent(_)) => return Ok(None),
@@ -43,7 +45,8 @@ pub fn read(project: &Project, style: Style) -> Result<Option<Ledger>, Failure> 
     if ledger.state().lineage.is_none() {
         return Ok(None);
     }
-    if let Some(open) = report::status::interrupted(ledger.state())
+    if let Some(open) = report::status::open(ledger.state())
+        && !alive
         && !running(project)
     {
         ui::err(&ui::report::interrupted(&open, style));
@@ -94,7 +97,7 @@ pub fn expect(project: &Project, style: Style) -> Result<Ledger, Failure> {
 }
 
 /// Whether another process works on the ledger right now.
-fn running(project: &Project) -> bool {
+pub fn running(project: &Project) -> bool {
     Lease::held(project.state())
 }
 

@@ -12,7 +12,7 @@ use crate::ui::{self, Style, events::Watcher};
 use imm_ir::{Addr, Class, Graph};
 use imm_runtime::apply::{Adoption, Collected, Engine, EngineError, Limits, Outcome, Stray};
 use imm_runtime::bell::Bell;
-use imm_runtime::entry::Verb;
+use imm_runtime::entry::{UnwindCause, Verb};
 use imm_runtime::explain::cascade::{Cascade, cascades};
 use imm_runtime::id::ObjectId;
 use imm_runtime::lease::Lease;
@@ -69,7 +69,7 @@ impl Session {
 
     /// Settles what an interrupted apply left. `None`: nothing was open.
     pub async fn recover(&mut self) -> Result<Option<Outcome>, Failure> {
-        let open = imm_runtime::report::status::interrupted(self.engine.state());
+        let open = imm_runtime::report::status::open(self.engine.state());
         if let Some(open) = &open {
             ui::err(&format!("settling an interrupted apply ({}, started {} by {})\n", open.verb, open.since, open.by));
         }
@@ -240,7 +240,7 @@ impl Session {
         if self.json {
             ui::json(&serde_json::json!({ "event": "planned", "plan": ui::plan::document(shown) }));
         } else {
-            ui::out(&ui::plan::render(shown));
+            ui::tell(&ui::plan::render(shown));
         }
         // What ends everything has no policy of its own: that of what serves counts.
         let serves = || self.engine.graph(None).ok().flatten().is_some_and(|graph| graph.policy.confirm);
@@ -329,7 +329,7 @@ impl Session {
             ui::json(&serde_json::json!({ "event": "finished", "outcome": "nothing_to_do", "generation": generation }));
         } else {
             let serves = generation.map_or_else(String::new, |g| format!(": generation {g} serves"));
-            ui::out(&format!("Nothing to do{serves}.\n"));
+            ui::tell(&format!("Nothing to do{serves}.\n"));
         }
         Exit::Done
     }
@@ -350,7 +350,7 @@ impl Session {
             Outcome::NothingToDo => Ok(self.nothing_to_do()),
             Outcome::Committed { generation, leftovers, outputs, took_ms } => {
                 if !self.json {
-                    ui::out(&ui::events::committed(
+                    ui::tell(&ui::events::committed(
                         *generation,
                         outputs,
                         *took_ms,
@@ -361,7 +361,7 @@ impl Session {
                 ui::err(&ui::events::leftovers(leftovers, self.style));
                 Ok(Exit::Done)
             }
-            Outcome::RolledBack { error, leftovers, .. } => {
+            Outcome::RolledBack { error, cause, leftovers, .. } => {
                 ui::err(&ui::events::leftovers(leftovers, self.style));
                 let serves = match self.engine.state().current {
                     Some(g) => format!("generation {g} serves, untouched"),
@@ -371,7 +371,12 @@ impl Session {
                     exit: Exit::Unwound,
                     ..Failure::new(format!("{error}\nThe apply was unwound: {serves}."))
                 };
-                Err(failure.help("`imm logs` shows what the containers printed; correct the program and apply again"))
+                Err(match cause {
+                    // Whoever ended it knows why.
+                    UnwindCause::Aborted | UnwindCause::Signal => failure,
+                    UnwindCause::Gate => failure.help("`imm logs` shows what the containers printed, `imm gate backtest` what the gate as it is written now would have said"),
+                    UnwindCause::Failed(_) | UnwindCause::LeaseLost | UnwindCause::Crash => failure.help("`imm logs` shows what the containers printed; correct the program and apply again"),
+                })
             }
             Outcome::Reverted { failed, generation, error, leftovers, .. } => {
                 ui::err(&ui::events::leftovers(leftovers, self.style));
@@ -389,7 +394,7 @@ impl Session {
                         .help("nothing that serves was touched; `imm logs` shows what the containers printed"));
                 }
                 if !self.json {
-                    ui::out(&ui::events::drilled(*generation, covered.len(), not_covered, *took_ms, self.style));
+                    ui::tell(&ui::events::drilled(*generation, covered.len(), not_covered, *took_ms, self.style));
                 }
                 Ok(Exit::Done)
             }

@@ -80,6 +80,16 @@ fn another_terminal_holds_goes_on_and_undoes() {
     eventually("marked requests reach the new version", || preview(bench.port).contains("version 2"));
     bench.ok(&["rollout", "pause"]);
     assert_eq!(bench.json(&["rollout", "status"])["paused"], true);
+    // It is seen to be under way: nothing is interrupted, and what is new is not taken for what is kept.
+    let status = bench.json(&["status"]);
+    assert!(status["interrupted"].is_null() && status["under_way"]["phase"] == "switching", "{status:#}");
+    let count = |state: &str| status["objects"].as_array().unwrap().iter().filter(|o| o["state"] == state).count();
+    assert_eq!((count("new"), count("warm")), (3, 0), "{status:#}");
+    let said = bench.ok(&["status"]);
+    assert!(
+        said.contains(r#"front → web.instance["0"] 45%, web.instance["1"] 45%; new: web.instance["0"] 5%"#),
+        "{said}"
+    );
     bench.ok(&["rollout", "promote"]);
     in_stage(&bench, 2);
     let said = bench.json(&["rollout", "abort"]);
@@ -87,6 +97,11 @@ fn another_terminal_holds_goes_on_and_undoes() {
     assert!(serves(&bench, "1"));
     let Said { code, err, .. } = finish(child, &["apply"]);
     assert!(code == 4 && err.contains("aborted by"), "{code}: {err}");
+    assert!(
+        err.contains(" paused it") && err.contains(" let it go on") && !err.contains("correct the program"),
+        "{err}"
+    );
+    assert!(bench.json(&["status"])["under_way"].is_null());
     let (good, failures) = load.stop();
     assert!(good > 0 && failures.is_empty(), "{good} good, then {:?}", failures.first());
 }

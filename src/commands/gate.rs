@@ -49,7 +49,7 @@ fn test(global: &Global, args: &GateTest) -> Outcome {
     };
     let (mut failed, mut told) = (false, Vec::new());
     if !args.json {
-        ui::out(&format!("{address}: {}\n", shape(&gate.condition)));
+        ui::tell(&format!("{address}: {}\n", shape(&gate.condition)));
     }
     for case in cases {
         let (verdict, why) = judge_samples(gate, &case.new, &case.old).into_verdict();
@@ -62,7 +62,7 @@ fn test(global: &Global, args: &GateTest) -> Outcome {
         }
         let sign = if right { style.paint("32", "✓") } else { style.paint("31", "✗") };
         let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-        ui::out(&format!("  {sign} {}: {word}{why}\n", case.name));
+        ui::tell(&format!("  {sign} {}: {word}{why}\n", case.name));
     }
     if args.json {
         let gate = shape(&gate.condition);
@@ -104,15 +104,15 @@ fn backtest(global: &Global, args: &GateBacktest) -> Outcome {
             let why = if why.is_empty() { String::new() } else { format!(": {why}") };
             let met = format!("new {}; old {}", ui::rollout::met(&new), ui::rollout::met(&old));
             let at = instant(at_ms);
-            ui::out(&format!("  {sign} {at} {address} stage {}: {then} then, {now} now{why} ({met})\n", past.stage));
+            ui::tell(&format!("  {sign} {at} {address} stage {}: {then} then, {now} now{why} ({met})\n", past.stage));
         }
     }
     if args.json {
         ui::json(&json!({ "format": 1, "judgements": told, "otherwise": otherwise }));
     } else if told.is_empty() {
-        ui::out("No gate was judged yet.\n");
+        ui::tell("No gate was judged yet.\n");
     } else {
-        ui::out(&format!("{} judgements, {otherwise} would end otherwise.\n", told.len()));
+        ui::tell(&format!("{} judgements, {otherwise} would end otherwise.\n", told.len()));
     }
     Ok(Exit::Done)
 }
@@ -212,6 +212,9 @@ fn set(samples: &mut Samples, name: &str, value: &str) -> Result<(), String> {
                 Some(percent) => scaled(percent, 10_000.0)?,
                 None => scaled(value, 1_000_000.0)?,
             };
+            if samples.errors > 1_000_000 {
+                return Err(format!("`{value}` is more than all requests; five in a hundred are 5% or 0.05"));
+            }
         }
         "p50" => samples.p50 = time()?,
         "p90" => samples.p90 = time()?,
@@ -230,7 +233,7 @@ mod tests {
         let read = written("errors=0.5%, p99=1.5s, requests=1_000, restarts=2").unwrap();
         assert_eq!(read, Samples { requests: 1000, errors: 5000, p99: 1500, restarts: 2, ..Samples::default() });
         assert_eq!(written("errors=0.05").unwrap().errors, 50_000);
-        for wrong in ["errors", "error=1%", "requests=-1", "p50=fast", "errors=-1%"] {
+        for wrong in ["errors", "error=1%", "requests=-1", "p50=fast", "errors=-1%", "errors=5"] {
             assert!(written(wrong).is_err(), "{wrong}");
         }
     }

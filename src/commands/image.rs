@@ -39,7 +39,7 @@ fn list(global: &Global, args: &ImageList) -> Outcome {
         ui::err(&records::nothing_yet(&project));
         return Ok(Exit::Done);
     };
-    let all = status::status(ledger.state(), &Fields::new(), &|_| None).objects;
+    let all = status::status(ledger.state(), &Fields::new(), &|_| None, false).objects;
     let images = all.into_iter().filter(|o| o.outputs.contains_key("manifest"));
     if args.json {
         let told: Vec<_> = images

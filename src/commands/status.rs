@@ -13,10 +13,11 @@ use serde_json::json;
 pub fn run(global: &Global, args: &Report) -> Outcome {
     let style = Style::choose(global.color);
     let project = Project::find(global, args.module.path.as_deref())?;
+    let alive = records::running(&project);
     let Some(ledger) = records::read(&project, style)? else {
         if args.json {
             ui::json(&json!({ "format": 1, "environment": project.environment, "generation": null, "objects": [],
-                              "pointers": [], "outputs": {}, "interrupted": null }));
+                              "pointers": [], "outputs": {}, "interrupted": null, "under_way": null }));
         }
         ui::err(&records::nothing_yet(&project));
         return Ok(Exit::Done);
@@ -29,7 +30,8 @@ pub fn run(global: &Global, args: &Report) -> Outcome {
         .transpose()
         .map_err(|e| records::unreadable(&project, &e))?;
     let outputs = outputs.unwrap_or_default();
-    let mut status = status::status(state, &outputs, &|object| seen.health(object));
+    let mut status =
+        status::status(state, &outputs, &|object| seen.health(object), alive || records::running(&project));
     if let Some(open) = &mut status.interrupted {
         open.reverted = seen.reverted().to_vec();
     }
@@ -37,7 +39,7 @@ pub fn run(global: &Global, args: &Report) -> Outcome {
         ui::json(&status);
         return Ok(Exit::Done);
     }
-    ui::out(&ui::report::status(&status, &project.name, style));
+    ui::tell(&ui::report::status(&status, &project.name, style));
     for warning in seen.warnings() {
         ui::err(&format!("{}: {warning}\n", style.paint("1;33", "warning")));
     }

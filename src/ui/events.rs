@@ -67,6 +67,16 @@ impl Watcher {
                 format!("  {} {why}: going back\n", mark("31", "✗"))
             }
             Event::WatchEnded { why, .. } => format!("  {} not watched: {why}\n", mark("33", "!")),
+            Event::Heard { verb, by } => {
+                let heard = match *verb {
+                    "pause" => {
+                        format!("{by} paused it: it goes on with `imm rollout promote`, and is undone after an hour")
+                    }
+                    "promote" => format!("{by} let it go on"),
+                    _abort => format!("{by} aborted it"),
+                };
+                format!("  {} {heard}\n", mark("33", "!"))
+            }
             Event::Switched { address, targets } => {
                 let targets = if *targets == 1 { "1 target".to_owned() } else { format!("{targets} targets") };
                 format!("  {} switched {address} to {targets}\n", mark("33", "~"))

@@ -5,7 +5,7 @@ use super::table::columns;
 use imm_runtime::report::drift::Drift;
 use imm_runtime::report::history::History;
 use imm_runtime::report::metrics::Metrics;
-use imm_runtime::report::status::{Interrupted, Status};
+use imm_runtime::report::status::{Open, PointerStatus, Status};
 
 /// What runs.
 pub fn status(status: &Status, name: &str, style: Style) -> String {
@@ -29,15 +29,32 @@ pub fn status(status: &Status, name: &str, style: Style) -> String {
         .collect();
     out.push_str(&columns(2, &rows));
     for pointer in &status.pointers {
-        let targets: Vec<_> = pointer.targets.iter().map(|t| format!("{} {}%", t.address, round(t.weight))).collect();
-        let targets = if targets.is_empty() { "nothing".to_owned() } else { targets.join(", ") };
-        out.push_str(&format!("  {} → {targets} (epoch {})\n", pointer.address, pointer.epoch));
+        out.push_str(&format!("  {} → {} (epoch {})\n", pointer.address, targets(pointer), pointer.epoch));
     }
     for (name, value) in &status.outputs {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         out.push_str(&format!("{name} = {text}\n"));
     }
+    if let Some(Open { verb, phase, since, by, .. }) = &status.under_way {
+        out.push_str(&format!(
+            "The {verb} that {by} started at {since} is {phase}: `imm rollout status` shows how it goes.\n"
+        ));
+    }
     out
+}
+
+/// Where a pointer points; while something is rolled out, the new side after the old one.
+fn targets(pointer: &PointerStatus) -> String {
+    let side = |fresh: bool| {
+        let side = pointer.targets.iter().filter(|t| t.fresh == fresh);
+        side.map(|t| format!("{} {}%", t.address, round(t.weight))).collect::<Vec<_>>().join(", ")
+    };
+    match (side(false), side(true)) {
+        (old, new) if old.is_empty() && new.is_empty() => "nothing".to_owned(),
+        (old, new) if new.is_empty() => old,
+        (old, new) if old.is_empty() => format!("new: {new}"),
+        (old, new) => format!("{old}; new: {new}"),
+    }
 }
 
 fn round(weight: f64) -> String {
@@ -103,7 +120,7 @@ pub fn metrics(metrics: &Metrics) -> String {
 }
 
 /// What every command says first on an interrupted ledger.
-pub fn interrupted(open: &Interrupted, style: Style) -> String {
+pub fn interrupted(open: &Open, style: Style) -> String {
     let what = if open.stuck { "is stuck" } else { "was interrupted" };
     let error = open.error.as_ref().map_or_else(String::new, |e| format!(": {e}"));
     format!(
@@ -123,25 +140,30 @@ pub fn history(history: &History, style: Style) -> String {
         .applies
         .iter()
         .map(|a| {
-            let (sign, color) = match a.outcome {
-                "committed" => ("✓", "32"),
-                "rolled_back" => ("↩", "33"),
-                _ => ("!", "31"),
+            // A drill always ends as it began; what counts is whether it found anything.
+            let (outcome, sign, color) = match (a.outcome, a.verb.starts_with("drill"), &a.error) {
+                ("rolled_back", true, None) => ("proven", "✓", "32"),
+                ("rolled_back", true, Some(_)) => ("failed", "✗", "31"),
+                ("committed", ..) => ("committed", "✓", "32"),
+                ("rolled_back", ..) => ("rolled back", "↩", "33"),
+                (other, ..) => (other, "!", "31"),
             };
             let generation = a.generation.map_or_else(|| "–".to_owned(), |g| g.to_string());
             let took = a.seconds.map_or_else(String::new, |s| format!("{s:.1} s"));
             let counts = format!("+{} -{}", a.created, a.destroyed);
             let why = a.because.as_deref().or(a.error.as_deref()).and_then(|text| text.lines().next());
+            let proven = a.rollback_proven_at.as_ref().map(|at| format!("rollback proven {at}"));
+            let notes: Vec<&str> = why.into_iter().chain(proven.as_deref()).collect();
             vec![
                 style.paint(color, sign),
                 generation,
                 a.verb.clone(),
-                a.outcome.replace('_', " "),
+                outcome.to_owned(),
                 a.at.clone(),
                 took,
                 counts,
                 a.actor.clone(),
-                why.unwrap_or_default().to_owned(),
+                notes.join("; "),
             ]
         })
         .collect();

@@ -94,7 +94,7 @@ impl Engine {
                     vec![Body::Finished { ending: Ending::RolledBack, leftovers, took_ms, outage_ms: self.outage_ms }],
                     true,
                 )?;
-                Ok(Outcome::RolledBack { error, leftovers: named, took_ms })
+                Ok(Outcome::RolledBack { error, cause, leftovers: named, took_ms })
             }
             Err((why, leftovers)) => {
                 self.append(

@@ -109,6 +109,13 @@ pub enum Event {
         /// Why it did not pass.
         why: String,
     },
+    /// Somebody said something to it, from another process.
+    Heard {
+        /// `pause`, `promote`, `abort`.
+        verb: &'static str,
+        /// Who.
+        by: String,
+    },
     /// A pointer moved.
     Switched {
         /// Which.
@@ -160,7 +167,7 @@ pub struct Traffic {
 /// One side of a pointer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Side {
-    /// Requests a second.
+    /// Requests a second, over the last three.
     pub per_second: f64,
     /// What they met: errors in parts per million, latencies in milliseconds.
     #[serde(flatten)]

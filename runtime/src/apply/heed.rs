@@ -1,6 +1,6 @@
 //! What a running apply hears: signals of its own process, words of others by way of the ledger.
 
-use super::{Engine, EngineError, Step, Stop};
+use super::{Engine, EngineError, Event, Step, Stop};
 use crate::entry::{Body, SignalVerb, UnwindCause};
 use crate::ledger::LedgerError;
 use crate::store::StoreError;
@@ -66,8 +66,9 @@ impl Engine {
             _other => None,
         });
         for body in &heard {
-            if let Body::Signalled { verb, .. } = body {
+            if let Body::Signalled { verb, by, .. } = body {
                 self.orders.hear(*verb);
+                (self.events)(Event::Heard { verb: verb.word(), by: by.clone() });
             }
         }
         self.append(heard, false)?;

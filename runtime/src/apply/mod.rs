@@ -23,6 +23,7 @@ mod heed;
 mod job;
 mod outcome;
 mod outside;
+mod pace;
 mod pointers;
 mod progress;
 mod recover;

@@ -1,5 +1,6 @@
 //! How an apply ends.
 
+use crate::entry::UnwindCause;
 use crate::ledger::LedgerError;
 use crate::plan::PlanError;
 use crate::plan::saved::Refused;
@@ -29,6 +30,9 @@ pub enum Outcome {
     RolledBack {
         /// What went wrong first.
         error: String,
+        /// What kind of thing that was.
+        #[serde(serialize_with = "word")]
+        cause: UnwindCause,
         /// What could not be cleaned up, and why.
         leftovers: Vec<(Addr, String)>,
         /// How long it took.
@@ -71,6 +75,10 @@ pub enum Outcome {
         /// The new generation is in force.
         committed: bool,
     },
+}
+
+fn word<S: serde::Serializer>(cause: &UnwindCause, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(cause.word())
 }
 
 /// Why a command ended without an outcome.

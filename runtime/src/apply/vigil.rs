@@ -57,6 +57,7 @@ impl Engine {
                 .collect();
             self.append(heard, false)?;
             for (verb, by) in verbs {
+                (self.events)(Event::Heard { verb: verb.word(), by: by.clone() });
                 match verb {
                     SignalVerb::Abort => return Ok((Verdict::Fail, format!("aborted by {by}"))),
                     SignalVerb::Promote => return self.end_of_watch(began),
@@ -74,7 +75,7 @@ impl Engine {
             (self.events)(Event::Watched {
                 elapsed_ms: millis(began.elapsed()),
                 watch_ms: millis(bound),
-                pointers: self.traffic(millis(began.elapsed())),
+                pointers: self.traffic(),
             });
             let mut sides = self.windows.iter().zip(&recent);
             if sides.any(|(w, recent)| w.hopeless(&w.new, true) || w.hopeless(recent, true)) {

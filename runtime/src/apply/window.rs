@@ -4,6 +4,7 @@
 //! are waited for, then it is inconclusive, which fails. One entry a gate and stage.
 
 use super::build::millis;
+use super::pace::Pace;
 use super::{Engine, Event, Step, Stop};
 use crate::entry::{Body, GateJudged, SignalVerb, UnwindCause};
 use crate::id::ObjectId;
@@ -11,6 +12,7 @@ use crate::plan::{Plan, Rollout};
 use crate::provider::ErrorKind;
 use crate::rollout::{Gate, Judgement, Sample, Stage, gate, judge};
 use imm_ir::Addr;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -35,6 +37,8 @@ pub(super) struct Window {
     pub old: Sample,
     /// What the old side met before everything moved away from it.
     pub before: Sample,
+    new_pace: Pace,
+    old_pace: Pace,
 }
 
 impl Window {
@@ -63,6 +67,19 @@ impl Window {
     /// The sides meet something else from here on.
     pub fn begin(&mut self) {
         (self.new, self.old) = (Sample::default(), Sample::default());
+        (self.new_pace, self.old_pace) = (Pace::default(), Pace::default());
+    }
+
+    /// Adds what was met since the last look.
+    fn meet(&mut self, met: &BTreeMap<ObjectId, Sample>) {
+        let now = Instant::now();
+        let new = (&self.fresh, &mut self.new, &mut self.new_pace);
+        let old = (&self.leaving, &mut self.old, &mut self.old_pace);
+        for (objects, side, pace) in [new, old] {
+            let before = side.requests;
+            met.iter().filter(|(object, _)| objects.contains(object)).for_each(|(_, sample)| side.add(sample));
+            pace.note(now, side.requests - before);
+        }
     }
 }
 
@@ -106,6 +123,8 @@ impl Engine {
             new: Sample::default(),
             old: Sample::default(),
             before: Sample::default(),
+            new_pace: Pace::default(),
+            old_pace: Pace::default(),
         };
         self.windows = rollout.comparisons.iter().map(open).collect();
     }
@@ -123,13 +142,8 @@ impl Engine {
                 // A look that failed is left out: what was met then comes with the next one.
                 Ok(Err(_)) | Err(_) => continue,
             };
-            let Some(window) = self.windows.get_mut(at) else { continue };
-            for (object, sample) in met {
-                if window.fresh.contains(&object) {
-                    window.new.add(&sample);
-                } else if window.leaving.contains(&object) {
-                    window.old.add(&sample);
-                }
+            if let Some(window) = self.windows.get_mut(at) {
+                window.meet(&met);
             }
         }
         Ok(())
@@ -306,21 +320,21 @@ impl Engine {
             elapsed_ms,
             hold_ms: held.stage.hold_ms,
             waits_for,
-            pointers: self.traffic(elapsed_ms),
+            pointers: self.traffic(),
         });
     }
 
     /// What the sides meet, in numbers.
-    pub(super) fn traffic(&self, elapsed_ms: u64) -> Vec<super::event::Traffic> {
-        let side = |sample: &Sample| super::event::Side {
-            per_second: sample.requests as f64 * 1000.0 / elapsed_ms.max(1) as f64,
+    pub(super) fn traffic(&self) -> Vec<super::event::Traffic> {
+        let side = |sample: &Sample, pace: &Pace| super::event::Side {
+            per_second: pace.per_second(),
             samples: sample.samples(),
         };
         let told = |w: &Window| super::event::Traffic {
             address: w.address.clone(),
             weight: w.weight,
-            new: side(&w.new),
-            old: side(&w.old),
+            new: side(&w.new, &w.new_pace),
+            old: side(&w.old, &w.old_pace),
         };
         self.windows.iter().map(told).collect()
     }

@@ -315,6 +315,18 @@ pub enum SignalVerb {
     Stop(i32),
 }
 
+impl SignalVerb {
+    /// As it is said.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Promote => "promote",
+            Self::Abort => "abort",
+            Self::Stop(_) => "stop",
+        }
+    }
+}
+
 /// Why an apply is being undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UnwindCause {
@@ -330,6 +342,20 @@ pub enum UnwindCause {
     LeaseLost,
     /// The process died.
     Crash,
+}
+
+impl UnwindCause {
+    /// As documents say it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Failed(_) => "failed",
+            Self::Aborted => "aborted",
+            Self::Signal => "signal",
+            Self::Gate => "gate",
+            Self::LeaseLost => "lease_lost",
+            Self::Crash => "crash",
+        }
+    }
 }
 
 /// What a generation consists of, relative to its parent.

@@ -99,7 +99,7 @@ pub fn records(ledger: &Ledger, address: &Addr) -> Vec<Record> {
                 address: object.address.to_string(),
                 kind: object.kind.to_string(),
                 class: object.class.keyword(),
-                state: status::word(object.state, object.class, in_use.contains(id)),
+                state: status::word(state, object, in_use.contains(id)),
                 in_use: in_use.contains(id),
                 since_generation: object.since,
                 until_generation: state.generations.iter().rev().find(|(_, g)| has(g)).map(|(n, _)| *n),

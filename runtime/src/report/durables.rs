@@ -4,10 +4,10 @@ use crate::entry::{Body, RetainReason};
 use crate::id::ObjectId;
 use crate::ledger::{Ledger, LedgerError};
 use crate::provider::Handle;
-use crate::state::State;
-use imm_ir::{Class, Value};
+use crate::state::{ObjectState, State};
+use imm_ir::{Addr, Class, Value};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// `imm volume --json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -108,6 +108,16 @@ pub fn durables(ledger: &Ledger, eyes: &dyn Eyes) -> Result<Durables, LedgerErro
             }
         }
     }
+    let attached: BTreeSet<&Addr> =
+        there.iter().filter(|(_, o)| o.state == ObjectState::Attached).map(|(_, o)| &o.address).collect();
+    for (id, object) in &there {
+        if attached.contains(&object.address)
+            && let Some(kept) = retained.get_mut(id)
+            && kept.reason == word(RetainReason::Removed)
+        {
+            kept.reason = SUCCEEDED;
+        }
+    }
     let mut volumes: Vec<Durable> = there
         .into_iter()
         .map(|(id, object)| {
@@ -145,6 +155,9 @@ fn users(state: &State, id: ObjectId) -> Vec<String> {
     found.dedup();
     found
 }
+
+/// The program does declare its address, and means another one.
+const SUCCEEDED: &str = "another one took its place";
 
 fn word(reason: RetainReason) -> &'static str {
     match reason {

@@ -93,7 +93,7 @@ pub fn generation(ledger: &Ledger, number: u64) -> Result<Option<Generation>, Le
             spec: o.spec.hex(),
             kind: o.kind.to_string(),
             class: o.class.keyword(),
-            state: status::word(o.state, o.class, in_use.contains(id)),
+            state: status::word(state, o, in_use.contains(id)),
             since_generation: o.since,
         })
     });

@@ -2,8 +2,8 @@
 
 use crate::entry::Verb;
 use crate::id::ObjectId;
-use crate::state::{ObjectState, State};
-use imm_ir::{Class, Fields, Value};
+use crate::state::{Object, ObjectState, State};
+use imm_ir::{Class, Fields, Nature, Value};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -23,7 +23,9 @@ pub struct Status {
     /// Outputs of the generation.
     pub outputs: BTreeMap<String, serde_json::Value>,
     /// The apply that did not come to its end.
-    pub interrupted: Option<Interrupted>,
+    pub interrupted: Option<Open>,
+    /// The apply that somebody works on right now.
+    pub under_way: Option<Open>,
 }
 
 /// One object.
@@ -39,7 +41,7 @@ pub struct ObjectStatus {
     pub kind: String,
     /// Its class.
     pub class: &'static str,
-    /// `running`, `warm`, `retained` …
+    /// `running`, `new`, `warm`, `retained` …
     pub state: &'static str,
     /// What was seen when asked; `unknown` when nobody could be asked.
     pub health: String,
@@ -69,11 +71,13 @@ pub struct TargetStatus {
     pub object: String,
     /// Per cent.
     pub weight: f64,
+    /// It belongs to the generation that is being rolled out, and not to the one before.
+    pub fresh: bool,
 }
 
-/// An apply that did not come to its end.
+/// An apply that did not come to its end, yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Interrupted {
+pub struct Open {
     /// Its id.
     pub apply: String,
     /// What it was for.
@@ -92,8 +96,14 @@ pub struct Interrupted {
     pub reverted: Vec<String>,
 }
 
-/// The status of a state. `outputs` are those of the newest generation; `health` answers for an object what was seen.
-pub fn status(state: &State, outputs: &Fields<Value>, health: &dyn Fn(ObjectId) -> Option<String>) -> Status {
+/// The status of a state. `outputs` are those of the newest generation; `health` answers for an object what was seen;
+/// `alive`: somebody works on it right now.
+pub fn status(
+    state: &State,
+    outputs: &Fields<Value>,
+    health: &dyn Fn(ObjectId) -> Option<String>,
+    alive: bool,
+) -> Status {
     let in_use = state.in_use();
     let mut objects: Vec<_> = state.objects.iter().filter(|(_, o)| o.state.exists()).collect();
     objects.sort_by_key(|(id, o)| (!in_use.contains(id), o.address.clone(), **id));
@@ -105,7 +115,7 @@ pub fn status(state: &State, outputs: &Fields<Value>, health: &dyn Fn(ObjectId) 
             spec: o.spec.hex(),
             kind: o.kind.to_string(),
             class: o.class.keyword(),
-            state: word(o.state, o.class, in_use.contains(id)),
+            state: word(state, o, in_use.contains(id)),
             health: health(*id).unwrap_or_else(|| "unknown".to_owned()),
             since_generation: o.since,
             outputs: json_fields(&o.outputs),
@@ -127,11 +137,13 @@ pub fn status(state: &State, outputs: &Fields<Value>, health: &dyn Fn(ObjectId) 
                     address: t.address.to_string(),
                     object: t.object.to_string(),
                     weight: f64::from(t.weight) / 10_000.0,
+                    fresh: t.fresh && pointer.provisional,
                 })
                 .collect(),
         })
         .collect();
     pointers.sort_by(|a, b| a.address.cmp(&b.address));
+    let (under_way, interrupted) = if alive { (open(state), None) } else { (None, open(state)) };
     Status {
         format: 1,
         environment: state.environment.clone(),
@@ -139,14 +151,15 @@ pub fn status(state: &State, outputs: &Fields<Value>, health: &dyn Fn(ObjectId) 
         objects,
         pointers,
         outputs: json_fields(outputs),
-        interrupted: interrupted(state),
+        interrupted,
+        under_way,
     }
 }
 
 /// The apply that did not come to its end, if there is one.
-pub fn interrupted(state: &State) -> Option<Interrupted> {
+pub fn open(state: &State) -> Option<Open> {
     let apply = state.open_apply()?;
-    Some(Interrupted {
+    Some(Open {
         apply: apply.id.to_string(),
         verb: verb(&apply.started.verb),
         phase: apply.phase.word(),
@@ -171,13 +184,19 @@ pub fn verb(verb: &Verb) -> String {
     }
 }
 
-/// What is not in use but still there and could be used again is warm.
-pub(crate) fn word(state: ObjectState, class: Class, in_use: bool) -> &'static str {
-    let kept = matches!(state, ObjectState::Running | ObjectState::Dormant | ObjectState::Idle | ObjectState::Present);
-    match (in_use, class) {
-        (false, Class::Resource) if kept => "warm",
-        (true, _) if state == ObjectState::Idle => "running",
-        _ => state.word(),
+/// What is not in use but still there and could be used again is warm, but for what the open apply just made.
+pub(crate) fn word(state: &State, object: &Object, in_use: bool) -> &'static str {
+    let kept =
+        matches!(object.state, ObjectState::Running | ObjectState::Dormant | ObjectState::Idle | ObjectState::Present);
+    match (in_use, object.class) {
+        (false, Class::Resource) if kept => {
+            let made_now = object.since.is_none() && state.open_apply().is_some_and(|a| a.id == object.made_by);
+            if made_now { "new" } else { "warm" }
+        }
+        (true, _) if object.state == ObjectState::Idle => "running",
+        // What is no process does not run.
+        (true, Class::Resource) if object.state == ObjectState::Running && object.nature == Nature::Plain => "present",
+        _ => object.state.word(),
     }
 }
 
