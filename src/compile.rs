@@ -154,9 +154,9 @@ pub fn world() -> Result<DiskWorld, Failure> {
 /// Shows diagnostics, as text on stderr or as JSON lines there.
 pub fn show(diagnostics: &[Diagnostic], sources: &Sources, json: bool, style: Style) {
     if json {
-        ui::err(&ui::diagnostics::json_lines(diagnostics, sources));
+        ui::err_as_it_is(&ui::diagnostics::json_lines(diagnostics, sources));
     } else {
-        ui::err(&ui::diagnostics::render(diagnostics, sources, style.color));
+        ui::err_as_it_is(&ui::diagnostics::render(diagnostics, sources, style.color));
     }
 }
 

@@ -34,7 +34,7 @@ pub fn run(global: &Global, args: &Adopt) -> Outcome {
                 "kind": &*stray.kind, "declared": adopted.declared, "fields": fields,
             }));
         } else {
-            ui::out(&words(stray, &address, &adopted));
+            ui::tell(&words(stray, &address, &adopted));
         }
         Ok(Exit::Done)
     })?

@@ -39,7 +39,7 @@ pub fn run(global: &Global, args: &Check) -> Outcome {
     if args.json {
         ui::out(&ui::diagnostics::json_lines(&checked.diagnostics, &checked.sources));
     } else {
-        ui::err(&ui::diagnostics::render(&checked.diagnostics, &checked.sources, style.color));
+        ui::err_as_it_is(&ui::diagnostics::render(&checked.diagnostics, &checked.sources, style.color));
         summary(&checked.diagnostics, global.quiet);
     }
     // The process ends, which takes the memory of a large program back at once.

@@ -37,7 +37,7 @@ pub fn run(global: &Global, args: &Diff) -> Outcome {
     if args.json {
         ui::json(&difference);
     } else {
-        ui::out(&ui::generation::diff(&difference, &project.name, style));
+        ui::tell(&ui::generation::diff(&difference, &project.name, style));
     }
     Ok(Exit::Done)
 }

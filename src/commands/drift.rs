@@ -32,7 +32,7 @@ pub fn run(global: &Global, args: &Drift) -> Outcome {
     if args.json {
         ui::json(&told);
     } else {
-        ui::out(&ui::report::drift(&told, style));
+        ui::tell(&ui::report::drift(&told, style));
     }
     Ok(if args.exit_code && !told.none() { Exit::Different } else { Exit::Done })
 }

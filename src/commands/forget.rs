@@ -19,7 +19,7 @@ pub fn run(global: &Global, args: &Forget) -> Outcome {
         session.settled().await?;
         let count = session.forget(&address, args.object.as_deref(), &args.because)?;
         let objects = if count == 1 { "1 object" } else { "all objects" };
-        ui::out(&format!("Forgot {objects} at {address}; what it is stays where it is.\n"));
+        ui::tell(&format!("Forgot {objects} at {address}; what it is stays where it is.\n"));
         Ok(Exit::Done)
     })?
 }

@@ -18,7 +18,7 @@ pub fn run(global: &Global, args: &Report) -> Outcome {
     } else if told.applies.is_empty() {
         ui::err(&records::nothing_yet(&project));
     } else {
-        ui::out(&ui::report::history(&told, style));
+        ui::tell(&ui::report::history(&told, style));
     }
     Ok(Exit::Done)
 }

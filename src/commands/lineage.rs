@@ -32,9 +32,9 @@ fn show(project: &Project, style: Style, json: bool) -> Outcome {
         ui::json(&serde_json::json!({ "format": 1, "lineage": lineage, "head": head, "seen": seen }));
         return Ok(Exit::Done);
     }
-    ui::out(&format!("{lineage}\nhead {seq}:{}\n", hash.hex()));
+    ui::tell(&format!("{lineage}\nhead {seq}:{}\n", hash.hex()));
     if let Some(seen) = seen {
-        ui::out(&format!("the agent saw {}:{}\n", seen.seq, seen.hash.hex()));
+        ui::tell(&format!("the agent saw {}:{}\n", seen.seq, seen.hash.hex()));
     }
     Ok(Exit::Done)
 }
@@ -58,7 +58,7 @@ fn fork(project: &Project, style: Style, because: &str) -> Outcome {
     let consent = Body::Consented { plan, kind: ConsentKind::Rebind, subjects: Vec::new(), because };
     ledger.append(None, vec![consent], true).map_err(|e| records::unreadable(project, &e))?;
     let new = ledger.state().lineage.map(|l| l.to_string()).unwrap_or_default();
-    ui::out(&format!(
+    ui::tell(&format!(
         "Lineage {new} begins. What lineage {old} made stays its own; its record is {}.\n",
         aside.display()
     ));
@@ -85,9 +85,9 @@ fn take(global: &Global, project: Project, style: Style, because: &str) -> Outco
         let (head, fence) = (session.engine().ledger().head(), session.engine().ledger().fence());
         platform::take(&home, &lineage, fence, head).await?;
         for address in &gone {
-            ui::out(&format!("{address} is not there any more: forgotten\n"));
+            ui::tell(&format!("{address} is not there any more: forgotten\n"));
         }
-        ui::out(&format!("Lineage {lineage} goes on with this ledger.\n"));
+        ui::tell(&format!("Lineage {lineage} goes on with this ledger.\n"));
         if !gone.is_empty() {
             ui::err("`imm apply` makes anew what was forgotten; `imm drift` lists what nothing knows\n");
         }

@@ -46,7 +46,7 @@ pub fn run(global: &Global, args: &Plan) -> Outcome {
             plan.base_generation.map_or_else(String::new, |g| format!(": generation {g} is what the program says"));
         ui::out(&format!("Nothing to do{serves}.\n"));
     } else {
-        ui::out(&ui::plan::render(shown));
+        ui::tell(&ui::plan::render(shown));
         if !machine.is_empty() {
             ui::out(&format!("Reads of this machine: {}.\n", machine.join(", ")));
         }

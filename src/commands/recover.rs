@@ -39,7 +39,7 @@ pub fn run(global: &Global, args: &Recover) -> Ended {
                 if args.json {
                     ui::json(&ui::events::finished(&outcome));
                 } else {
-                    ui::out(&session.settled_words(&outcome));
+                    ui::tell(&session.settled_words(&outcome));
                 }
                 Ok(Exit::Done)
             }

@@ -53,7 +53,7 @@ fn status(global: &Global, args: &Report) -> Outcome {
         ui::json(&document);
         return Ok(Exit::Done);
     }
-    ui::out(&text(&told, running, &traffic));
+    ui::tell(&text(&told, running, &traffic));
     Ok(Exit::Done)
 }
 
@@ -153,7 +153,7 @@ fn say(global: &Global, args: &Report, verb: &str) -> Outcome {
         ui::json(&json!({ "format": 1, "verb": verb, "heard": heard, "took_ms": took_ms }));
         return Ok(Exit::Done);
     }
-    ui::out(&match (verb, heard) {
+    ui::tell(&match (verb, heard) {
         ("abort", Heard::Back) => format!("Aborted: traffic is on the old side ({took_ms} ms).\n"),
         ("abort", Heard::Ended) => "Too late: it was committed. `imm rollback` goes back.\n".to_owned(),
         ("abort", Heard::Yes) => "Aborted: the watch ends, and a rollback follows.\n".to_owned(),

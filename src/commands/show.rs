@@ -22,7 +22,7 @@ pub fn run(global: &Global, args: &Show) -> Outcome {
     if args.json {
         ui::json(&generation);
     } else {
-        ui::out(&ui::generation::show(&generation, &project.name, global.verbose, style));
+        ui::tell(&ui::generation::show(&generation, &project.name, global.verbose, style));
     }
     Ok(Exit::Done)
 }

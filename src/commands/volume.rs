@@ -56,7 +56,7 @@ fn list(global: &Global, args: &VolumeList) -> Outcome {
     if args.json {
         ui::json(&found);
     } else {
-        ui::out(&ui::volume::list(&found, style));
+        ui::tell(&ui::volume::list(&found, style));
     }
     Ok(Exit::Done)
 }
@@ -76,7 +76,7 @@ fn show(global: &Global, args: &VolumeShow) -> Outcome {
     if args.json {
         ui::json(&found);
     } else {
-        ui::out(&ui::volume::show(&found));
+        ui::tell(&ui::volume::show(&found));
     }
     Ok(Exit::Done)
 }

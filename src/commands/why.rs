@@ -39,7 +39,7 @@ pub fn run(global: &Global, args: &Why) -> Outcome {
     if args.json {
         ui::json(&serde_json::json!({ "format": 1, "generation": generation, "addresses": told }));
     } else {
-        ui::out(&ui::why::render(&told, style));
+        ui::tell(&ui::why::render(&told, style));
     }
     Ok(Exit::Done)
 }

@@ -207,7 +207,7 @@ fn plan(session: &Session, address: &str) -> Result<(), Failure> {
         }
         ui::out(&format!("Nothing to do at {asked}.\n"));
     } else {
-        ui::out(&ui::plan::render(ui::plan::Shown {
+        ui::tell(&ui::plan::render(ui::plan::Shown {
             estimate: None,
             plan: &plan,
             cascades: &[],
@@ -271,7 +271,7 @@ fn compiled(session: &Session) -> Result<imm_compiler::Compiled, Failure> {
     let options = session.options()?;
     let compiled = session.with_world(|world, path| imm_compiler::compile(world, path, &options))?;
     compiled.map_err(|failed| {
-        ui::err(&ui::diagnostics::render(&failed.diagnostics, &failed.sources, session.style.color));
+        ui::err_as_it_is(&ui::diagnostics::render(&failed.diagnostics, &failed.sources, session.style.color));
         Failure::said(Exit::Failed)
     })
 }

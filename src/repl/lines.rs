@@ -66,12 +66,12 @@ pub fn calculate(session: &Session, text: &str) -> Result<Calculated, Failure> {
     let items = session.text();
     let found = session.with_world(|world, path| line::calculate(world, path, &options, &items, text))?;
     let found = found.map_err(|failed| wrong(session, &failed))?;
-    ui::err(&ui::diagnostics::render(&found.warnings, &found.sources, session.style.color));
+    ui::err_as_it_is(&ui::diagnostics::render(&found.warnings, &found.sources, session.style.color));
     Ok(found)
 }
 
 fn wrong(session: &Session, failed: &Failed) -> Failure {
-    ui::err(&ui::diagnostics::render(&failed.diagnostics, &failed.sources, session.style.color));
+    ui::err_as_it_is(&ui::diagnostics::render(&failed.diagnostics, &failed.sources, session.style.color));
     let elsewhere = failed.diagnostics.iter().find(|d| {
         let name = failed.sources.get(d.span().file).map_or("", |file| &file.name);
         d.is_error() && name != LINE && name != SESSION && d.code != code::PARAM_REJECTED

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// What stands before a note or a help: the number of a line, the frame, the word.
+const FRAME: usize = 16;
+
 /// Files by name, as ariadne wants them. Made once per rendering: finding the lines of a file is linear in it.
 struct Files<'a> {
     sources: &'a Sources,
@@ -92,14 +95,17 @@ fn report(diagnostic: &Diagnostic, sources: &Sources, color: bool) -> Report<'st
     labels.sort_by_key(|(_, label)| label.span);
     for (order, (index, label)) in (0..).zip(labels) {
         let color = if index == 0 { tint } else { Color::Cyan };
-        let mut drawn = Label::new(place(label.span, sources)).with_color(color).with_order(order);
-        if !label.text.is_empty() {
-            drawn = drawn.with_message(visible(&label.text));
-        }
-        report.add_label(drawn);
+        // Without a word nothing is underlined.
+        let text = if label.text.is_empty() { Arc::from("here") } else { visible(&label.text) };
+        report.add_label(Label::new(place(label.span, sources)).with_color(color).with_order(order).with_message(text));
     }
-    diagnostic.notes.iter().for_each(|note| report.add_note(visible(note)));
-    diagnostic.helps.iter().for_each(|help| report.add_help(visible(help)));
+    // The frame keeps what follows a break in its column.
+    let lines = |text: &str| match super::fold::width(std::io::stderr()) {
+        Some(width) => super::fold::fold(&visible(text), width.saturating_sub(FRAME), 0),
+        None => visible(text).to_string(),
+    };
+    diagnostic.notes.iter().for_each(|note| report.add_note(lines(note)));
+    diagnostic.helps.iter().for_each(|help| report.add_help(lines(help)));
     report.finish()
 }
 

@@ -6,6 +6,7 @@
 pub mod diagnostics;
 pub mod doc;
 pub mod events;
+mod fold;
 pub mod forecast;
 pub mod generation;
 pub mod graph;
@@ -30,10 +31,29 @@ pub fn out(text: &str) {
     drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
 }
 
-/// Prints progress and diagnostics.
+/// Prints data for people: on a terminal its long lines are broken between words.
+pub fn tell(text: &str) {
+    match fold::width(std::io::stdout()) {
+        Some(width) => out(&fold::fold(text, width, HANG)),
+        None => out(text),
+    }
+}
+
+/// Prints progress and what went wrong, for people.
 pub fn err(text: &str) {
+    match fold::width(std::io::stderr()) {
+        Some(width) => err_as_it_is(&fold::fold(text, width, HANG)),
+        None => err_as_it_is(text),
+    }
+}
+
+/// Prints what has its lines where they belong.
+pub fn err_as_it_is(text: &str) {
     drop(std::io::stderr().lock().write_all(text.as_bytes()));
 }
+
+/// What is left of a broken line is set in so far.
+const HANG: usize = 4;
 
 /// A number of bytes as people say it: three digits and a unit.
 pub fn bytes(count: u64) -> String {

@@ -23,7 +23,7 @@ pub fn columns(indent: usize, rows: &[Vec<String>]) -> String {
 }
 
 /// Width on a terminal, escape sequences not counted.
-fn visible(cell: &str) -> usize {
+pub(super) fn visible(cell: &str) -> usize {
     let mut rest = cell;
     let mut width = 0;
     while let Some(at) = rest.find("\x1b[") {

@@ -1,7 +1,7 @@
 //! How tests went: a line each and what failed, or JSON lines.
 
 use super::diagnostics;
-use super::{Style, err, json, out};
+use super::{Style, json, out};
 use imm_ir::{Diagnostic, Loc, Sources, Span};
 use serde_json::json;
 use std::time::Duration;
@@ -59,7 +59,7 @@ impl Told {
         }
         let word = if passed { self.style.paint("32", "ok  ") } else { self.style.paint("1;31", "FAIL") };
         out(&format!("  {word}  {name}  ({milliseconds} ms)\n"));
-        err(&diagnostics::render(&verdict.failures, sources, self.style.color));
+        super::err_as_it_is(&diagnostics::render(&verdict.failures, sources, self.style.color));
     }
 
     /// Ends; whether all passed.
