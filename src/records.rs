@@ -168,7 +168,9 @@ fn refused(error: &LeaseError) -> Failure {
 pub fn unreadable(project: &Project, error: &LedgerError) -> Failure {
     let failure = Failure::new(format!("the ledger {}: {error}", project.ledger().display()));
     match error {
-        LedgerError::Store(StoreError::DiskFull(_)) => failure.help("make room; nothing recorded is lost"),
+        LedgerError::Store(StoreError::DiskFull(_)) => {
+            Failure::new(error.to_string()).help("make room; nothing recorded is lost")
+        }
         LedgerError::Store(StoreError::Io { .. }) => failure.help("is the folder writable and the file a ledger?"),
         LedgerError::Store(StoreError::Format { .. }) | LedgerError::Unreadable(_) => {
             failure.help("use the imm that wrote it, or a newer one")

@@ -328,7 +328,13 @@ impl Session {
         if self.json {
             ui::json(&serde_json::json!({ "event": "finished", "outcome": "nothing_to_do", "generation": generation }));
         } else {
-            let serves = generation.map_or_else(String::new, |g| format!(": generation {g} serves"));
+            let serves = match generation {
+                Some(_) if self.engine.state().in_use().is_empty() => {
+                    ": nothing serves, and nothing is declared".to_owned()
+                }
+                Some(generation) => format!(": generation {generation} serves"),
+                None => String::new(),
+            };
             ui::tell(&format!("Nothing to do{serves}.\n"));
         }
         Exit::Done

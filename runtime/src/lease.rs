@@ -13,9 +13,14 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 /// Fences of one lease: the first, and one for each time that its holder turns back or begins anew.
 pub const TURNS: u64 = 16;
+
+/// How often a lease that is being given back is tried again, and the time between.
+const GIVING_BACK: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The next fence of the same lease. The last one stays: no command turns so often.
 #[must_use]
@@ -76,9 +81,9 @@ pub struct TookOver {
 /// Why there is no lease.
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
-    /// Somebody else holds it.
-    #[error("another imm is working on this ledger: {} on {}, process {}", .0.user, .0.host, .0.pid)]
-    Held(Holder),
+    /// Somebody else holds it; nobody in particular while it is being given back.
+    #[error("another imm is working on this ledger{}", .0.as_ref().map_or_else(String::new, Holder::named))]
+    Held(Option<Holder>),
     /// The disk says no.
     #[error("{path}: {message}")]
     Io {
@@ -90,6 +95,10 @@ pub enum LeaseError {
 }
 
 impl Holder {
+    fn named(&self) -> String {
+        format!(": {} on {}, process {}", self.user, self.host, self.pid)
+    }
+
     /// This process.
     pub fn current() -> Self {
         let uid = nix::unistd::Uid::effective();
@@ -125,15 +134,22 @@ impl Lease {
             .mode(0o600)
             .open(&path)
             .map_err(|e| fail(&e))?;
-        let locked = lock(&file);
-        let before = read(&mut file);
-        match locked {
-            Ok(()) => {}
-            Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EACCES) => {
-                return Err(LeaseError::Held(before.holder.unwrap_or_default()));
+        let mut tries = 0;
+        let before = loop {
+            let locked = lock(&file);
+            let before = read(&mut file);
+            match locked {
+                Ok(()) => break before,
+                Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EACCES) => {}
+                Err(e) => return Err(fail(&e)),
             }
-            Err(e) => return Err(fail(&e)),
-        }
+            // One that names nobody is being given back, which takes as long as the disk does.
+            tries += 1;
+            if before.holder.is_some() || tries > GIVING_BACK {
+                return Err(LeaseError::Held(before.holder));
+            }
+            std::thread::sleep(PAUSE);
+        };
         let took_over = before.holder.map(|holder| TookOver { fence: before.fence, holder });
         let mut lease = Self { file, fence: next(before.fence) };
         lease.write(Some(holder)).map_err(|e| fail(&e))?;
@@ -164,10 +180,12 @@ impl Lease {
         Ok((lease, before.holder.map(|holder| TookOver { fence: before.fence, holder })))
     }
 
-    /// Whether somebody holds the lease of the ledger in `folder` right now.
+    /// Whether somebody holds the lease of the ledger in `folder` right now. Only asks: whoever wants it meanwhile gets it.
     pub fn held(folder: &Path) -> bool {
-        let open = OpenOptions::new().read(true).write(true).open(folder.join("lease"));
-        open.is_ok_and(|file| lock(&file).is_err())
+        let Ok(file) = File::open(folder.join("lease")) else { return false };
+        let mut asked = whole();
+        let answer = fcntl(&file, FcntlArg::F_OFD_GETLK(&mut asked));
+        answer.is_ok() && i32::from(asked.l_type) != nix::libc::F_UNLCK
     }
 
     /// Rises at each take-over.
@@ -206,14 +224,18 @@ impl Drop for Lease {
 }
 
 fn lock(file: &File) -> nix::Result<()> {
-    let whole = nix::libc::flock {
+    fcntl(file, FcntlArg::F_OFD_SETLK(&whole())).map(drop)
+}
+
+/// The exclusive lock on a whole file.
+fn whole() -> nix::libc::flock {
+    nix::libc::flock {
         l_type: nix::libc::F_WRLCK as nix::libc::c_short,
         l_whence: nix::libc::SEEK_SET as nix::libc::c_short,
         l_start: 0,
         l_len: 0,
         l_pid: 0,
-    };
-    fcntl(file, FcntlArg::F_OFD_SETLK(&whole)).map(drop)
+    }
 }
 
 fn read(file: &mut File) -> Written {
@@ -237,12 +259,48 @@ mod tests {
         assert_eq!((first.fence(), took), (TURNS, None));
         assert!(Lease::held(dir.path()));
         match Lease::take(dir.path(), Holder::current()) {
-            Err(LeaseError::Held(holder)) => assert_eq!(holder, Holder::current()),
+            Err(LeaseError::Held(holder)) => assert_eq!(holder, Some(Holder::current())),
             other => panic!("{other:?}"),
         }
         drop(first);
         let (second, took) = Lease::take(dir.path(), Holder::current()).unwrap();
         assert_eq!((second.fence(), took), (2 * TURNS, None));
+    }
+
+    #[test]
+    fn who_only_asks_is_in_nobodys_way() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Lease::take(dir.path(), Holder::current()).unwrap());
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _asker in 0..2 {
+                scope.spawn(|| {
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                        Lease::held(dir.path());
+                    }
+                });
+            }
+            let refused = (0..300).find_map(|_| Lease::take(dir.path(), Holder::current()).err());
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert!(refused.is_none(), "{refused:?}");
+        });
+    }
+
+    #[test]
+    fn a_lease_that_is_given_back_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _worker in 0..2 {
+                scope.spawn(|| {
+                    for _turn in 0..100 {
+                        match Lease::take(dir.path(), Holder::current()) {
+                            Ok(_) | Err(LeaseError::Held(Some(_))) => {}
+                            other => panic!("{other:?}"),
+                        }
+                    }
+                });
+            }
+        });
     }
 
     #[test]
