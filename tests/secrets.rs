@@ -263,7 +263,7 @@ fn what_is_recorded_with_secrets_can_be_simulated() {
     let token = format!("token={}", bench.path("token").display());
     bench.ok(&["apply", "--yes", "--param-file", &token]);
     let created = |args: &[&str]| {
-        let told = bench.json(&[&["simulate", "--param-file", &token], args].concat());
+        let told = bench.json(&[&["simulate", "--crash-everywhere", "--param-file", &token], args].concat());
         assert_eq!(told["apply"]["outcome"], "committed", "{told}");
         told["apply"]["created"].as_u64().unwrap()
     };

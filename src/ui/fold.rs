@@ -28,13 +28,13 @@ fn one(line: &str, width: usize, hang: usize, out: &mut String) {
     let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
     let indent = line.len() - line.trim_start_matches(' ').len();
     let hang = (indent + hang).min(width / 3);
-    let (mut at, mut rest) = (0, line);
+    let (mut at, mut rest, mut begun) = (0, line, false);
     while !rest.is_empty() {
         let word = rest.trim_start_matches(' ');
         let gap = rest.len() - word.len();
         let (word, after) = word.split_at(word.find(' ').unwrap_or(word.len()));
         let long = visible(word);
-        if at > hang && at + gap + long > width {
+        if begun && at + gap + long > width {
             out.push('\n');
             out.push_str(&" ".repeat(hang));
             at = hang;
@@ -44,7 +44,7 @@ fn one(line: &str, width: usize, hang: usize, out: &mut String) {
         }
         out.push_str(word);
         at += long;
-        rest = after;
+        (rest, begun) = (after, true);
     }
     out.push_str(end);
 }
