@@ -130,7 +130,7 @@ pub fn forecast(base: Option<(u64, &Graph)>, graph: &Graph, wish: &Wish) -> Resu
     let offset = number.saturating_sub(u64::from(before.is_some()));
     let ground = Ground { seed: wish.seed, before, command: Command::Apply(Box::new(simulated(graph))), offset };
     let life = Life::default();
-    let apply = ground.trial(wish.seed, &life, |_| {})?;
+    let apply = ground.trial(wish.seed, &life, false, |_| {})?;
     let mut failures = Vec::new();
     for at in &wish.fail {
         let spoil = |scene: &Scene| {
@@ -143,7 +143,7 @@ pub fn forecast(base: Option<(u64, &Graph)>, graph: &Graph, wish: &Wish) -> Resu
                 scene.world.trouble(Trouble { at: at.clone(), what, times: u32::MAX });
             }
         };
-        failures.push(Failure { at: at.clone(), trial: ground.trial(wish.seed, &Life::default(), spoil)? });
+        failures.push(Failure { at: at.clone(), trial: ground.trial(wish.seed, &Life::default(), true, spoil)? });
     }
     let crashes = if wish.crash_everywhere { Some(ground.crashes(&life)?) } else { None };
     let faults = if wish.faults { Some(ground.troubled()?) } else { None };
@@ -160,7 +160,7 @@ impl Ground {
         let mut many = Many::default();
         for instant in 1..=whole.instants() {
             let life = Life::ending_at(Some(instant));
-            let trial = self.trial(self.seed, &life, |_| {})?;
+            let trial = self.trial(self.seed, &life, false, |_| {})?;
             let at = life.ended().unwrap_or_else(|| "nowhere".to_owned());
             many.add(&trial, self.old(), &format!("death {at} (instant {instant})"));
         }
@@ -171,7 +171,7 @@ impl Ground {
         let mut many = Many::default();
         for number in 0..TROUBLED {
             let seed = self.seed.wrapping_mul(1_000).wrapping_add(number);
-            let trial = self.trial(seed, &Life::default(), |scene| scene.world.set_faults(Faults::some()))?;
+            let trial = self.trial(seed, &Life::default(), true, |scene| scene.world.set_faults(Faults::some()))?;
             many.add(&trial, self.old(), &format!("faults of seed {seed}"));
         }
         Ok(many)
@@ -183,7 +183,7 @@ impl Ground {
     }
 
     /// One trial in a world of its own. What is interrupted is recovered, once nothing goes wrong any more.
-    fn trial(&self, seed: u64, life: &Life, spoil: impl Fn(&Scene)) -> Result<Trial, String> {
+    fn trial(&self, seed: u64, life: &Life, faulty: bool, spoil: impl Fn(&Scene)) -> Result<Trial, String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.map_err(|e| e.to_string())?.block_on(async {
             let mut scene = Scene::new(seed);
@@ -201,7 +201,13 @@ impl Ground {
             scene.world.calm();
             scene.world.set_faults(Faults::default());
             let (mut outcome, mut error) = match ended {
-                Ended::Refused(why) if scene.state().is_ok_and(|s| s.open_apply().is_none()) => return Err(why),
+                // Without faults that is the change's own fault; with them, nothing was begun and what served serves.
+                Ended::Refused(why) if scene.state().is_ok_and(|s| s.open_apply().is_none()) => {
+                    if !faulty {
+                        return Err(why);
+                    }
+                    (Ending::RolledBack, Some(why))
+                }
                 Ended::Outcome(Outcome::Committed { .. } | Outcome::NothingToDo) => (Ending::Committed, None),
                 Ended::Outcome(Outcome::RolledBack { error, .. } | Outcome::Reverted { error, .. }) => {
                     (Ending::RolledBack, Some(error))
