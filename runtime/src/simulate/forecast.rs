@@ -226,7 +226,11 @@ impl Ground {
                     }
                     Ended::Outcome(Outcome::Committed { .. }) => outcome = Ending::Committed,
                     Ended::Outcome(Outcome::RolledBack { .. }) => outcome = Ending::RolledBack,
-                    other => error = Some(words(other)),
+                    other => {
+                        error = Some(words(other));
+                        // A provider that is away comes back, and whoever recovers tries again.
+                        tokio::time::sleep(QUIET).await;
+                    }
                 }
             }
             let log = scene.world.log();
