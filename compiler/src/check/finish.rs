@@ -13,6 +13,9 @@ use rustc_hash::FxHashSet;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// Unused names that are looked for in texts.
+const LOOKED_FOR: usize = 20;
+
 impl Checker<'_> {
     /// The typed tree of the program whose root is this module, and everything that was found.
     pub fn finish(mut self, root: usize) -> (TypedModule, Vec<Diagnostic>) {
@@ -305,12 +308,32 @@ impl Checker<'_> {
         let mut warnings: Vec<Diagnostic> = found
             .into_iter()
             .filter(|(def, _, name, _)| !self.used.contains(&key(*def)) && !name.starts_with('_'))
-            .map(|(_, what, name, span)| names::unused(what, name, span))
+            .enumerate()
+            .map(|(index, (_, what, name, span))| {
+                // A look through all texts for each of those that are shown.
+                let meant = if index < LOOKED_FOR { self.meant_as_hole(name) } else { None };
+                names::unused_but_written(what, name, span, meant)
+            })
             .collect();
         let all = self.program.scopes.iter().flat_map(|scope| scope.values.meanings());
         let imports = all.filter(|(_, (def, _))| matches!(def, Def::Import(_)) && !self.used.contains(&key(*def)));
         warnings.extend(imports.map(|(name, (_, span))| names::unused("import", name, *span)));
         self.found.extend(warnings);
+    }
+
+    /// Where a text has the name as other languages write a hole: `$name`, `{name}`.
+    fn meant_as_hole(&self, name: &str) -> Option<Span> {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        self.sources.iter().filter(|(_, file)| file.name.ends_with(".imm")).find_map(|(id, file)| {
+            file.text.match_indices(name).find_map(|(at, _)| {
+                let (before, after) = (file.text.get(..at)?, file.text.get(at + name.len()..)?);
+                let (dollar, brace) = (before.ends_with('$'), before.ends_with('{') && after.starts_with('}'));
+                let whole = !after.starts_with(is_word);
+                let escaped = before.ends_with("\\$") || before.ends_with("${") || before.ends_with("{{");
+                let meant = whole && (dollar || brace) && !escaped;
+                meant.then(|| Span::new(id, at - 1, at + name.len() + usize::from(brace)))
+            })
+        })
     }
 
     fn has_broken_items(&self) -> bool {

@@ -92,6 +92,17 @@ pub fn unused(what: &str, word: &str, span: Span) -> Diagnostic {
         .help("remove it, or start its name with `_`")
 }
 
+/// The same of one whose name stands in a text as other languages write a hole.
+pub fn unused_but_written(what: &str, word: &str, span: Span, meant: Option<Span>) -> Diagnostic {
+    match meant {
+        None => unused(what, word, span),
+        Some(meant) => Diagnostic::warning(code::UNUSED_BINDING, span, format!("{what} `{word}` is never used"))
+            .label("nothing reads it")
+            .also(meant, "this is only text")
+            .help(format!("a hole in a string is written `${{{word}}}`")),
+    }
+}
+
 /// A binding with the name of a variant of this module.
 pub fn shadowed(word: &str, ty: &str, span: Span) -> Diagnostic {
     let text = format!("`{word}` has the name of a variant of `{ty}`");
