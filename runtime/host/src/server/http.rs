@@ -121,7 +121,7 @@ async fn dispatch(api: &Api, request: Request<Incoming>) -> Result<Response<Full
             api.stop.send_replace(true);
             json(&agent_report(api).await)
         }
-        ["metrics"] if get => Ok(text(metrics::render(&api.registry.all().await))),
+        ["metrics"] if get => Ok(text(metrics::render(&api.registry.all().await).await)),
         ["lineages", lineage] if get => json(&api.registry.get(lineage).await?.report().await),
         ["lineages", lineage] if post => {
             let announce = read(body).await?;

@@ -12,10 +12,10 @@ use super::lineage::Lineage;
 type Families = BTreeMap<&'static str, (&'static str, &'static str, String)>;
 
 /// Renders all lineages.
-pub fn render(lineages: &[Arc<Lineage>]) -> String {
+pub async fn render(lineages: &[Arc<Lineage>]) -> String {
     let mut families = Families::new();
     for lineage in lineages {
-        routes(&mut families, lineage);
+        routes(&mut families, lineage, &lineage.target_addresses().await);
         containers(&mut families, lineage);
     }
     let mut out = String::new();
@@ -26,8 +26,10 @@ pub fn render(lineages: &[Arc<Lineage>]) -> String {
     out
 }
 
-fn routes(families: &mut Families, lineage: &Lineage) {
-    let address = |id: &str| lineage.object(id).map_or_else(|_| id.to_owned(), |object| object.record().address);
+/// `declared`: where targets are declared, also those of which nothing is here.
+fn routes(families: &mut Families, lineage: &Lineage, declared: &BTreeMap<String, String>) {
+    let elsewhere = |id: &str| declared.get(id).map_or(id, String::as_str).to_owned();
+    let address = |id: &str| lineage.object(id).map_or_else(|_| elsewhere(id), |object| object.record().address);
     let generation =
         |id: &str| lineage.object(id).ok().and_then(|object| object.record().generation).unwrap_or_default();
     for sample in lineage.samples().samples {
