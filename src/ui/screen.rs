@@ -12,6 +12,8 @@ use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// Columns that the bar takes.
+const BAR: usize = 31;
 /// Names of steps under way that fit into one line.
 const MOST_NAMES: usize = 3;
 
@@ -101,6 +103,16 @@ impl Screen {
     }
 }
 
+/// What goes behind the bar, on a line of its own where there is no room.
+fn below(traffic: &str, width: Option<usize>) -> String {
+    let first = traffic.lines().next().unwrap_or_default();
+    if width.is_some_and(|width| BAR + super::table::visible(first) > width) {
+        format!("\n    {traffic}")
+    } else {
+        traffic.to_owned()
+    }
+}
+
 /// The action after which what a step makes is known to work.
 fn last(step: &Step) -> &'static str {
     match kinds::builtin().get(&step.kind).map(|schema| schema.nature) {
@@ -147,7 +159,7 @@ impl Bar {
         let more = self.running.len().saturating_sub(names.len());
         let more = if more == 0 { String::new() } else { format!(" +{more}") };
         if let Some(traffic) = &self.traffic {
-            self.line.set_message(traffic.clone());
+            self.line.set_message(below(traffic, super::fold::width(std::io::stderr())));
             return;
         }
         self.line.set_message(format!("{}{more}{}", names.join(", "), self.left()));
@@ -161,5 +173,18 @@ impl Bar {
             Some(seconds) if seconds < 90 => format!("  about {} s left", seconds + 1),
             Some(seconds) => format!("  about {} min left", seconds / 60 + 1),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::below;
+
+    #[test]
+    fn a_narrow_terminal_has_the_stage_below_the_bar() {
+        let stage = "stage 1 of 3, 2 left · 2s of 5s\n    front  new 10%";
+        assert_eq!(below(stage, Some(80)), stage);
+        assert_eq!(below(stage, None), stage);
+        assert_eq!(below(stage, Some(60)), format!("\n    {stage}"));
     }
 }
