@@ -173,12 +173,26 @@ impl<'w> Files<'w> {
         }
     }
 
-    /// `executable(self)` or `executable(path)`.
-    pub fn executable(&mut self, program: Program<'_>, span: Span) -> Result<(Arc<str>, Executable), Failed> {
-        let name: Arc<str> = match program {
-            Program::Running => Arc::from("self"),
-            Program::Path(path) => Arc::from(path),
+    /// `executable(self)` or `executable(path)`: an absolute path, a name of the search path, or a path relative to the source file.
+    pub fn executable(
+        &mut self,
+        source: &str,
+        program: Program<'_>,
+        span: Span,
+    ) -> Result<(Arc<str>, Executable), Failed> {
+        let (name, place): (Arc<str>, Option<String>) = match program {
+            Program::Running => (Arc::from("self"), None),
+            Program::Path(path) if path.contains('/') && !path.starts_with('/') => {
+                let relative = Self::relative(source, path, span)?;
+                let place = self.place(&relative);
+                (
+                    Arc::from(format!("./{relative}")),
+                    Some(if place.contains('/') { place } else { format!("./{place}") }),
+                )
+            }
+            Program::Path(path) => (Arc::from(path), None),
         };
+        let program = place.as_deref().map_or(program, Program::Path);
         if let Some(known) = self.machine.get(&name) {
             return Ok((name, known.clone()));
         }
@@ -186,8 +200,9 @@ impl<'w> Files<'w> {
             Box::new(match error {
                 WorldError::NotFound => {
                     let message = format!("there is no program `{name}` on this machine");
-                    Diagnostic::error(code::FILE_NOT_FOUND, span, message)
-                        .help("give its absolute path, for example executable(\"/usr/bin/env\")")
+                    Diagnostic::error(code::FILE_NOT_FOUND, span, message).help(format!(
+                        "one beside this file is written executable(\"./{name}\"), one elsewhere by its absolute path"
+                    ))
                 }
                 WorldError::Unusable(why) => {
                     Diagnostic::error(code::FILE_NOT_FOUND, span, format!("`{name}` cannot be used: {why}"))
@@ -245,6 +260,19 @@ mod tests {
         let folder = files.file("main.imm", "web", Span::default()).unwrap_err();
         assert!(folder.helps.iter().any(|help| help.contains("tree(")));
         assert!(files.file("main.imm", "/etc/passwd", Span::default()).is_err());
-        assert!(files.executable(Program::Path("/bin/nothing"), Span::default()).is_err());
+        assert!(files.executable("main.imm", Program::Path("/bin/nothing"), Span::default()).is_err());
+    }
+
+    #[test]
+    fn a_program_beside_its_source_is_found_wherever_one_stands() {
+        let mut world = world();
+        world.insert_program(Some("m/sub/tool"), b"\x7fELF");
+        let mut files = Files::new(&world, "m");
+        for (source, written) in [("sub/a.imm", "./tool"), ("main.imm", "./sub/tool"), ("main.imm", "sub/tool")] {
+            let (name, _) = files.executable(source, Program::Path(written), Span::default()).unwrap();
+            assert_eq!(&*name, "./sub/tool");
+        }
+        let missing = files.executable("main.imm", Program::Path("tool"), Span::default()).unwrap_err();
+        assert!(missing.helps[0].contains("./tool"), "{:?}", missing.helps);
     }
 }

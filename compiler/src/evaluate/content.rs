@@ -49,7 +49,7 @@ impl Evaluator<'_> {
                     (_, Some(path)) => Program::Path(path),
                     (_, None) => return Ok(Arc::new(UNKNOWN)),
                 };
-                let (name, executable) = self.files.executable(program, at).map_err(|d| self.fail(*d))?;
+                let (name, executable) = self.files.executable(&source, program, at).map_err(|d| self.fail(*d))?;
                 let content = Content::Executable(Box::new(executable));
                 self.was_read(CauseKind::Machine(name), &content, span);
                 Ok(Arc::new(Term::Value(Value::Content(content))))
