@@ -18,7 +18,7 @@ mod telemetry;
 mod ui;
 mod world;
 
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use cli::{Cli, Command};
 use failure::Outcome;
 use std::process::ExitCode;
@@ -27,7 +27,8 @@ use std::process::ExitCode;
 use mimalloc as _;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
     // A monitor must be alone in its process: nothing is opened or started before it.
     if let Command::Container { dir } = &cli.command {
         return commands::agent::container(dir);
@@ -36,10 +37,20 @@ fn main() -> ExitCode {
     match run(&cli) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            ui::failure(&failure, style);
+            if reports_json(&matches) {
+                ui::failure_json(&failure);
+            } else {
+                ui::failure(&failure, style);
+            }
             failure.exit.into()
         }
     }
+}
+
+/// Whether the command was asked for JSON.
+fn reports_json(matches: &ArgMatches) -> bool {
+    let asked = matches!(matches.try_get_one::<bool>("json"), Ok(Some(true)));
+    asked || matches.subcommand().is_some_and(|(_, below)| reports_json(below))
 }
 
 fn run(cli: &Cli) -> Outcome {

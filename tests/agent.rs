@@ -1,7 +1,7 @@
 //! What may befall the agent and its containers, from outside: killed, the wrong one asked, ports taken, programs that misbehave.
 
 use crate::harness::{Bench, eventually, free_port, http};
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{TcpListener, TcpStream};
 
 fn agent(bench: &Bench) -> Option<i32> {
@@ -57,6 +57,21 @@ fn ps_tells_where_routes_lead() {
         assert_eq!(address(&target["object"]), Some(&target["address"]), "{said}");
         assert!(target["weight"].as_u64() > Some(0), "{said}");
     }
+}
+
+/// `imm logs --follow | head -1` comes to an end.
+#[test]
+fn following_ends_with_who_reads() {
+    let bench = Bench::example("hello");
+    bench.ok(&["apply", "--yes"]);
+    let mut follows =
+        bench.command(&["logs", "--follow", "--json"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(follows.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert!(line["address"].as_str().unwrap().starts_with("web"), "{line}");
+    // Health checks go on to make lines.
+    eventually("it ends", || follows.try_wait().unwrap().is_some_and(|status| status.success()));
 }
 
 #[test]

@@ -131,8 +131,14 @@ fn gates(
         found.retain(|(address, _)| address.as_str() == wanted);
     }
     if found.is_empty() {
-        let what = address.map_or_else(|| "no pointer of this program".to_owned(), |a| format!("`{a}`"));
-        return Err(Failure::new(format!("{what} has a gate"))
+        let what = match address {
+            None => "no pointer of this program has a gate".to_owned(),
+            Some(wanted) if compiled.graph.nodes.keys().any(|a| a.as_str() == wanted) => {
+                format!("{wanted} has no gate")
+            }
+            Some(wanted) => format!("nothing is declared at {wanted}"),
+        };
+        return Err(Failure::new(what)
             .help("a gate is written beside the steps: gate = (new, old) => new.errors <= old.errors + 1%"));
     }
     Ok(found)

@@ -41,8 +41,8 @@ pub fn run(global: &Global, args: &Logs) -> Outcome {
         loop {
             let page = client.logs(&lineage.to_string(), &query).await.map_err(|e| platform::agent(&e))?;
             let text: String = page.lines.iter().map(|line| shown(line, args.json, style)).collect();
-            ui::out(&text);
-            if !args.follow {
+            let read = ui::data(&text);
+            if !args.follow || read.is_err() {
                 return Ok(Exit::Done);
             }
             query.after = Some(page.next);

@@ -27,8 +27,16 @@ use std::io::{IsTerminal, Write};
 
 /// Prints data. A closed pipe ends the output, not the command.
 pub fn out(text: &str) {
+    drop(data(text));
+}
+
+/// Prints data for a command that has nothing else to do: where nobody reads it, that ends, too.
+///
+/// # Errors
+/// Nobody reads it.
+pub fn data(text: &str) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
 }
 
 /// Prints data for people: on a terminal its long lines are broken between words.
@@ -87,6 +95,17 @@ pub fn failure(failure: &Failure, style: Style) {
     if let Some(help) = &failure.help {
         err(&format!("{}: {help}\n", style.paint("1;36", "help")));
     }
+}
+
+/// The same as a line of JSON, like a diagnostic's without a place.
+pub fn failure_json(failure: &Failure) {
+    if failure.message.is_empty() {
+        return;
+    }
+    let helps: Vec<&String> = failure.help.iter().collect();
+    let exit = failure.exit as u8;
+    let line = serde_json::json!({ "code": null, "severity": "error", "message": failure.message, "helps": helps, "exit": exit });
+    err(&format!("{line}\n"));
 }
 
 /// Whether to colour.
