@@ -42,6 +42,8 @@ pub struct TargetSamples {
 pub struct Histogram {
     /// (bucket index, count), ascending, without empty buckets.
     buckets: Vec<(u16, u64)>,
+    /// All values together, in microseconds.
+    sum_us: u64,
 }
 
 impl Histogram {
@@ -49,6 +51,12 @@ impl Histogram {
     #[must_use]
     pub fn count(&self) -> u64 {
         self.buckets.iter().map(|(_, count)| count).sum()
+    }
+
+    /// All values together.
+    #[must_use]
+    pub fn sum(&self) -> Duration {
+        Duration::from_micros(self.sum_us)
     }
 
     /// The smallest bound that at least this share (0.0 to 1.0) of the values does not exceed; `None` without values.
@@ -102,7 +110,7 @@ impl Histogram {
             .map(|(index, count)| (*index, count.saturating_sub(before(*index))))
             .filter(|(_, count)| *count > 0)
             .collect();
-        Self { buckets }
+        Self { buckets, sum_us: self.sum_us.saturating_sub(earlier.sum_us) }
     }
 
     /// Both distributions as one.
@@ -112,7 +120,7 @@ impl Histogram {
         for (index, count) in self.buckets.iter().chain(&other.buckets) {
             *sum.entry(*index).or_insert(0) += count;
         }
-        Self { buckets: sum.into_iter().collect() }
+        Self { buckets: sum.into_iter().collect(), sum_us: self.sum_us.saturating_add(other.sum_us) }
     }
 
     /// (upper bound, how many values are in the bucket that ends there), ascending, without empty buckets.
@@ -127,6 +135,7 @@ pub(crate) struct Recorder {
     requests: AtomicU64,
     errors: AtomicU64,
     latency: Box<[AtomicU64]>,
+    latency_us: AtomicU64,
 }
 
 impl Recorder {
@@ -135,6 +144,7 @@ impl Recorder {
             requests: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             latency: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(),
+            latency_us: AtomicU64::new(0),
         }
     }
 
@@ -156,6 +166,7 @@ impl Recorder {
         let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         if let Some(bucket) = self.latency.get(bucket_of(micros)) {
             bucket.fetch_add(1, Relaxed);
+            self.latency_us.fetch_add(micros, Relaxed);
         }
     }
 
@@ -169,7 +180,8 @@ impl Recorder {
 
     pub(crate) fn histogram(&self) -> Histogram {
         let counts = self.latency.iter().map(|bucket| bucket.load(Relaxed));
-        Histogram { buckets: (0_u16..).zip(counts).filter(|(_, count)| *count > 0).collect() }
+        let buckets = (0_u16..).zip(counts).filter(|(_, count)| *count > 0).collect();
+        Histogram { buckets, sum_us: self.latency_us.load(Relaxed) }
     }
 }
 
@@ -218,7 +230,7 @@ mod tests {
         let earlier = recorder.histogram();
         recorder.latency(Duration::from_millis(5));
         let window = recorder.histogram().since(&earlier);
-        assert_eq!(window.count(), 1);
+        assert_eq!((window.count(), window.sum()), (1, Duration::from_millis(5)));
         assert!(window.p50().unwrap() >= Duration::from_millis(5));
         assert_eq!(window.merged(&earlier), recorder.histogram());
         assert_eq!(Histogram::default().p99(), None);

@@ -59,7 +59,11 @@ fn routes(families: &mut Families, lineage: &Lineage, declared: &BTreeMap<String
             below += count;
             let _ = writeln!(lines, "{name}_bucket{{{labels},le=\"{}\"}} {below}", bound.as_secs_f64());
         }
-        let _ = writeln!(lines, "{name}_bucket{{{labels},le=\"+Inf\"}} {below}\n{name}_count{{{labels}}} {below}");
+        let sum = sample.latency.sum().as_secs_f64();
+        let _ = writeln!(
+            lines,
+            "{name}_bucket{{{labels},le=\"+Inf\"}} {below}\n{name}_sum{{{labels}}} {sum}\n{name}_count{{{labels}}} {below}"
+        );
     }
 }
 

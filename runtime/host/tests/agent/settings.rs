@@ -48,6 +48,16 @@ async fn a_route_follows_the_setting(world: World) {
     let samples = world.agent.samples("l").await.unwrap().samples;
     let of_b = samples.iter().find(|sample| sample.target == "b").unwrap();
     assert_eq!((of_b.route.as_str(), of_b.requests, of_b.errors), ("r", 2, 0));
+    let metrics = world.agent.metrics().await.unwrap();
+    let value = |name: &str| -> Option<f64> {
+        let line = metrics.lines().find(|line| line.starts_with(name) && line.contains("object=\"b\""))?;
+        line.rsplit(' ').next()?.parse().ok()
+    };
+    assert_eq!(value("imm_requests_total{"), Some(2.0), "{metrics}");
+    // A histogram has all three: its buckets, how many, and all together.
+    assert_eq!(value("imm_request_seconds_count{"), Some(2.0), "{metrics}");
+    assert!(value("imm_request_seconds_sum{").is_some_and(|sum| sum > 0.0), "{metrics}");
+    assert!(metrics.contains(",le=\"+Inf\"} 2"), "{metrics}");
 }
 
 async fn a_provisional_setting_reverts_by_itself(world: World) {
