@@ -238,6 +238,6 @@ impl From<NodeV1> for Node {
         let NodeV1 { kind, class, provider, inputs, edges, with, origin, spec } = node;
         let input = |i: InputV1| Arc::new(Input { term: i.term, loc: i.loc, written: 0, causes: i.causes });
         let inputs = inputs.into_iter().map(|(name, i)| (name, input(i))).collect();
-        Self { kind, class, provider, inputs, edges, with, origin, spec }
+        Self { kind, class, provider, inputs, edges, with: with.into(), origin: origin.into(), spec }
     }
 }

@@ -34,10 +34,10 @@ pub struct Node {
     pub inputs: Fields<Arc<Input>>,
     /// What it depends on, without repetitions, in address order.
     pub edges: Vec<Edge>,
-    /// The `with` block.
-    pub with: With,
+    /// The `with` block. Nodes of one declaration share it, and where they were written.
+    pub with: Arc<With>,
     /// Where it was written.
-    pub origin: Origin,
+    pub origin: Arc<Origin>,
     /// What it is, apart from which one and where: see [`spec`](crate::spec).
     pub spec: Digest,
 }
@@ -185,7 +185,7 @@ pub struct Expanded {
     /// The members' addresses in order.
     pub members: Vec<Addr>,
     /// Where it was written.
-    pub origin: Origin,
+    pub origin: Arc<Origin>,
     /// Where the count was written.
     pub count_loc: Loc,
 }

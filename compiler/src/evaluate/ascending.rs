@@ -19,6 +19,11 @@ impl<K, V> Default for Ascending<K, V> {
 }
 
 impl<K: Ord, V> Ascending<K, V> {
+    /// Makes room for so many more.
+    pub fn reserve(&mut self, more: usize) {
+        self.tail.reserve(more);
+    }
+
     /// Adds an entry; the value that had this key before.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         let last = self.tail.last().map(|(last, _)| last).or_else(|| self.tree.last_key_value().map(|(last, _)| last));

@@ -21,7 +21,7 @@ impl<'a> Evaluator<'a> {
         schema: &'a KindSchema,
         addr: &Addr,
         mut given: Inputs,
-        with: &(With, Vec<Addr>),
+        with: &(Arc<With>, Vec<Addr>),
     ) -> Result<()> {
         let Some(expansion) = &schema.expands else {
             return self.insert(node.span, schema, addr, given, with);
@@ -69,7 +69,7 @@ impl<'a> Evaluator<'a> {
         schema: &'a KindSchema,
         addr: &Addr,
         given: Inputs,
-        with: &(With, Vec<Addr>),
+        with: &(Arc<With>, Vec<Addr>),
     ) -> Result<()> {
         let needs = budget::many(with.1.len().saturating_mul(size_of::<Edge>()));
         let address = budget::many(addr.as_str().len()).saturating_mul(2);
@@ -90,7 +90,7 @@ impl<'a> Evaluator<'a> {
                     spec: spec::spec(schema, provider, &given.inputs).0,
                     inputs: given.inputs,
                     edges,
-                    with: with.0.clone(),
+                    with: Arc::clone(&with.0),
                     origin: self.origin(span),
                 };
                 self.nodes.insert(addr.clone(), node);
@@ -114,7 +114,7 @@ impl<'a> Evaluator<'a> {
         addr: &Addr,
         schema: &KindSchema,
         given: Inputs,
-        with: Option<(With, Vec<Addr>)>,
+        with: Option<(Arc<With>, Vec<Addr>)>,
     ) {
         let (with, needs) = with.unzip();
         let mut edges = self.made(addr).map(|node| node.edges.to_vec()).unwrap_or_default();

@@ -44,7 +44,7 @@ use crate::world::World;
 use ascending::Ascending;
 use budget::Budget;
 use imm_ir::reduce::ReduceError;
-use imm_ir::{Addr, Cause, Diagnostic, Fields, Graph, KindSchema, Loc, Sources, Span, Term, Value, code};
+use imm_ir::{Addr, Cause, Diagnostic, Fields, Graph, KindSchema, Loc, Origin, Sources, Span, Term, Value, With, code};
 use params::ParamCause;
 use rustc_hash::{FxHashMap, FxHashSet};
 use scope::Scopes;
@@ -130,6 +130,9 @@ struct Evaluator<'a> {
     /// Identity of the provider of the last node, and no place at all.
     provider: Arc<str>,
     nowhere: Loc,
+    /// The `with` block of the last node, and where the last one was written.
+    last_with: Arc<With>,
+    last_origin: (Span, Arc<Origin>),
     graph: Graph,
     /// The nodes of a plan; the graph has them in the end.
     nodes: Ascending<Addr, imm_ir::Node>,
@@ -179,6 +182,8 @@ impl<'a> Evaluator<'a> {
             budget: Budget::default(),
             provider: Arc::from(""),
             nowhere: Loc::default(),
+            last_with: Arc::default(),
+            last_origin: Default::default(),
             graph: Graph::default(),
             nodes: Ascending::default(),
             checked: FxHashMap::default(),
@@ -234,7 +239,9 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn hand_out(self) -> Evaluated {
+    fn hand_out(mut self) -> Evaluated {
+        // The graph of a large program needs the room.
+        (self.scopes, self.locals) = Default::default();
         let files = self.files.read.into_iter().map(|(path, blob)| (path, blob.bytes)).collect();
         let machine = self.files.machine.into_iter().map(|(name, executable)| {
             let path = Arc::clone(&executable.program.path);

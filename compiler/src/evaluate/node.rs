@@ -3,7 +3,7 @@
 use super::ascending::Ascending;
 use super::scope::Carried;
 use super::trail::Bound;
-use super::{Evaluator, Result, UNKNOWN, budget};
+use super::{Evaluator, Purpose, Result, UNKNOWN, budget};
 use crate::hir::{Expr, Head, Node, NodeId, NodeOf};
 use imm_ir::{Addr, Class, Diagnostic, FieldClass, Key, Origin, Replace, Span, Term, Value, With, code};
 use std::sync::Arc;
@@ -65,6 +65,11 @@ impl Evaluator<'_> {
                 let values = matches!(*source, Term::Map(_) | Term::Value(Value::Map(_)));
                 let name: Arc<str> = Arc::from(format!("for {}", node.name));
                 let mut handles: Ascending<Key, Value> = Ascending::default();
+                handles.reserve(many);
+                // Others are looked at twice.
+                if matches!(node.of, NodeOf::Kind { class: Class::Resource, .. }) && self.purpose == Purpose::Plan {
+                    self.nodes.reserve(many);
+                }
                 for round in rounds {
                     let mut trail = Arc::clone(&trail);
                     if values {
@@ -116,7 +121,11 @@ impl Evaluator<'_> {
                 let wanted = |field: FieldClass| !late || field == FieldClass::Identity;
                 let given = self.inputs(node, &kind, &wanted)?;
                 self.may_run_nothing(node, schema, addr, &given);
-                let with = if *class == Class::Pointer { (With::default(), Vec::new()) } else { self.with(node)? };
+                let with = if *class == Class::Pointer {
+                    (self.shared_with(With::default()), Vec::new())
+                } else {
+                    self.with(node)?
+                };
                 self.place(node, schema, addr, given, &with)
             }
             NodeOf::Error => Ok(()),
@@ -136,7 +145,7 @@ impl Evaluator<'_> {
     }
 
     /// The `with` block and what it needs, over those of the `use` sites around it.
-    fn with(&mut self, node: &Node) -> Result<(With, Vec<Addr>)> {
+    fn with(&mut self, node: &Node) -> Result<(Arc<With>, Vec<Addr>)> {
         let said = self.carried(node)?;
         let mut with = With::default();
         if matches!(&node.of, NodeOf::Kind { kind, .. } if &**kind == "job") {
@@ -146,7 +155,15 @@ impl Evaluator<'_> {
         with.retries = said.retries.unwrap_or(with.retries);
         with.protect = said.protect.unwrap_or(with.protect);
         with.replace = said.replace.unwrap_or(with.replace);
-        Ok((with, said.needs))
+        Ok((self.shared_with(with), said.needs))
+    }
+
+    /// Most nodes have what the one before has.
+    fn shared_with(&mut self, with: With) -> Arc<With> {
+        if *self.last_with != with {
+            self.last_with = Arc::new(with);
+        }
+        Arc::clone(&self.last_with)
     }
 
     /// What this `with` block and those around it say.
@@ -188,9 +205,15 @@ impl Evaluator<'_> {
         }
     }
 
-    pub(super) fn origin(&mut self, span: Span) -> Origin {
-        let loc = self.loc(span);
-        Origin { loc, uses: Arc::clone(&self.scopes.here().uses) }
+    /// Where a node was written; the nodes of one declaration share that.
+    pub(super) fn origin(&mut self, span: Span) -> Arc<Origin> {
+        let uses = &self.scopes.here().uses;
+        let (last, origin) = &self.last_origin;
+        if *last != span || !Arc::ptr_eq(&origin.uses, uses) {
+            let uses = Arc::clone(uses);
+            self.last_origin = (span, Arc::new(Origin { loc: self.loc(span), uses }));
+        }
+        Arc::clone(&self.last_origin.1)
     }
 }
 

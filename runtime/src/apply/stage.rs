@@ -348,7 +348,7 @@ impl Engine {
             settings.digest(&id.0);
             settings.number(pointer.epoch);
         }
-        let added = plan.nodes.iter().filter(|(a, n)| before.get(*a) != Some(&n.object));
+        let added = plan.nodes.iter().filter(|(a, n)| before.get(a) != Some(&n.object));
         bodies.push(Body::Committed(Box::new(Commit {
             generation,
             parent,
@@ -356,7 +356,7 @@ impl Engine {
             generation_root: root.finish(),
             record,
             added: added.map(|(a, n)| (a.clone(), n.object)).collect(),
-            removed: before.keys().filter(|a| now(a).is_none()).cloned().collect(),
+            removed: before.iter().map(|(a, _)| a).filter(|a| now(a).is_none()).cloned().collect(),
             settings: settings.finish(),
             outputs,
             abort_checked_to: self.state().signal,

@@ -185,7 +185,7 @@ fn above_limit(graph: &Graph, state: &State, nodes: &Nodes, options: &Options) -
     let all = base.values().filter(|id| disposable(id)).count();
     let replaced: BTreeSet<&Addr> = nodes
         .iter()
-        .filter(|(addr, n)| n.fate == Fate::Create && base.get(*addr).is_some_and(disposable))
+        .filter(|(addr, n)| n.fate == Fate::Create && base.get(addr).is_some_and(disposable))
         .map(|(addr, _)| addr)
         .collect();
     if all == 0 || (replaced.len() as u64).saturating_mul(1_000_000) <= limit.saturating_mul(all as u64) {

@@ -1,8 +1,8 @@
 //! What a node is and binds, and whether this version can make it.
 
+use super::view::View;
 use super::{Options, PlanError};
 use imm_ir::{Addr, EdgeKind, Graph, KindSchema, Node};
-use std::collections::BTreeSet;
 
 /// All nodes with the schemas of their kinds; refuses what this version does not do, before anything is recorded.
 pub(super) fn checked<'a>(
@@ -43,16 +43,30 @@ pub(super) fn checked<'a>(
     Ok(found)
 }
 
-/// The nodes whose objects this one binds, in slot order.
-pub(super) fn slots(graph: &Graph, node: &Node, schema: &KindSchema) -> Vec<Addr> {
-    let binds: BTreeSet<&Addr> = node.edges.iter().filter(|e| e.kind == EdgeKind::Bind).map(|e| &e.to).collect();
+/// The nodes whose objects this one binds, by number, in slot order.
+pub(super) fn slots(view: &View<'_>, node: &Node, schema: &KindSchema) -> Vec<usize> {
+    // In address order, as edges are.
+    let binds: Vec<&Addr> = node.edges.iter().filter(|e| e.kind == EdgeKind::Bind).map(|e| &e.to).collect();
     if binds.is_empty() {
         return Vec::new();
     }
+    let binds_to = |addr: &Addr| binds.binary_search(&addr).is_ok();
     let slots = imm_ir::spec::slots(schema, &node.inputs);
-    let mut found: Vec<Addr> = slots.iter().flat_map(|a| members(graph, a)).filter(|a| binds.contains(a)).collect();
+    let mut found = Vec::with_capacity(binds.len());
+    for slot in &slots {
+        match view.find(slot) {
+            Some(number) => found.extend(binds_to(slot).then_some(number)),
+            None => {
+                let members = view.graph.expanded.get(slot).map(|e| e.members.as_slice()).unwrap_or_default();
+                found.extend(members.iter().filter(|a| binds_to(a)).filter_map(|a| view.find(a)));
+            }
+        }
+    }
     // What is bound without a slot, if a schema ever does that, comes behind in address order.
-    found.extend(binds.into_iter().filter(|a| !slots.iter().any(|s| a.is_within(s))).cloned());
+    if found.len() < binds.len() {
+        let without = binds.into_iter().filter(|a| !slots.iter().any(|s| a.is_within(s)));
+        found.extend(without.filter_map(|a| view.find(a)));
+    }
     found
 }
 

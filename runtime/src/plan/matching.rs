@@ -67,9 +67,9 @@ pub(super) fn assign<'a>(
         for (number, _) in level {
             let number = *number as usize;
             let Some((addr, node, schema)) = view.node(number) else { continue };
-            let slots = identity::slots(view.graph, node, schema);
-            let object = |at: &Addr| planned.get(view.find(at)?)?.as_ref().map(|p| p.object);
-            let key = (node.spec, slots.iter().filter_map(object).collect());
+            let object = |at: usize| planned.get(at)?.as_ref().map(|p| p.object);
+            let bindings = identity::slots(view, node, schema).into_iter().filter_map(object).collect();
+            let key = (node.spec, bindings);
             let candidate = Candidate { number, addr, node, key };
             match matcher.of_its_own(&candidate, schema, rerun)? {
                 Some(found) => put(view, &mut planned, candidate, found),
@@ -80,9 +80,13 @@ pub(super) fn assign<'a>(
             put(view, &mut planned, candidate, found);
         }
     }
-    let addrs =
-        view.each().filter(|i| planned.get(*i).is_some_and(Option::is_some)).filter_map(|i| view.addr(i).cloned());
-    Ok(Nodes::new(addrs.collect(), planned.into_iter().flatten().collect()))
+    let mut addrs = Vec::with_capacity(planned.len());
+    addrs.extend(
+        view.each().filter(|i| planned.get(*i).is_some_and(Option::is_some)).filter_map(|i| view.addr(i).cloned()),
+    );
+    // In the memory that they have.
+    planned.retain(Option::is_some);
+    Ok(Nodes::new(addrs, planned.into_iter().map_while(|planned| planned).collect()))
 }
 
 fn put(view: &View<'_>, planned: &mut [Option<Planned>], candidate: Candidate<'_>, found: Match) {

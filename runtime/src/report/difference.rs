@@ -74,7 +74,7 @@ pub struct Side<'a> {
     /// Its graph.
     pub graph: &'a Graph,
     /// Which object each address has.
-    pub objects: &'a BTreeMap<Addr, crate::id::ObjectId>,
+    pub objects: &'a crate::state::Places,
     /// Its files.
     pub sources: &'a [(String, Vec<u8>)],
 }

@@ -17,7 +17,7 @@ pub mod projection;
 mod tests;
 pub mod tracked;
 
-pub use consist::Consist;
+pub use consist::{Consist, Places};
 pub use object::{Family, Illegal, ObjectState};
 pub use objects::Objects;
 pub use phase::Phase;

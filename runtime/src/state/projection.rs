@@ -7,6 +7,7 @@
 //!
 //! Rows lag behind while an apply is open: what it changes is written down when it ends, or after [`LAG`] entries.
 
+use super::consist::Places;
 use super::objects::{Recall, Recalled, Written};
 use super::{Apply, Consist, Generation, Object, ObjectState, Objects, Pointer, Replacements, State};
 use crate::entry::{Claim, ConsentKind};
@@ -305,6 +306,8 @@ impl Reading {
         }
         let head: Head = postcard::from_bytes(bytes).ok()?;
         (self.hash, self.sums, self.objects) = (head.hash, (head.sum, 0), head.objects);
+        // A head that lies about this is found by its sum only now: no memory is set aside for what cannot be.
+        let count = usize::try_from(head.objects.min(head.seq)).ok()?;
         self.state = State {
             seq: head.seq,
             fence: head.fence,
@@ -317,10 +320,10 @@ impl Reading {
             current: head.current,
             signal: head.signal,
             merged: head.merged,
-            // A head that lies about this is found by its sum only now: no memory is set aside for what cannot be.
-            objects: Objects::with_capacity(usize::try_from(head.objects.min(head.seq)).ok()?),
+            objects: Objects::with_capacity(count),
             ..State::default()
         };
+        self.in_use.reserve_exact(count);
         Some(())
     }
 
@@ -374,8 +377,7 @@ impl Reading {
     }
 
     fn generation(&mut self, number: u64, row: &GenerationRow) -> Option<()> {
-        let known =
-            (self.state.current == Some(number)).then(|| std::mem::take(&mut self.in_use).into_iter().collect());
+        let known = (self.state.current == Some(number)).then(|| Places::new(std::mem::take(&mut self.in_use)));
         let parent = row.parent.and_then(|p| self.state.generations.get(&p)).map(|g| Arc::clone(&g.objects));
         let generation = Generation {
             parent: row.parent,

@@ -27,8 +27,8 @@ fn node(class: Class, kind: &str, inputs: Vec<(&str, Value)>, edges: Vec<(Addr, 
         provider: Arc::from("host"),
         inputs,
         edges: edges.into_iter().map(|(to, kind)| Edge { to, kind }).collect(),
-        with: With { timeout_ms: 10_000, ..With::default() },
-        origin: Origin { loc: loc(1), uses: [].into() },
+        with: With { timeout_ms: 10_000, ..With::default() }.into(),
+        origin: Origin { loc: loc(1), uses: [].into() }.into(),
         spec,
     }
 }
@@ -64,7 +64,7 @@ pub fn hello(greeting: &str, replicas: u32, keep: u32) -> Graph {
     graph.nodes.insert(front.clone(), node(Class::Pointer, "route", inputs, set));
     let volume = node(Class::Durable, "volume", vec![("size", Value::Bytes(1 << 30))], Vec::new());
     graph.nodes.insert(Addr::root("uploads"), volume);
-    let origin = Origin::default();
+    let origin = Origin::default().into();
     graph.expanded.insert(web, Expanded { kind: "service".into(), members, origin, count_loc: loc(3) });
     graph.outputs.push(imm_ir::Output {
         name: "url".into(),

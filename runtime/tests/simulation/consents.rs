@@ -12,6 +12,7 @@ use imm_runtime::simulate::shapes::{Migration, Program};
 use imm_runtime::simulate::world::Behaviour;
 use imm_runtime::state::State;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn options() -> Options {
     let schemas = BTreeMap::from([(IDENTITY.into(), kinds::builtin().clone())]);
@@ -77,7 +78,8 @@ fn more_than_the_limit_is_replaced_only_when_that_is_meant() {
 fn two_holders_need_a_handover() {
     let database = |version: &str| Program { database: Some(version.into()), ..Program::hello() };
     let mut beside = database("17").graph();
-    beside.nodes.get_mut(&Addr::root("pg").child("instance").key("0")).unwrap().with.replace = Replace::Beside;
+    let held = beside.nodes.get_mut(&Addr::root("pg").child("instance").key("0")).unwrap();
+    Arc::make_mut(&mut held.with).replace = Replace::Beside;
     let before = [apply(&database("16"))];
     let refused = planned(&before, &beside, &options()).unwrap_err();
     assert_eq!(refused.code, "cannot-coexist");

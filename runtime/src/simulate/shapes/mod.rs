@@ -78,8 +78,8 @@ impl Builder {
             self.add(member.clone(), "container", inputs, with);
             members.push(member);
         }
-        let (origin, count_loc) = (Origin { loc: self.loc(), uses: Arc::default() }, self.loc());
-        let expanded = Expanded { kind: Arc::from(kind), members, origin, count_loc };
+        let origin = Arc::new(Origin { loc: self.loc(), uses: Arc::default() });
+        let expanded = Expanded { kind: Arc::from(kind), members, origin, count_loc: self.loc() };
         self.graph.expanded.insert(address.clone(), expanded);
         self
     }
@@ -132,8 +132,8 @@ impl Builder {
             provider: Arc::from(self.place.identity()),
             inputs,
             edges,
-            with,
-            origin: Origin { loc, uses: Arc::default() },
+            with: Arc::new(with),
+            origin: Arc::new(Origin { loc, uses: Arc::default() }),
             spec: digest,
         };
         self.graph.nodes.insert(address, node);
