@@ -59,6 +59,8 @@ impl Before {
             return false;
         }
         match next {
+            // `4.x` is no number.
+            Tok::Dot if last == Tok::Int => apart,
             Tok::Comma | Tok::Colon | Tok::Dot | Tok::QuestionDot => false,
             Tok::DotDot | Tok::DotDotEq => !self.ends_value(),
             Tok::LParen | Tok::LBracket if last.is_contextual() && last != Tok::Some && !self.after_dot() => apart,

@@ -173,7 +173,7 @@ impl Grower<'_> {
             1 => self.group(("(", ")"), false, false, 1, |g| g.nested(Self::expr)),
             2 => self.list(),
             3 => self.string(),
-            4 => self.any(&["Size.small", "std.net", "a?.b"]),
+            4 => self.any(&["Size.small", "std.net", "a?.b", "4 .len", "4.5  .len", "10ms .len", "4 ?.len", "4.abs()"]),
             _ => {
                 self.name();
                 self.args();
