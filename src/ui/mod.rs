@@ -105,7 +105,7 @@ pub fn failure_json(failure: &Failure) {
     let helps: Vec<&String> = failure.help.iter().collect();
     let exit = failure.exit as u8;
     let line = serde_json::json!({ "code": null, "severity": "error", "message": failure.message, "helps": helps, "exit": exit });
-    err(&format!("{line}\n"));
+    err_as_it_is(&format!("{line}\n"));
 }
 
 /// Whether to colour.
